@@ -1,0 +1,30 @@
+/* Record logs: append-only files of checksummed records. The second on-disk primitive (journal, MANIFEST, quarantine).
+ * A file starts with a header (magic, kind, version, random-free id given by the caller); a record is
+ * [u32 size][u32 type][u64 sequence][u64 XXH3 of size, type, sequence, payload][payload][padding to 8].
+ * Opening for append finds the last whole record, reports what lies behind it as torn, and truncates it (a torn tail
+ * is what a crash leaves). A bad record *followed by good ones* is damage, not a torn tail: FORMAT, never truncated. */
+#ifndef LEAT_BASE_RECLOG_H
+#define LEAT_BASE_RECLOG_H
+#include "base/bytes.h"
+typedef struct lt_reclog lt_reclog;
+typedef struct lt_record { uint32_t type; uint64_t sequence; const void *data; uint64_t size; uint64_t offset; } lt_record;
+/* Creates (the file must not exist) or opens for append. */
+leat_status lt_reclog_create(leat_runtime *rt, const char *path, const char kind[4], uint32_t version,
+                             uint64_t first_sequence, lt_reclog **out, leat_error *err);
+leat_status lt_reclog_append_open(leat_runtime *rt, const char *path, const char kind[4], uint32_t reader_version,
+                                  lt_reclog **out, uint64_t *torn_bytes, leat_error *err);
+/* Buffers a record; *sequence is its number. Nothing is durable before lt_reclog_sync returned OK. After a failed write
+ * or sync the log refuses every further call with IO (a file is never written again after a failed fsync). */
+leat_status lt_reclog_append(lt_reclog *l, uint32_t type, const void *data, uint64_t size, uint64_t *sequence,
+                             leat_error *err);
+leat_status lt_reclog_flush(lt_reclog *l, leat_error *err); /* to the file system */
+leat_status lt_reclog_sync(lt_reclog *l, leat_error *err);  /* flush + fsync */
+uint64_t lt_reclog_size(const lt_reclog *l);
+uint64_t lt_reclog_next_sequence(const lt_reclog *l);
+/* Reading, from the first record or from a record's offset. At the end: *got 0. `torn` tells that the end was torn. */
+leat_status lt_reclog_read_open(leat_runtime *rt, const char *path, const char kind[4], uint32_t reader_version,
+                                lt_reclog **out, leat_error *err);
+leat_status lt_reclog_seek(lt_reclog *l, uint64_t offset, leat_error *err);
+leat_status lt_reclog_next(lt_reclog *l, lt_record *out, int32_t *got, int32_t *torn, leat_error *err);
+leat_status lt_reclog_close(lt_reclog *l, leat_error *err); /* does not sync; frees l even on failure */
+#endif
