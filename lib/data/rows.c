@@ -26,11 +26,11 @@ double lt_col_number(const lt_column *c, const lt_col *v, int64_t r, int64_t j) 
     case LEAT_F32: return ((const float *)v->data)[i];
     case LEAT_U8: {
       uint8_t u = ((const uint8_t *)v->data)[i];
-      return c->kind == LEAT_BOOL && u == 255 ? NAN : u;
+      return c->kind == LEAT_BOOL && u == 255 ? (double)NAN : (double)u;
     }
     case LEAT_I32: {
       int32_t code = ((const int32_t *)v->data)[i];
-      return code == LT_MISSING ? NAN : code;
+      return code == LT_MISSING ? (double)NAN : (double)code;
     }
     case LEAT_I64: {
       int64_t t = ((const int64_t *)v->data)[i];
