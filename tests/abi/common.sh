@@ -21,3 +21,7 @@ abi_xml() { # LIBRARY
     --no-show-locs --type-id-style hash "$1"
 }
 tools_text() { echo "<!-- $(gcc -dumpfullversion) $(abidw --version) -->"; }
+exported_names() { # in the headers' order
+  gcc -E -P -DLEAT_API=EXPORTED -Iinclude include/leat/backend.h | tr '\n' ' ' | tr ';' '\n' | grep EXPORTED |
+    sed -E 's/^[^(]*[ *](leat_[a-z0-9_]+) *\(.*/\1/'
+}

@@ -12,8 +12,7 @@ trap 'rm -rf "$work"' EXIT
 same() { # WHAT FILE FILE
   if diff "$2" "$3" >"$work/diff"; then pass "$1"; else fail "$1"; cat "$work/diff"; fi
 }
-gcc -E -P -DLEAT_API=EXPORTED -Iinclude include/leat/backend.h | tr '\n' ' ' | tr ';' '\n' | grep EXPORTED |
-  sed -E 's/^[^(]*[ *](leat_[a-z0-9_]+) *\(.*/\1/' | sort >"$work/headers"
+exported_names | sort >"$work/headers"
 sed -nE 's/^ +(leat_[a-z0-9_]+);$/\1/p' lib/leat.map | sort >"$work/map"
 nm -D --defined-only "$so" | awk '$2 != "A" { print $3 }' | sort >"$work/so-versioned"
 sed 's/@.*//' "$work/so-versioned" >"$work/so"
