@@ -50,7 +50,7 @@ static int seal_name_ok(const char *name) {
 }
 
 /* The 64 bytes of the header against the size that the file has; *count: its sections. */
-static leat_status sealed_header(lt_sealed *s, const uint8_t *head, uint64_t size, const char kind[4], uint32_t reader,
+static leat_status sealed_header(lt_sealed *s, const uint8_t *head, uint64_t size, const char *kind, uint32_t reader,
                                  uint32_t *count, leat_error *err) {
   lt_get r;
   s->size = size;
@@ -130,7 +130,7 @@ static leat_status sealed_entry(lt_sealed *s, int64_t index, uint64_t *at, leat_
   return LEAT_OK;
 }
 
-static leat_status sealed_parse(lt_sealed *s, const char kind[4], uint32_t reader, leat_error *err) {
+static leat_status sealed_parse(lt_sealed *s, const char *kind, uint32_t reader, leat_error *err) {
   uint32_t count;
   leat_status st = sealed_header(s, s->data, s->size, kind, reader, &count, err);
   if (st != LEAT_OK) return st;
@@ -164,7 +164,7 @@ static leat_status sealed_start(leat_runtime *rt, const char *name, uint64_t bud
   return LEAT_OK;
 }
 
-leat_status lt_sealed_open_bytes(leat_runtime *rt, const void *data, uint64_t size, const char *name, const char kind[4],
+leat_status lt_sealed_open_bytes(leat_runtime *rt, const void *data, uint64_t size, const char *name, const char *kind,
                                  uint32_t reader_version, uint64_t budget, lt_sealed **out, leat_error *err) {
   leat_status st = sealed_start(rt, name, budget, out, err);
   if (st != LEAT_OK) return st;
@@ -181,7 +181,7 @@ leat_status lt_sealed_open_bytes(leat_runtime *rt, const void *data, uint64_t si
 }
 
 /* The header is judged alone first, so that no large stranger is read for nothing. */
-static leat_status sealed_load(lt_sealed *s, const char *path, const char kind[4], uint32_t reader, leat_error *err) {
+static leat_status sealed_load(lt_sealed *s, const char *path, const char *kind, uint32_t reader, leat_error *err) {
   uint8_t head[LT_SEAL_HEAD];
   lt_file *f;
   uint64_t size = 0, done = 0;
@@ -206,7 +206,7 @@ out:
   return st;
 }
 
-leat_status lt_sealed_open(leat_runtime *rt, const char *path, const char kind[4], uint32_t reader_version, uint64_t budget,
+leat_status lt_sealed_open(leat_runtime *rt, const char *path, const char *kind, uint32_t reader_version, uint64_t budget,
                            lt_sealed **out, leat_error *err) {
   leat_status st = sealed_start(rt, path, budget, out, err);
   if (st != LEAT_OK) return st;
