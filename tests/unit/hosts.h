@@ -23,6 +23,7 @@ static inline void *host_alloc(void *user, uint64_t size, uint64_t align) {
   host_block *b;
   uint8_t *raw, *p;
   if (__atomic_add_fetch(&m->calls, 1, __ATOMIC_RELAXED) == m->fail_at) return NULL;
+  if (size > (uint64_t)1 << 40) return NULL; /* the sanitizers' malloc ends the process there */
   raw = malloc(size + align + sizeof *b);
   if (!raw) return NULL;
   p = raw + sizeof *b;

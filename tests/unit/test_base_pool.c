@@ -119,6 +119,7 @@ static void test_workers_state(void **state) {
 #define POOL_NO_FORK 1
 #endif
 #endif
+#ifndef POOL_NO_FORK
 static int child_life(leat_runtime *rt) {
   for (int round = 0; round < 50; round++) {
     job j = {.rt = rt};
@@ -146,6 +147,7 @@ static void expect_child(leat_runtime *rt) {
   assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+#endif
 static void test_fork(void **state) {
 #ifdef POOL_NO_FORK
   (void)state;
