@@ -3,7 +3,7 @@
  * This header is the manual. It is written in chapters; stop after any of them.
  *   1 numbers     2 handles     3 structs      4 version      5 runtime     6 devices
  *   7 parameters  8 schema      9 batches     10 datasets    11 trainers   12 models
- *  13 predictors 14 metrics
+ *  13 predictors 14 metrics    15 inspection
  *
  * A host that trains, saves, loads and predicts needs five calls:
  *   leat_runtime_create, leat_dataset_open, leat_trainer_create + leat_trainer_fit,
@@ -99,6 +99,7 @@ typedef struct leat_trainer leat_trainer;
 typedef struct leat_model leat_model;
 typedef struct leat_predictor leat_predictor;
 typedef struct leat_metrics leat_metrics;
+typedef struct leat_inspection leat_inspection;
 
 /* ------------------------------------------------------------------------------------------------ 3. Structs
  * Caller-owned. A host may pass NULL wherever a host table is taken: the default is used. */
@@ -248,6 +249,16 @@ typedef struct leat_column_info {
   int64_t kind, role, width, n_categories;
   uint64_t flags;
 } leat_column_info;
+
+/* One section of a leat file. Sizes in bytes: as stored, and unpacked; codec: "raw" or "zstd"; damaged 1: its bytes do
+ * not fit its checksum. */
+typedef struct leat_section_info {
+  uint64_t struct_size;
+  const char *name, *codec;
+  int64_t stored_bytes, raw_bytes;
+  int64_t damaged;
+  uint64_t flags;
+} leat_section_info;
 
 /* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)... */
 typedef struct leat_device_props {
@@ -592,6 +603,27 @@ LEAT_API leat_status leat_metrics_count(const leat_metrics *k, int64_t *count, l
 LEAT_API leat_status leat_metrics_name(const leat_metrics *k, int64_t index, const char **name, leat_error *err);
 /* Its value; NaN while it is undefined (no rows, AUC of one class). Errors: ARG, NOT_FOUND. Thread: owner. */
 LEAT_API leat_status leat_metrics_value(const leat_metrics *k, const char *name, double *value, leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 15. Inspection
+ * What any leat file holds, and whether it is whole. The contents are not parsed. */
+
+/* Opens a file, whatever its kind, and verifies the checksum of every section; a damaged section does not fail the call
+ * (see leat_section_info), a damaged header does. Owner: caller. Errors: ARG, IO, FORMAT, VERSION, MEMORY.
+ * Thread: immutable. */
+LEAT_API leat_status leat_inspection_open(leat_runtime *rt, const char *path, leat_inspection **out, leat_error *err);
+/* Frees it. Thread: safe. */
+LEAT_API void leat_inspection_free(leat_inspection *in);
+/* Integers: version (of the file's format), sections, damaged (how many sections are). Errors: ARG, NOT_FOUND.
+ * Thread: immutable. */
+LEAT_API leat_status leat_inspection_get_i64(const leat_inspection *in, const char *name, int64_t *value,
+                                             leat_error *err);
+/* Texts: format ("model", "checkpoint", or the four letters of another kind), checksum (hex). Errors: ARG, NOT_FOUND,
+ * CAPACITY. Thread: immutable. */
+LEAT_API leat_status leat_inspection_get_text(const leat_inspection *in, const char *name, char *buf, uint64_t cap,
+                                              uint64_t *needed, leat_error *err);
+/* Section `index` in [0, sections); set info->struct_size first. Errors: ARG, NOT_FOUND, VERSION. Thread: immutable. */
+LEAT_API leat_status leat_inspection_section(const leat_inspection *in, int64_t index, leat_section_info *info,
+                                             leat_error *err);
 
 #ifdef __cplusplus
 }

@@ -9,7 +9,7 @@
 #endif
 /* Fill err (may be NULL; honours err->struct_size) and return code. Never use %f/%g (locale): see lt_f64_text. */
 leat_status lt_fail(leat_error *err, leat_status code, const char *fmt, ...) LT_PRINTF(3, 4);
-/* The same with an errno value. */
+/* The same with an errno value; its text is added behind the message (": No space left on device"). */
 leat_status lt_fail_os(leat_error *err, leat_status code, int32_t os_code, const char *fmt, ...) LT_PRINTF(4, 5);
 /* The same with the place: row and column from 1 (0 unknown). */
 leat_status lt_fail_at(leat_error *err, leat_status code, int64_t row, int64_t column, const char *fmt, ...)

@@ -10,7 +10,11 @@ typedef struct lt_column {
   int32_t sparse;    /* a block given as CSR */
   lt_dict *labels;   /* CATEGORY: never NULL; else NULL */
 } lt_column;
-struct leat_schema { leat_runtime *rt; lt_ref ref; lt_column *col; int64_t n; uint64_t cap; };
+struct leat_schema { leat_runtime *rt; lt_ref ref; lt_column *col; int64_t n; uint64_t cap; lt_dict *names; };
+/* Columns whose rows are text (lt_col.text), not numbers. */
+static inline int lt_column_is_text(const lt_column *c) {
+  return c->kind == LEAT_TEXT || c->kind == LEAT_ID || c->role == LEAT_ROLE_KEY;
+}
 /* Label codes in column data. */
 enum { LT_MISSING = -1, LT_UNSEEN = -2 };
 leat_status lt_schema_create(leat_runtime *rt, leat_schema **out, leat_error *err);
@@ -19,6 +23,7 @@ void lt_schema_free(leat_schema *s);  /* drops a reference; NULL is fine */
 leat_status lt_schema_copy(const leat_schema *s, leat_schema **out, leat_error *err);
 leat_status lt_schema_add(leat_schema *s, const char *name, int32_t kind, int32_t role, int64_t width, int32_t sparse,
                           leat_error *err);
+leat_status lt_schema_set_role(leat_schema *s, int64_t column, int32_t role, leat_error *err);
 leat_status lt_schema_find(const leat_schema *s, const char *name, int64_t *index, leat_error *err);
 int64_t lt_schema_role(const leat_schema *s, int32_t role); /* first column of the role, or -1 */
 /* Feature numbers a row: the sum of the widths of FEATURE columns but TEXT and ID (which have none). */

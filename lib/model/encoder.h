@@ -1,9 +1,13 @@
 /* The encoder inside the model: raw rows -> numbers a family learns from. The same code in training and in serving.
- *   NUMBER, TIME, BOOL   missing -> the training mean; (x - mean) / deviation when `standardize`        1 slot an element
+ *   NUMBER, TIME, BOOL   missing (NaN, infinite) -> the training mean; (x - mean) / deviation of the population when
+ *                        `standardize` (a constant column: 0)                                        1 slot an element
  *   CATEGORY             one-hot over the training labels + one cell for unseen and missing             n_labels + 1 slots
  *                        more labels than `max_onehot`: hashed into 2^hash_bits slots
- *   TEXT                 lower-cased words hashed into 2^hash_bits slots, L2-normalised
- *   sparse block         as it is (no centring), or hashed into 2^hash_bits slots when wider than `max_width`
+ *                        (the cell for unseen and missing is there too)                       2^hash_bits + 1 slots
+ *   TEXT                 words hashed into 2^hash_bits slots, counts of length 1 (L2). A word is a maximal run of ASCII
+ *                        letters and digits, ' and bytes above 127; ASCII capitals count as small letters
+ *   sparse block         as it is (no centring), or hashed into 2^hash_bits slots when wider than `max_width`;
+ *                        standardize=yes divides by the deviation (never centres)
  *   ID                   nothing
  * Encoded rows have `dense` slots [0, n_dense) followed by sparse slots [n_dense, n_slots). */
 #ifndef LEAT_MODEL_ENCODER_H
@@ -26,6 +30,10 @@ leat_status lt_encoder_slot_name(const lt_encoder *e, int64_t slot, lt_put *w, l
 /* Binding. `schema` must have the encoder's feature columns by name (NOT_FOUND with the near-miss) and kind. */
 leat_status lt_encode_create(const lt_encoder *e, const leat_schema *schema, lt_encode **out, leat_error *err);
 void lt_encode_free(lt_encode *b);
+/* The dense slots of rows [from, from + n): dense[r * ld + slot]. Columns in bulk: the trainers' fast way. */
+void lt_encode_dense(const lt_encode *b, const lt_rows *rows, int64_t from, int64_t n, float *dense, int64_t ld);
+/* The sparse slots of one row only (as encode_row). */
+int64_t lt_encode_sparse(const lt_encode *b, const lt_rows *rows, int64_t r, int32_t *index, float *value);
 /* One row: dense[n_dense] is filled; the sparse slots are appended to index/value (room for lt_encode_room()), ascending,
  * repeats added up. Returns how many. Never allocates. */
 int64_t lt_encode_room(const lt_encode *b, const lt_rows *rows, int64_t r);

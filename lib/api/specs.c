@@ -1,0 +1,40 @@
+/* The registry of parameter specs: what the rooms below declare, in one list. */
+#include "api/api.h"
+#include "data/dataset.h"
+#include "model/predictor.h"
+#include <string.h>
+
+const lt_spec *lt_specs_at(int64_t index) {
+  int64_t n_families, n_readers;
+  const lt_family *const *families = lt_family_all(&n_families);
+  const lt_spec *const *readers = lt_reader_specs(&n_readers);
+  if (index < 0) return NULL;
+  if (index < n_families) return families[index]->spec;
+  index -= n_families;
+  if (index < n_readers) return readers[index];
+  index -= n_readers;
+  return index == 0 ? &lt_predictor_spec : NULL;
+}
+
+int64_t lt_specs_count(void) {
+  int64_t n = 0;
+  while (lt_specs_at(n)) n++;
+  return n;
+}
+
+leat_status lt_specs_find(const char *name, const lt_spec **out, leat_error *err) {
+  const char *names[64], *near;
+  const lt_spec *s;
+  int64_t n = 0;
+  *out = NULL;
+  for (int64_t i = 0; (s = lt_specs_at(i)) != NULL; i++) {
+    if (!strcmp(s->name, name)) {
+      *out = s;
+      return LEAT_OK;
+    }
+    if (n < 64) names[n++] = s->name;
+  }
+  near = lt_nearest(name, names, n);
+  if (near) return lt_fail(err, LEAT_E_NOT_FOUND, "there is no spec '%.100s': did you mean '%s'?", name, near);
+  return lt_fail(err, LEAT_E_NOT_FOUND, "there is no spec '%.100s'; leat_spec_name lists them (model/linear, ...)", name);
+}

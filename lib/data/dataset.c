@@ -1,0 +1,305 @@
+#include "data/dataset.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "data/store.h"
+
+leat_status lt_dataset_of(leat_batch *base, leat_dataset **out, leat_error *err) {
+  *out = NULL;
+  leat_dataset *d = lt_zalloc(base->rt, sizeof *d);
+  if (!d) {
+    lt_batch_free(base);
+    return lt_fail_memory(err, sizeof *d, "a dataset");
+  }
+  d->rt = base->rt;
+  lt_ref_init(&d->ref);
+  lt_runtime_ref(d->rt);
+  d->schema = base->schema;
+  lt_schema_ref(d->schema);
+  d->base = base;
+  d->n = base->n;
+  *out = d;
+  return LEAT_OK;
+}
+
+leat_status lt_dataset_of_stream(leat_runtime *rt, leat_schema *s, const lt_stream *stream, leat_dataset **out,
+                                 leat_error *err) {
+  *out = NULL;
+  leat_dataset *d = lt_zalloc(rt, sizeof *d);
+  if (!d) {
+    stream->release(stream->self);
+    return lt_fail_memory(err, sizeof *d, "a dataset");
+  }
+  d->rt = rt;
+  lt_ref_init(&d->ref);
+  lt_runtime_ref(rt);
+  d->schema = s;
+  lt_schema_ref(s);
+  d->n = -1;
+  d->stream = *stream;
+  *out = d;
+  return LEAT_OK;
+}
+
+void lt_dataset_ref(const leat_dataset *d) { lt_ref_add(&((leat_dataset *)(uintptr_t)d)->ref); }
+
+static void pick_free(lt_pick *p) {
+  if (!p || !lt_ref_drop(&p->ref)) return;
+  lt_free(p->rt, p->row);
+  lt_free(p->rt, p);
+}
+
+void lt_dataset_free(const leat_dataset *cd) {
+  leat_dataset *d = (leat_dataset *)(uintptr_t)cd;
+  if (!d || !lt_ref_drop(&d->ref)) return;
+  leat_runtime *rt = d->rt;
+  if (d->stream.release) d->stream.release(d->stream.self);
+  pick_free(d->pick);
+  lt_batch_free(d->base);
+  lt_schema_free(d->schema);
+  lt_free(rt, d);
+  lt_runtime_unref(rt);
+}
+
+leat_runtime *lt_dataset_runtime(const leat_dataset *d) { return d->rt; }
+leat_schema *lt_dataset_schema(const leat_dataset *d) { return d->schema; }
+int64_t lt_dataset_rows(const leat_dataset *d) { return d->n; }
+int lt_dataset_streams(const leat_dataset *d) { return d->base == NULL; }
+
+static leat_status in_memory(const leat_dataset *d, leat_error *err) {
+  if (d->base) return LEAT_OK;
+  return lt_fail(err, LEAT_E_UNSUPPORTED, "the dataset streams, its rows come in order only; read it without stream=1");
+}
+
+/* Another dataset over the same rows. */
+static leat_status sibling(const leat_dataset *d, leat_dataset **out, leat_error *err) {
+  lt_ref_add(&d->base->ref);
+  return lt_dataset_of(d->base, out, err);
+}
+
+leat_status lt_dataset_slice(const leat_dataset *d, int64_t first, int64_t count, leat_dataset **out, leat_error *err) {
+  *out = NULL;
+  leat_status st = in_memory(d, err);
+  if (st) return st;
+  if (first < 0 || count < 0 || first > d->n || count > d->n - first)
+    return lt_fail(err, LEAT_E_RANGE, "rows [%lld, +%lld) are not within [0, %lld)", (long long)first, (long long)count,
+                   (long long)d->n);
+  leat_dataset *s = NULL;
+  st = sibling(d, &s, err);
+  if (st) return st;
+  s->pick = d->pick;
+  if (s->pick) lt_ref_add(&s->pick->ref);
+  s->first = d->first + first;
+  s->n = count;
+  *out = s;
+  return LEAT_OK;
+}
+
+leat_status lt_dataset_take(const leat_dataset *d, const int64_t *rows, uint64_t n, leat_dataset **out,
+                            leat_error *err) {
+  *out = NULL;
+  leat_status st = in_memory(d, err);
+  if (st) return st;
+  for (uint64_t k = 0; k < n; k++)
+    if (rows[k] < 0 || rows[k] >= d->n)
+      return lt_fail(err, LEAT_E_RANGE, "rows[%llu] is %lld, it must be in [0, %lld)", (unsigned long long)k,
+                     (long long)rows[k], (long long)d->n);
+  lt_pick *p = lt_zalloc(d->rt, sizeof *p);
+  int64_t *row = lt_array(d->rt, n, sizeof *row);
+  if (!p || !row) {
+    lt_free(d->rt, p);
+    lt_free(d->rt, row);
+    return lt_fail_memory(err, n * sizeof *row, "a selection of rows");
+  }
+  for (uint64_t k = 0; k < n; k++) {
+    int64_t r = d->first + rows[k];
+    row[k] = d->pick ? d->pick->row[r] : r;
+  }
+  p->rt = d->rt;
+  p->row = row;
+  lt_ref_init(&p->ref);
+  leat_dataset *s = NULL;
+  st = sibling(d, &s, err);
+  if (st) {
+    pick_free(p);
+    return st;
+  }
+  s->pick = p;
+  s->n = (int64_t)n;
+  *out = s;
+  return LEAT_OK;
+}
+
+/* ---- reading */
+
+static void shift(const lt_column *c, const lt_col *v, int64_t first, lt_col *out) {
+  *out = *v;
+  if (v->data) out->data = (const char *)v->data + first * v->row_stride * lt_dtype_size(v->dtype);
+  if (v->row_start) out->row_start = v->row_start + first;
+  if (v->text_end) out->text_end = v->text_end + first;
+  (void)c;
+}
+
+leat_status lt_dataset_view(const leat_dataset *d, int64_t first, int64_t n, leat_batch *scratch, lt_rows *out,
+                            leat_error *err) {
+  memset(out, 0, sizeof *out);
+  leat_status st = in_memory(d, err);
+  if (st) return st;
+  if (first < 0 || first > d->n || n < 0)
+    return lt_fail(err, LEAT_E_RANGE, "row %lld is outside [0, %lld]", (long long)first, (long long)d->n);
+  if (n > d->n - first) n = d->n - first;
+  lt_rows all;
+  lt_batch_rows(d->base, &all);
+  if (d->pick) {
+    lt_batch_clear(scratch);
+    st = lt_batch_gather(scratch, &all, d->pick->row + d->first + first, n, err);
+    if (st) return st;
+    lt_batch_rows(scratch, out);
+    out->schema = d->schema;
+  } else {
+    if (scratch->schema->n != d->schema->n)
+      return lt_fail(err, LEAT_E_ARG, "the scratch batch is of another schema than the dataset");
+    if (!scratch->window) {
+      scratch->window = lt_array(scratch->rt, (uint64_t)d->schema->n, sizeof *scratch->window);
+      if (!scratch->window) return lt_fail_memory(err, (uint64_t)d->schema->n * sizeof(lt_col), "a view of rows");
+    }
+    for (int64_t i = 0; i < d->schema->n; i++)
+      shift(&d->schema->col[i], &all.col[i], d->first + first, &scratch->window[i]);
+    out->schema = d->schema;
+    out->col = scratch->window;
+    out->n = n;
+  }
+  out->first = first;
+  return LEAT_OK;
+}
+
+leat_status lt_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows, int64_t *got, leat_error *err) {
+  *got = 0;
+  if (max_rows < 1) return lt_fail(err, LEAT_E_ARG, "max_rows is %lld, it must be at least 1", (long long)max_rows);
+  if (rows->schema != d->schema && !lt_schema_equal(rows->schema, d->schema))
+    return lt_fail(err, LEAT_E_ARG, "the batch is of another schema than the dataset");
+  lt_batch_clear(rows);
+  if (!d->base) return d->stream.next(d->stream.self, max_rows, rows, got, err);
+  int64_t n = d->n - d->position < max_rows ? d->n - d->position : max_rows;
+  if (!n) return LEAT_OK;
+  lt_rows all;
+  lt_batch_rows(d->base, &all);
+  int64_t at = d->first + d->position;
+  leat_status st = d->pick ? lt_batch_gather(rows, &all, d->pick->row + at, n, err)
+                           : lt_batch_append(rows, &all, at, n, err);
+  if (st) {
+    lt_batch_clear(rows);
+    return st;
+  }
+  d->position += n;
+  *got = n;
+  return LEAT_OK;
+}
+
+leat_status lt_dataset_rewind(leat_dataset *d, leat_error *err) {
+  if (!d->base) return d->stream.rewind(d->stream.self, err);
+  d->position = 0;
+  return LEAT_OK;
+}
+
+/* ---- checksum: a chain of hashes a column, over tiles of a fixed number of rows, whatever holds the rows */
+
+enum { SUM_TILE = 4096 };
+
+static uint64_t sum_dense(const lt_column *c, const lt_col *v, int64_t n, uint64_t h) {
+  double d[512];
+  float f[512];
+  int floats = v->dtype == LEAT_F64 || v->dtype == LEAT_F32;
+  uint64_t size = (uint64_t)lt_dtype_size(v->dtype);
+  if (!floats) {
+    if (v->col_stride == 1 && v->row_stride == c->width) return lt_hash64(v->data, (uint64_t)(n * c->width) * size, h);
+    for (int64_t r = 0; r < n; r++)
+      for (int64_t j = 0; j < c->width; j++)
+        h = lt_hash64((const char *)v->data + (r * v->row_stride + j * v->col_stride) * (int64_t)size, size, h);
+    return h;
+  }
+  int64_t k = 0; /* every NaN is the same NaN */
+  for (int64_t r = 0; r < n; r++) {
+    for (int64_t j = 0; j < c->width; j++) {
+      int64_t at = r * v->row_stride + j * v->col_stride;
+      if (v->dtype == LEAT_F64) {
+        double x = ((const double *)v->data)[at];
+        d[k++] = isnan(x) ? (double)NAN : x;
+      } else {
+        float x = ((const float *)v->data)[at];
+        f[k++] = isnan(x) ? NAN : x;
+      }
+      if (k < 512) continue;
+      h = v->dtype == LEAT_F64 ? lt_hash64(d, sizeof d, h) : lt_hash64(f, sizeof f, h);
+      k = 0;
+    }
+  }
+  return lt_hash64(v->dtype == LEAT_F64 ? (void *)d : (void *)f, (uint64_t)k * size, h);
+}
+
+static uint64_t sum_rows(const lt_column *c, const lt_col *v, int64_t n, uint64_t h) {
+  if (v->data) return sum_dense(c, v, n, lt_hash64(&v->dtype, sizeof v->dtype, h));
+  for (int64_t r = 0; v->row_start && r < n; r++) {
+    int64_t from = v->row_start[r], m = v->row_start[r + 1] - from;
+    h = lt_hash64(&m, sizeof m, h);
+    if (m) h = lt_hash64(v->index + from, (uint64_t)m * sizeof(int32_t), h);
+    for (int64_t k = from; k < from + m; k++) {
+      float x = v->value ? v->value[k] : 1.0f;
+      if (x != 1.0f) h = lt_hash64(&x, sizeof x, h + (uint64_t)(k - from)); /* so that NULL and ones are the same */
+    }
+  }
+  for (int64_t r = 0; v->text_end && r < n; r++) {
+    uint64_t len;
+    const char *t = lt_col_text(v, r, &len);
+    h = lt_hash64(&len, sizeof len, h);
+    if (len) h = lt_hash64(t, len, h);
+  }
+  return h;
+}
+
+typedef struct sum_job { const leat_dataset *d; uint64_t *h; } sum_job;
+
+static void sum_column(void *arg, int64_t i) {
+  const sum_job *job = arg;
+  const leat_dataset *d = job->d;
+  const lt_col *all = &d->base->col[i];
+  for (int64_t at = 0; at < d->n; at += SUM_TILE) {
+    lt_col v;
+    shift(&d->schema->col[i], all, d->first + at, &v);
+    job->h[i] = sum_rows(&d->schema->col[i], &v, d->n - at < SUM_TILE ? d->n - at : SUM_TILE, job->h[i]);
+  }
+}
+
+static leat_status sum_picked(const leat_dataset *d, uint64_t *h, leat_error *err) {
+  leat_batch *scratch = NULL;
+  leat_status st = lt_batch_create(d->rt, d->schema, &scratch, err);
+  for (int64_t at = 0; !st && at < d->n; at += SUM_TILE) {
+    lt_rows rows;
+    st = lt_dataset_view(d, at, SUM_TILE, scratch, &rows, err);
+    for (int64_t i = 0; !st && i < d->schema->n; i++)
+      h[i] = sum_rows(&d->schema->col[i], &rows.col[i], rows.n, h[i]);
+  }
+  lt_batch_free(scratch);
+  return st;
+}
+
+leat_status lt_dataset_checksum(const leat_dataset *d, uint64_t *sum, leat_error *err) {
+  *sum = 0;
+  leat_status st = in_memory(d, err);
+  if (st) return st;
+  uint64_t *h = lt_zarray(d->rt, (uint64_t)d->schema->n + 1, sizeof *h);
+  if (!h) return lt_fail_memory(err, ((uint64_t)d->schema->n + 1) * sizeof *h, "a checksum");
+  lt_put w;
+  lt_put_init(&w, d->rt);
+  lt_put_i64(&w, d->n);
+  lt_schema_save(d->schema, &w);
+  st = lt_put_status(&w, err);
+  if (!st) h[d->schema->n] = lt_hash64(w.data, w.size, 0);
+  sum_job job = {d, h};
+  if (!st) st = d->pick ? sum_picked(d, h, err) : lt_parallel_for(d->rt, d->schema->n, sum_column, &job);
+  if (!st) *sum = lt_hash64(h, ((uint64_t)d->schema->n + 1) * sizeof *h, 0);
+  lt_put_free(&w);
+  lt_free(d->rt, h);
+  return st;
+}

@@ -1,0 +1,88 @@
+/* What batches and datasets are made of; for this room only. */
+#ifndef LEAT_DATA_STORE_H
+#define LEAT_DATA_STORE_H
+#include "data/dataset.h"
+typedef struct lt_slot_text { char *text; uint64_t text_cap; uint64_t *end; uint64_t end_cap; } lt_slot_text;
+typedef struct lt_slot_csr {
+  int64_t *row_start; uint64_t row_cap;
+  int32_t *index; uint64_t index_cap;
+  float *value; uint64_t value_cap; /* used when has_value */
+  int32_t has_value;
+} lt_slot_csr;
+/* A column's memory. Numbers are row-major [n, width], packed; cap is in bytes, 0 for memory inside the batch's arena. */
+typedef struct lt_slot {
+  int32_t dtype, present;
+  void *data;
+  uint64_t cap;
+  lt_slot_text *text;
+  lt_slot_csr *csr;
+} lt_slot;
+struct leat_batch {
+  leat_runtime *rt;
+  lt_ref ref;        /* datasets share their rows */
+  leat_schema *schema;
+  int64_t n;
+  lt_slot *slot;     /* schema->n */
+  lt_col *col;       /* the same as a view: lt_batch_sync */
+  lt_col *window;    /* columns of a view that points elsewhere (lt_dataset_view) */
+  void *arena;
+};
+void lt_batch_sync(leat_batch *b);
+int64_t lt_dtype_size(int32_t dtype);
+int32_t lt_column_dtype(const lt_column *c); /* NUMBER: F64 */
+/* Make column i present with room for n rows (sparse: nnz entries; text: bytes). What is there already stays. */
+leat_status lt_batch_slot_dense(leat_batch *b, int64_t i, int32_t dtype, int64_t n, leat_error *err);
+leat_status lt_batch_slot_sparse(leat_batch *b, int64_t i, int64_t n, int64_t nnz, int has_value, leat_error *err);
+leat_status lt_batch_slot_text(leat_batch *b, int64_t i, int64_t n, uint64_t bytes, leat_error *err);
+/* One block for the numbers of all columns i with want[i] != 0, n rows each, in an empty batch. Columns are laid out one
+ * behind the other, at offsets that do not fall into the same cache sets. */
+leat_status lt_batch_arena(leat_batch *b, const uint8_t *want, int64_t n, leat_error *err);
+/* Rows [from, to) of the numbers x into feature columns that have room. */
+void lt_batch_copy_dense(leat_batch *b, const leat_matrix *x, int64_t from, int64_t to);
+/* Fails with SHAPE unless x has the schema's dense feature numbers; UNSUPPORTED for a schema without any. */
+leat_status lt_batch_check_dense(const leat_schema *s, const leat_matrix *x, leat_matrix *m, leat_error *err);
+/* A field of text into column i at row n of b (which is not counted yet). Missing: len 0. */
+leat_status lt_batch_put_field(leat_batch *b, int64_t i, const char *s, uint64_t len, leat_error *err);
+/* Label code of a text: normalises numbers of targets ("+1" is "1"). */
+int32_t lt_label_code(const lt_column *c, const char *s, uint64_t len);
+/* Normalised text of a target's label: the number's shortest text when it is one. Returns s or buf. */
+const char *lt_label_text(const char *s, uint64_t *len, char buf[32]);
+/* 1 true, 0 false, -1 neither */
+int lt_parse_bool(const char *s, uint64_t len);
+
+typedef struct lt_pick { leat_runtime *rt; lt_ref ref; int64_t *row; } lt_pick;
+typedef struct lt_stream { /* rows in passes, behind a reader */
+  void *self;
+  leat_status (*next)(void *self, int64_t max_rows, leat_batch *rows, int64_t *got, leat_error *err);
+  leat_status (*rewind)(void *self, leat_error *err);
+  void (*release)(void *self);
+} lt_stream;
+struct leat_dataset {
+  leat_runtime *rt;
+  lt_ref ref;
+  lt_owner owner;
+  leat_schema *schema;
+  leat_batch *base;  /* all rows, shared by slices and takes; NULL for a stream */
+  lt_pick *pick;     /* rows of base in another order; NULL: all, in order */
+  int64_t first, n;  /* this dataset is rows [first, first + n) of pick or base; n -1: a stream that has not ended */
+  int64_t position;
+  lt_stream stream;
+};
+/* Takes over the caller's reference to `base` (also on failure). */
+leat_status lt_dataset_of(leat_batch *base, leat_dataset **out, leat_error *err);
+/* Takes over the stream (also on failure: released). */
+leat_status lt_dataset_of_stream(leat_runtime *rt, leat_schema *s, const lt_stream *stream, leat_dataset **out,
+                                 leat_error *err);
+
+/* Targets. task: 0 auto, 1 binary, 2 multiclass, 3 regression. */
+enum { LT_TASK_AUTO = 0, LT_TASK_BINARY = 1, LT_TASK_MULTICLASS = 2, LT_TASK_REGRESSION = 3 };
+/* Are the numbers y[n] (NaN missing, skipped) classes? *labels: the classes, sorted by number, or NULL for regression;
+ * *values (lt_free) the number of each. `where` opens the messages. */
+leat_status lt_target_decide(leat_runtime *rt, const double *y, int64_t n, int task, const char *where,
+                             lt_dict **labels, double **values, leat_error *err);
+int32_t lt_target_code(const double *values, int64_t n, double y); /* LT_MISSING for NaN */
+/* Column i of b, numbers of kind NUMBER, becomes codes of a CATEGORY when they are classes; the schema of b changes. */
+leat_status lt_target_to_classes(leat_batch *b, int64_t i, int task, const char *where, leat_error *err);
+/* Text targets: how many classes does the task allow? */
+leat_status lt_target_check_classes(int64_t n, int task, const char *where, leat_error *err);
+#endif

@@ -1,0 +1,205 @@
+/* The linear family: squared, logistic and softmax models with an L2 penalty. Parameters, their bytes, the settings. The
+ * solvers are in train/, prediction is in linear_plan.c. */
+#include "model/linear.h"
+#include <math.h>
+#include <string.h>
+
+static const lt_param_def linear_defs[] = {
+    {"loss", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|squared|logistic|softmax",
+     "What is minimised; auto: squared for numbers, logistic for two classes, softmax for more.", 1},
+    {"l2", LEAT_PARAM_F64, "1", 0, 1e30, NULL,
+     "Penalty: the objective is sum of weight * loss over the rows + l2 / 2 * |weights|^2, intercept free. It is 1 / C of "
+     "liblinear and scikit-learn, and alpha of scikit-learn's Ridge.", 1},
+    {"intercept", LEAT_PARAM_BOOL, "true", 0, 0, NULL, "Learn a constant term.", 1},
+    {"standardize", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|yes|no",
+     "Scale dense numbers to mean 0 and deviation 1 (auto); yes: sparse blocks to deviation 1 too, never centred.", 1},
+    {"max_onehot", LEAT_PARAM_I64, "1000", 1, 1000000, NULL,
+     "Categories of up to this many labels get a slot for each label; larger ones are hashed.", 1},
+    {"hash_bits", LEAT_PARAM_I64, "18", 1, 24, NULL, "Hashed columns get 2^hash_bits slots.", 1},
+    {"max_width", LEAT_PARAM_I64, "4194304", 1, 2147483647, NULL, "Sparse blocks wider than this are hashed.", 1},
+    {"solver", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|newton|lbfgs|tron",
+     "How the optimum is found; auto: newton for few dense slots, else lbfgs or tron.", 1},
+    {"max_iterations", LEAT_PARAM_I64, "200", 1, 1000000000, NULL, "The most iterations of the solver.", 1},
+    {"tolerance", LEAT_PARAM_F64, "1e-6", 0, 1, NULL,
+     "Stop when the gradient's norm is below tolerance times the norm at the start.", 1},
+    {"patience", LEAT_PARAM_I64, "5", 0, 1000000000, NULL,
+     "With validation rows: stop after this many iterations without a better loss on them and keep the best; 0: never.", 1},
+    {"class_weights", LEAT_PARAM_TEXT, "none", 0, 0, NULL,
+     "none, balanced (rows / (classes * rows of the class)), or label=weight,label=weight.", 1},
+    {"lbfgs_memory", LEAT_PARAM_I64, "10", 1, 1000, NULL, "Pairs of steps that lbfgs remembers.", 1},
+    {"seed", LEAT_PARAM_I64, "0", 0, 9007199254740992.0, NULL, "Seed of everything random.", 1},
+};
+
+static const lt_spec linear_spec = {
+    "model/linear", "Linear model (squared, logistic, softmax loss) with L2 penalty, trained to the optimum.", linear_defs,
+    (int64_t)(sizeof linear_defs / sizeof linear_defs[0])};
+
+/* ---------------------------------------------------------------------------------------------- task */
+
+static const char *linear_loss_name(int64_t n_classes) {
+  return n_classes == 0 ? "squared" : n_classes == 2 ? "logistic" : "softmax";
+}
+
+static leat_status linear_task(int64_t n_classes, const leat_params *settings, lt_task *task, leat_error *err) {
+  const char *chosen = lt_param_str(settings, "loss"), *fits = linear_loss_name(n_classes);
+  task->n_classes = task->n_out = 0;
+  if (n_classes == 1)
+    return lt_fail(err, LEAT_E_DATA, "the target has one class only; there is nothing to learn to tell apart");
+  if (strcmp(chosen, "auto") != 0 && strcmp(chosen, fits) != 0) {
+    if (n_classes == 0)
+      return lt_fail(err, LEAT_E_ARG, "loss=%s needs classes, and the target is a number: use loss=squared", chosen);
+    return lt_fail(err, LEAT_E_ARG, "loss=%s does not fit a target of %lld classes: use loss=%s", chosen,
+                   (long long)n_classes, fits);
+  }
+  task->n_classes = n_classes;
+  task->n_out = n_classes > 2 ? n_classes : 1;
+  return LEAT_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------- parameters */
+
+static void linear_release(void *params) {
+  lt_linear *m = params;
+  if (!m) return;
+  leat_runtime *rt = m->rt;
+  lt_free(rt, m->weight);
+  lt_free(rt, m->intercept);
+  lt_free(rt, m);
+  lt_runtime_unref(rt);
+}
+
+static leat_status linear_make(leat_runtime *rt, const lt_task *task, int64_t n_slots, lt_linear **out, leat_error *err) {
+  *out = NULL;
+  lt_linear *m = lt_zalloc(rt, sizeof *m);
+  if (!m) return lt_fail_memory(err, sizeof *m, "a linear model");
+  lt_runtime_ref(rt);
+  m->rt = rt;
+  m->loss = lt_loss_find(linear_loss_name(task->n_classes));
+  m->n_classes = task->n_classes;
+  m->n_out = task->n_out;
+  m->n_slots = n_slots;
+  *out = m;
+  return LEAT_OK;
+}
+
+static leat_status linear_create(leat_runtime *rt, const lt_task *task, int64_t n_slots, const leat_params *settings,
+                                 void **params, leat_error *err) {
+  (void)settings;
+  lt_linear *m = NULL;
+  *params = NULL;
+  leat_status st = linear_make(rt, task, n_slots, &m, err);
+  if (st) return st;
+  if (n_slots > 0 && m->n_out > INT64_MAX / 8 / n_slots) {
+    st = lt_fail(err, LEAT_E_RANGE, "%lld classes times %lld encoded features are too many weights", (long long)m->n_out,
+                 (long long)n_slots);
+  } else {
+    m->weight = lt_zarray(rt, (uint64_t)(m->n_out * n_slots), sizeof(double));
+    m->intercept = lt_zarray(rt, (uint64_t)m->n_out, sizeof(double));
+    if (!m->weight || !m->intercept)
+      st = lt_fail_memory(err, (uint64_t)(m->n_out * n_slots) * sizeof(double), "the weights of a linear model");
+  }
+  if (st) linear_release(m);
+  else *params = m;
+  return st;
+}
+
+static leat_status linear_copy(const void *params, void **out, leat_error *err) {
+  const lt_linear *m = params;
+  lt_task task = {m->n_classes, m->n_out};
+  leat_status st = linear_create(m->rt, &task, m->n_slots, NULL, out, err);
+  if (st) return st;
+  lt_linear *c = *out;
+  memcpy(c->weight, m->weight, (size_t)(m->n_out * m->n_slots) * sizeof(double));
+  memcpy(c->intercept, m->intercept, (size_t)m->n_out * sizeof(double));
+  return LEAT_OK;
+}
+
+static void linear_save(const void *params, lt_put *w) {
+  const lt_linear *m = params;
+  lt_put_text(w, m->loss->name);
+  lt_put_i64(w, m->n_classes);
+  lt_put_i64(w, m->n_out);
+  lt_put_i64(w, m->n_slots);
+  lt_put_f64s(w, m->intercept, (uint64_t)m->n_out);
+  lt_put_f64s(w, m->weight, (uint64_t)(m->n_out * m->n_slots));
+}
+
+static leat_status linear_load(leat_runtime *rt, int64_t n_slots, lt_get *r, void **params, lt_task *task,
+                               leat_error *err) {
+  lt_linear *m = NULL;
+  uint64_t n_weights = 0, n_intercepts = 0;
+  *params = NULL;
+  char *loss = lt_get_text(r);
+  task->n_classes = lt_get_i64(r);
+  task->n_out = lt_get_i64(r);
+  int64_t slots = lt_get_i64(r);
+  leat_status st = linear_make(rt, task, slots, &m, err);
+  if (st) goto out;
+  int64_t k = task->n_classes;
+  if (!r->failed && (!loss || slots != n_slots || k < 0 || k == 1 || k > LT_MAX_CLASSES ||
+                     strcmp(loss, m->loss->name) != 0 || task->n_out != (k > 2 ? k : 1)))
+    lt_get_fail(r, LEAT_E_FORMAT);
+  m->intercept = lt_get_f64s(r, &n_intercepts);
+  m->weight = lt_get_f64s(r, &n_weights);
+  if (!r->failed && (n_intercepts != (uint64_t)m->n_out || n_weights / n_intercepts != (uint64_t)slots ||
+                     n_weights % n_intercepts != 0))
+    lt_get_fail(r, LEAT_E_FORMAT);
+  for (uint64_t i = 0; i < n_intercepts && !r->failed; i++)
+    if (!isfinite(m->intercept[i])) lt_get_fail(r, LEAT_E_FORMAT);
+  for (uint64_t i = 0; i < n_weights && !r->failed; i++)
+    if (!isfinite(m->weight[i])) lt_get_fail(r, LEAT_E_FORMAT);
+  st = lt_get_status(r, "the parameters", err);
+out:
+  lt_free(rt, loss);
+  if (st) linear_release(m);
+  else *params = m;
+  return st;
+}
+
+static leat_status linear_array(const void *params, const char *name, const double **v, uint64_t *n, leat_error *err) {
+  const lt_linear *m = params;
+  static const char *const names[] = {"weights", "intercept"};
+  *v = NULL;
+  *n = 0;
+  if (strcmp(name, "weights") == 0) {
+    *v = m->weight;
+    *n = (uint64_t)(m->n_out * m->n_slots);
+    return LEAT_OK;
+  }
+  if (strcmp(name, "intercept") == 0) {
+    *v = m->intercept;
+    *n = (uint64_t)m->n_out;
+    return LEAT_OK;
+  }
+  const char *near = lt_nearest(name, names, 2);
+  return lt_fail(err, LEAT_E_NOT_FOUND, "a linear model has no array '%.60s'; it has weights and intercept%s%s%s", name,
+                 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static void linear_describe(const void *params, lt_task *task, int64_t *n_parameters) {
+  const lt_linear *m = params;
+  task->n_classes = m->n_classes;
+  task->n_out = m->n_out;
+  *n_parameters = m->n_out * (m->n_slots + 1);
+}
+
+const lt_family lt_family_linear = {
+    .name = "linear",
+    .spec = &linear_spec,
+    .task = linear_task,
+    .create = linear_create,
+    .copy = linear_copy,
+    .release = linear_release,
+    .save = linear_save,
+    .load = linear_load,
+    .array = linear_array,
+    .describe = linear_describe,
+    .plan_create = lt_linear_plan_create,
+    .plan_fork = lt_linear_plan_fork,
+    .plan_free = lt_linear_plan_free,
+    .plan_reserve = lt_linear_plan_reserve,
+    .plan_rows = lt_linear_plan_rows,
+    .plan_one_f32 = lt_linear_one_f32,
+    .plan_one_f64 = lt_linear_one_f64,
+    .plan_one_sparse = lt_linear_one_sparse,
+};

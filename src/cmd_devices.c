@@ -1,0 +1,50 @@
+/* leat devices: what can compute, and why something cannot. */
+#include "cli.h"
+#include <stdlib.h>
+
+static const char *device_kind(int64_t kind) {
+  return kind == LEAT_CPU ? "cpu" : kind == LEAT_GPU ? "gpu" : kind == LEAT_FPGA ? "fpga" : "other";
+}
+
+static int list_one(leat_runtime *rt, int64_t index, cli_table *t, json_t *list) {
+  const leat_device *dev;
+  leat_device_props props = { .struct_size = sizeof props };
+  char why[512], total[32];
+  uint64_t needed;
+  leat_error err;
+  cli_error_init(&err);
+  if (leat_device_at(rt, index, &dev, &err) || leat_device_get_props(dev, &props, &err) ||
+      leat_device_state(dev, why, sizeof why, &needed, &err))
+    return cli_fail_error(&err);
+  const char *name = props.name ? props.name : "?", *backend = props.backend ? props.backend : "";
+  const char *vendor = props.vendor ? props.vendor : "", *driver = props.driver ? props.driver : "";
+  const char *row[] = { name, device_kind(props.kind), why[0] ? "no" : "yes",
+                        props.mem_total ? cli_bytes(props.mem_total, total) : "-", vendor, why[0] ? why : driver };
+  cli_table_row(t, row);
+  json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:s,s:s,s:s,s:s,s:I,s:I}", "name", name, "kind",
+                                        device_kind(props.kind), "usable", !why[0], "why", why, "backend", backend,
+                                        "vendor", vendor, "driver", driver, "memory_total",
+                                        (json_int_t)props.mem_total, "memory_free", (json_int_t)props.mem_free));
+  return 0;
+}
+
+int cmd_devices(const cli_args *a) {
+  leat_runtime *rt;
+  int64_t n = 0;
+  int status = cli_runtime(a, &rt);
+  if (status) return status;
+  static const char *const heads[] = { "name", "kind", "usable", "memory", "vendor", "driver, or why not" };
+  cli_table *t = cli_table_create("lllrll", heads);
+  json_t *list = json_array();
+  leat_device_count(rt, &n, NULL);
+  for (int64_t i = 0; !status && i < n; i++) status = list_one(rt, i, t, list);
+  cli_table_print(t, status || a->json ? NULL : stdout, 0);
+  if (!status && a->json) {
+    status = cli_json_print(json_pack("{s:o}", "devices", list));
+  } else {
+    json_decref(list);
+    if (!status) status = cli_flush();
+  }
+  leat_runtime_free(rt);
+  return status;
+}
