@@ -72,7 +72,7 @@ static leat_status fail_not_finite(const encode_job *job, int64_t row, const flo
   return st;
 }
 
-typedef struct scratch { int32_t *index; float *value; int64_t cap; float *dense; } scratch;
+typedef struct scratch { int32_t *index; float *value; int64_t cap; } scratch;
 
 static leat_status scratch_room(leat_runtime *rt, scratch *s, int64_t need, leat_error *err) {
   if (need <= s->cap) return LEAT_OK;
@@ -89,19 +89,18 @@ static leat_status scratch_room(leat_runtime *rt, scratch *s, int64_t need, leat
 static leat_status encode_dense(const encode_job *job, const lt_encoder *e, const lt_rows *rows, int64_t at, scratch *s,
                                 leat_error *err) {
   lt_design *d = job->d;
+  int64_t pad = d->ld - job->first_sparse;
+  lt_encode_dense(job->encode, rows, 0, rows->n, d->x + at * d->ld, d->ld);
   for (int64_t r = 0; r < rows->n; r++) {
     float *x = d->x + (at + r) * d->ld;
     int64_t nv = 0;
-    if (job->first_sparse == d->n_slots) {
-      lt_encode_row(job->encode, rows, r, x, s->index, s->value);
-    } else {
+    for (int64_t j = 0; j < pad; j++) x[job->first_sparse + j] = 0;
+    if (job->first_sparse < d->n_slots) {
       leat_status st = scratch_room(d->rt, s, lt_encode_room(job->encode, rows, r), err);
       if (st) return st;
-      nv = lt_encode_row(job->encode, rows, r, x, s->index, s->value);
-      memset(x + job->first_sparse, 0, (size_t)(d->ld - job->first_sparse) * sizeof *x);
+      nv = lt_encode_sparse(job->encode, rows, r, s->index, s->value);
       for (int64_t k = 0; k < nv; k++) x[s->index[k]] = s->value[k];
     }
-    for (int64_t j = d->n_slots; j < d->ld; j++) x[j] = 0;
     if (!row_is_finite(x, d->n_slots, NULL, 0))
       return fail_not_finite(job, rows->first + r, x, s->index, s->value, nv, e, err);
   }
@@ -117,11 +116,12 @@ static leat_status encode_sparse(const encode_job *job, const lt_encoder *e, con
   leat_status st = scratch_room(d->rt, s, room, err);
   if (st) return st;
   int64_t nnz = 0;
+  if (d->n_dense) lt_encode_dense(job->encode, rows, 0, rows->n, d->x + at * d->ld, d->ld);
   for (int64_t r = 0; r < rows->n; r++) {
-    float *x = d->ld ? d->x + (at + r) * d->ld : s->dense;
+    float *x = d->x + (at + r) * d->ld;
     int32_t *index = s->index + nnz;
     float *value = s->value + nnz;
-    int64_t nv = lt_encode_row(job->encode, rows, r, x, index, value);
+    int64_t nv = lt_encode_sparse(job->encode, rows, r, index, value);
     for (int64_t j = d->n_dense; j < d->ld; j++) x[j] = 0;
     if (!row_is_finite(x, d->n_dense, value, nv))
       return fail_not_finite(job, rows->first + r, x, index, value, nv, e, err);
@@ -152,10 +152,6 @@ static void encode_task(void *arg, int64_t task) {
   leat_batch *gather = NULL;
   leat_status st = lt_batch_create(rt, lt_dataset_schema(job->data), &gather, err);
   if (!st) st = scratch_room(rt, &s, 1, err);
-  if (!st) {
-    s.dense = lt_array(rt, (uint64_t)job->first_sparse + 1, sizeof *s.dense);
-    if (!s.dense) st = lt_fail_memory(err, (uint64_t)job->first_sparse * 4, "an encoded row");
-  }
   int64_t from = task * job->n_tiles / job->n_tasks, to = (task + 1) * job->n_tiles / job->n_tasks;
   for (int64_t t = from; t < to && !st; t++) {
     int64_t first = t * ENCODE_TILE, count = job->d->n - first < ENCODE_TILE ? job->d->n - first : ENCODE_TILE;
@@ -173,7 +169,6 @@ static void encode_task(void *arg, int64_t task) {
   lt_batch_free(gather);
   lt_free(rt, s.index);
   lt_free(rt, s.value);
-  lt_free(rt, s.dense);
   job->status[task] = st;
 }
 

@@ -11,7 +11,7 @@ static void trial(lt_solver *s) {
 
 int lt_lbfgs_begin(lt_solver *s) {
   int64_t n = s->n, m = s->memory;
-  double *q = s->dir, alpha[64];
+  double *q = s->dir, *alpha = s->alpha;
   for (int64_t i = 0; i < n; i++) q[i] = -s->g[i];
   for (int64_t k = 0; k < s->count; k++) {
     int64_t at = (s->head - 1 - k + 2 * m) % m;

@@ -27,12 +27,12 @@ void lt_cholesky_solve(const lt_vec *vec, const double *a, int64_t n, double *b)
   }
 }
 
-/* Factors the Hessian, scaled to a unit diagonal (so that the shift means the same for every column), in the upper
- * triangle's place: h's diagonal and upper part stay, the factor lies in the lower part and in `diag`. Flat directions
- * (a penalty of 0, a label that softmax has one too many of) get the least shift that makes it positive definite. */
-static int factor(lt_solver *s, double *l, double *scale, double *jitter) {
+/* Factors the Hessian, scaled to a unit diagonal so that the shift means the same for every column. Flat directions (a
+ * penalty of 0, the class that softmax has one too many of) get the least shift that makes it positive definite. */
+static int factor(lt_solver *s, double *jitter) {
   int64_t n = s->n;
   const double *h = s->o->h;
+  double *l = s->factor, *scale = s->z;
   for (int64_t i = 0; i < n; i++) {
     double d = h[i * n + i];
     if (!isfinite(d)) return 0;
@@ -53,21 +53,19 @@ static int factor(lt_solver *s, double *l, double *scale, double *jitter) {
 
 int lt_newton_begin(lt_solver *s) {
   int64_t n = s->n;
-  double *l = lt_array(s->rt, (uint64_t)(n * n), sizeof *l), *scale = lt_array(s->rt, (uint64_t)n, sizeof *scale);
-  int ok = l && scale;
+  const double *scale = s->z;
+  int ok = 1;
   double jitter = s->o->n_out > 1 ? 1e-11 : 0;
   for (int tries = 0; ok; tries++) {
-    ok = tries < 6 && factor(s, l, scale, &jitter);
+    ok = tries < 6 && factor(s, &jitter);
     if (!ok) break;
     for (int64_t i = 0; i < n; i++) s->dir[i] = -s->g[i] * scale[i];
-    lt_cholesky_solve(s->o->vec, l, n, s->dir);
+    lt_cholesky_solve(s->o->vec, s->factor, n, s->dir);
     for (int64_t i = 0; i < n; i++) s->dir[i] *= scale[i];
     s->slope = lt_dot(s->dir, s->g, n);
     if (s->slope < 0 && isfinite(s->slope)) break;
     jitter = jitter > 0 ? jitter * 100 : 1e-12;
   }
-  lt_free(s->rt, l);
-  lt_free(s->rt, scale);
   if (!ok) { /* steepest descent is always there */
     for (int64_t i = 0; i < n; i++) s->dir[i] = -s->g[i] / fmax(s->o->h[i * n + i], 1e-300);
     s->slope = lt_dot(s->dir, s->g, n);

@@ -30,6 +30,7 @@ void lt_objective_free(lt_objective *o) {
   lt_free(rt, o->h);
   lt_free(rt, o->diag);
   lt_free(rt, o->curve);
+  lt_free(rt, o->curve_new);
   lt_free(rt, o);
 }
 
@@ -93,11 +94,12 @@ leat_status lt_objective_create(const lt_objective_plan *plan, lt_objective **ou
   o->h = want & LT_WANT_HESS ? lt_array(rt, n * n, sizeof *o->h) : NULL;
   o->diag = want & LT_WANT_DIAG ? lt_array(rt, n, sizeof *o->diag) : NULL;
   o->curve = want & LT_WANT_CURVE ? lt_array(rt, (uint64_t)d->n, sizeof *o->curve) : NULL;
+  o->curve_new = want & LT_WANT_CURVE ? lt_array(rt, (uint64_t)d->n, sizeof *o->curve_new) : NULL;
   int kernel = o->logistic && !o->exact;
   o->y32 = kernel ? lt_array(rt, (uint64_t)d->n, sizeof *o->y32) : NULL;
   o->w32 = kernel && d->weight ? lt_array(rt, (uint64_t)d->n, sizeof *o->w32) : NULL;
   int bad = !o->lanes || !o->pen || !o->point32 || (want & (LT_WANT_GRAD | LT_WANT_HV) && !o->g) ||
-            (want & LT_WANT_HESS && !o->h) || (want & LT_WANT_DIAG && !o->diag) || (want & LT_WANT_CURVE && !o->curve) ||
+            (want & LT_WANT_HESS && !o->h) || (want & LT_WANT_DIAG && !o->diag) || (want & LT_WANT_CURVE && !(o->curve && o->curve_new)) ||
             (kernel && !o->y32) || (kernel && d->weight && !o->w32);
   for (int64_t k = 0; !bad && k < o->n_lanes; k++) {
     lt_lane *l = &o->lanes[k];
@@ -149,6 +151,12 @@ void lt_pass_start(lt_objective *o, const double *point, uint32_t want, int64_t 
   if (lt_parallel_for(o->rt, o->n_lanes, clear_lane, o)) {
     for (int64_t k = 0; k < o->n_lanes; k++) clear_lane(o, k);
   }
+}
+
+void lt_objective_keep_curve(lt_objective *o) {
+  float *old = o->curve;
+  o->curve = o->curve_new;
+  o->curve_new = old;
 }
 
 void lt_objective_margins(const lt_objective *o, const double *point, int64_t r, double *f) {
@@ -371,7 +379,7 @@ static void run_tile(const lt_objective *o, lt_lane *l, int64_t tile) {
   if (o->want & LT_WANT_GRAD) add_gradient(o, l, r0, rows, o->exact);
   if (o->want & LT_WANT_HESS) add_hessian(o, l, r0, rows);
   if (o->want & LT_WANT_DIAG) add_diagonal(o, l, r0, rows);
-  if (o->want & LT_WANT_CURVE) memcpy(o->curve + r0, l->c, (size_t)rows * sizeof *l->c);
+  if (o->want & LT_WANT_CURVE) memcpy(o->curve_new + r0, l->c, (size_t)rows * sizeof *l->c);
 }
 
 typedef struct wave_args { lt_objective *o; int64_t tiles; } wave_args;

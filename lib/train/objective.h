@@ -50,7 +50,7 @@ typedef struct lt_objective {
   /* results of the last pass */
   double f, share;         /* share: of the weights that the pass saw (1 for a whole pass) */
   double *g, *h, *diag;
-  float *curve;
+  float *curve, *curve_new; /* a pass writes curve_new; lt_objective_keep_curve makes it the one that LT_WANT_HV uses */
 } lt_objective;
 typedef struct lt_objective_plan {
   const lt_vec *vec;
@@ -68,6 +68,7 @@ void lt_objective_free(lt_objective *o);
 void lt_pass_start(lt_objective *o, const double *point, uint32_t want, int64_t part);
 /* One wave of at least one tile a lane and about max_rows rows. *rows: how many it was. *done: the results are there. */
 leat_status lt_pass_wave(lt_objective *o, int64_t max_rows, int64_t *rows, int *done, leat_error *err);
+void lt_objective_keep_curve(lt_objective *o);
 /* Margins of row r, [n_out], in double. */
 void lt_objective_margins(const lt_objective *o, const double *point, int64_t r, double *f);
 #endif

@@ -36,7 +36,8 @@ double lt_solver_noise(const lt_solver *s) { return s->o->exact || s->o->squared
 void lt_solver_free(lt_solver *s) {
   if (!s) return;
   leat_runtime *rt = s->rt;
-  double *const own[] = {s->base, s->s, s->y, s->rho, s->metric, s->g, s->point, s->dir, s->diag, s->r, s->hd, s->z, s->step};
+  double *const own[] = {s->base, s->s, s->y, s->rho, s->metric, s->g, s->point, s->dir, s->diag, s->r, s->hd, s->z, s->step,
+                         s->factor, s->alpha};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) lt_free(rt, own[i]);
   lt_free(rt, s);
 }
@@ -51,13 +52,14 @@ leat_status lt_solver_create(leat_runtime *rt, int32_t kind, int64_t n, int64_t 
   s->n = n;
   s->memory = memory;
   s->tolerance = tolerance;
-  s->g0 = s->radius = -1;
+  s->g0 = s->radius = s->radius_base = -1;
   uint64_t un = (uint64_t)n, um = (uint64_t)memory;
   int ok = (s->base = lt_zarray(rt, un, 8)) && (s->g = lt_zarray(rt, un, 8)) && (s->point = lt_zarray(rt, un, 8)) &&
            (s->dir = lt_zarray(rt, un, 8));
   if (ok && kind == LT_SOLVER_LBFGS)
     ok = (s->s = lt_zarray(rt, un * um, 8)) && (s->y = lt_zarray(rt, un * um, 8)) && (s->rho = lt_zarray(rt, um, 8)) &&
-         (s->metric = lt_zarray(rt, un, 8));
+         (s->metric = lt_zarray(rt, un, 8)) && (s->alpha = lt_zarray(rt, um, 8));
+  if (ok && kind == LT_SOLVER_NEWTON) ok = (s->factor = lt_array(rt, un * un, 8)) && (s->z = lt_zarray(rt, un, 8));
   if (ok && kind == LT_SOLVER_TRON)
     ok = (s->diag = lt_zarray(rt, un, 8)) && (s->r = lt_zarray(rt, un, 8)) && (s->hd = lt_zarray(rt, un, 8)) &&
          (s->z = lt_zarray(rt, un, 8)) && (s->step = lt_zarray(rt, un, 8));
@@ -73,7 +75,11 @@ void lt_solver_at_base(lt_solver *s) {
   s->f = s->o->f;
   memcpy(s->g, s->o->g, (size_t)s->n * sizeof *s->g);
   s->has_h = (s->o->want & LT_WANT_HESS) != 0;
-  if (s->kind == LT_SOLVER_TRON) memcpy(s->diag, s->o->diag, (size_t)s->n * sizeof *s->diag);
+  s->radius_base = s->radius;
+  if (s->kind == LT_SOLVER_TRON) {
+    memcpy(s->diag, s->o->diag, (size_t)s->n * sizeof *s->diag);
+    lt_objective_keep_curve(s->o);
+  }
   if (s->kind == LT_SOLVER_LBFGS && s->o->want & LT_WANT_DIAG) {
     double top = 0;
     for (int64_t i = 0; i < s->n; i++) top = fmax(top, s->o->diag[i]);

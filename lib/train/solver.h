@@ -18,7 +18,7 @@ typedef struct lt_solver {
   /* the state at the base point, kept in checkpoints */
   double *base;
   double g0;            /* norm of the gradient at zero; < 0: not known yet */
-  double radius;        /* TRON: < 0: not set yet */
+  double radius, radius_base; /* TRON: < 0: not set yet; _base: as it was at the base point */
   int64_t count, head;  /* L-BFGS: pairs held, and where the next one goes */
   double *s, *y, *rho;  /* L-BFGS: [memory, n], [memory, n], [memory] */
   double *metric;       /* L-BFGS: diagonal of the Hessian at zero, [n] */
@@ -26,7 +26,9 @@ typedef struct lt_solver {
   double f, *g;         /* at the base */
   int has_h;            /* Newton: o->h is the Hessian at the base */
   double *point, *dir;  /* trial point, direction */
-  double *curve, *diag; /* TRON: of the base (o's are the trial point's) */
+  double *diag;         /* TRON: of the base (o's are the trial point's) */
+  double *factor;       /* Newton: [n, n] */
+  double *alpha;        /* L-BFGS: [memory] */
   double *r, *hd, *z, *step;
   double step_len, slope, low, high, gz, cg_goal;
   int64_t cg, tries;
@@ -62,8 +64,7 @@ int lt_lbfgs_after(lt_solver *s);
 void lt_lbfgs_commit(lt_solver *s);
 int lt_tron_begin(lt_solver *s);
 int lt_tron_after(lt_solver *s);
-/* In place Cholesky of the symmetric a [n, n] (lower triangle used) with `jitter` added to the diagonal in relation to
- * it; 0 when it is not positive definite. solve: x = a^-1 b, in place. For tests too. */
+/* In place Cholesky of the symmetric a [n, n] (lower triangle used) ; 0 when it is not positive definite. solve: x = a^-1 b, in place. For tests too. */
 int lt_cholesky(const lt_vec *vec, double *a, int64_t n);
 void lt_cholesky_solve(const lt_vec *vec, const double *a, int64_t n, double *b);
 #endif

@@ -43,7 +43,7 @@ static int try_step(lt_solver *s) {
   for (int64_t i = 0; i < s->n; i++) s->point[i] = s->base[i] + s->step[i];
   s->hv = 0;
   s->next_point = s->point;
-  s->next_want = LT_WANT_LOSS | LT_WANT_GRAD;
+  s->next_want = LT_WANT_LOSS | LT_WANT_GRAD | LT_WANT_DIAG | LT_WANT_CURVE;
   return LT_MORE;
 }
 
