@@ -19,6 +19,7 @@
 
 #define POSIX_LARGE (4ull << 20)
 #define POSIX_HUGE_PAGE (2ull << 20)
+#define POSIX_MOST (1ull << 47) /* no process has a larger address space: not worth asking the system */
 
 static int posix_large(uint64_t size) {
 #ifdef POSIX_PLAIN_MALLOC
@@ -82,7 +83,7 @@ int lt_os_fresh_is_zero(uint64_t size) { return posix_large(size); }
 static void *posix_alloc(void *user, uint64_t size, uint64_t align) {
   void *p = NULL;
   (void)user;
-  if (size > (uint64_t)PTRDIFF_MAX - 2 * POSIX_HUGE_PAGE) return NULL;
+  if (size > POSIX_MOST) return NULL;
 #ifndef POSIX_PLAIN_MALLOC
   if (posix_large(size)) return posix_map(size);
 #endif
@@ -105,7 +106,7 @@ static void posix_release(void *user, void *p, uint64_t size, uint64_t align) {
 
 static void *posix_resize(void *user, void *p, uint64_t old_size, uint64_t new_size, uint64_t align) {
   void *q;
-  if (new_size > (uint64_t)PTRDIFF_MAX - 2 * POSIX_HUGE_PAGE) return NULL;
+  if (new_size > POSIX_MOST) return NULL;
 #ifndef POSIX_PLAIN_MALLOC
   if (posix_large(old_size) && posix_large(new_size)) return posix_remap(p, old_size, new_size);
 #endif

@@ -1,8 +1,9 @@
 /* Sealed files: written once, verified whole, then parsed. The first of the two on-disk primitives (packages, tables,
  * checkpoints, datasets). See docs/formats.md for the bytes.
- *   header: magic, kind, format version, minimum reader version, section count, file size, XXH3 of header + table
+ *   header: magic, kind, format version, minimum reader version, section count, file size, XXH3 of header and table
  *   table:  per section name[16], codec, offset, stored size, raw size, XXH3-128 of the stored bytes
- * Every section's checksum is verified before its bytes are given out or decompressed. Trailing bytes are damage. */
+ * Opening verifies the checksum of every section, and that padding is zero; unpacking happens on demand. Trailing
+ * bytes are damage. One thread at a time. */
 #ifndef LEAT_BASE_SEALED_H
 #define LEAT_BASE_SEALED_H
 #include "base/bytes.h"
@@ -22,12 +23,13 @@ void lt_seal_free(lt_seal *s);
 
 /* reader_version: the newest format version that this code understands. A file whose min_reader is above it is VERSION.
  * All memory that opening and reading takes is bounded by `budget` bytes (0: the runtime's load budget). */
-leat_status lt_sealed_open(leat_runtime *rt, const char *path, const char kind[4], uint32_t reader_version,
+leat_status lt_sealed_open(leat_runtime *rt, const char *path, const char *kind, uint32_t reader_version,
                            uint64_t budget, lt_sealed **out, leat_error *err);
+/* The same from memory, which is borrowed until lt_sealed_free. name: for messages. */
 leat_status lt_sealed_open_bytes(leat_runtime *rt, const void *data, uint64_t size, const char *name,
-                                 const char kind[4], uint32_t reader_version, uint64_t budget, lt_sealed **out,
+                                 const char *kind, uint32_t reader_version, uint64_t budget, lt_sealed **out,
                                  leat_error *err);
-/* kind "" above: any kind; then this tells which. */
+/* kind "" above: any kind (else 4 characters); then this tells which. */
 void lt_sealed_kind(const lt_sealed *s, char kind[5]);
 uint32_t lt_sealed_version(const lt_sealed *s);
 int64_t lt_sealed_count(const lt_sealed *s);

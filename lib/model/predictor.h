@@ -6,6 +6,7 @@
 leat_status lt_predictor_create(const leat_model *m, const leat_params *p, const leat_device *dev, leat_predictor **out,
                                 leat_error *err);
 void lt_predictor_free(leat_predictor *q);
+lt_owner *lt_predictor_owner(leat_predictor *q); /* the api floor enters and leaves it */
 leat_status lt_predictor_reserve(leat_predictor *q, int64_t max_rows, leat_error *err);
 leat_status lt_predictor_shape(const leat_predictor *q, int64_t *in_cols, int64_t *out_cols, leat_error *err);
 leat_status lt_predictor_run(leat_predictor *q, const leat_matrix *x, leat_matrix *out, leat_error *err);

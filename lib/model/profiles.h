@@ -1,0 +1,15 @@
+/* What a package carries about the data that its model has seen: reference profiles and golden rows. */
+#ifndef LEAT_MODEL_PROFILES_H
+#define LEAT_MODEL_PROFILES_H
+#include "data/dataset.h"
+#include "stats/profile.h"
+enum { LT_MAX_PROFILES = 4096 };
+/* Profiles of the rows of d: one for each FEATURE number (blocks element by element, up to 4096 profiles in all),
+ * category and sparse block, then the target's. Cells of numbers are quantiles of at most 20 000 rows, drawn one from
+ * each of as many equal stretches; counts are over all rows. The same at any number of threads. Free with
+ * lt_profiles_free. */
+leat_status lt_profiles_fit(leat_runtime *rt, const leat_dataset *d, lt_profile ***out, int64_t *n, leat_error *err);
+void lt_profiles_free(leat_runtime *rt, lt_profile **profiles, int64_t n);
+/* Up to 16 rows of d, evenly spaced from first to last, as a batch of its schema (lt_batch_free). */
+leat_status lt_golden_pick(leat_runtime *rt, const leat_dataset *d, leat_batch **out, leat_error *err);
+#endif

@@ -1,0 +1,1 @@
+/* Empty on purpose: the declaration list must not hold the system's types. */
