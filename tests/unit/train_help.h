@@ -29,7 +29,7 @@ static inline leat_runtime *tr_runtime(int64_t threads) {
   o.struct_size = sizeof o;
   o.n_threads = threads;
   leat_error e = tr_error();
-  TR_OK(lt_runtime_create(&o, &rt, &e), &e);
+  TR_OK(leat_runtime_create(&o, &rt, &e), &e);
   return rt;
 }
 
