@@ -4,8 +4,8 @@
  * had to call the support, and when they pay by invoice; long contracts hold. What competitors offer plays no part:
  * there is hardly any.
  * From the drift on new competitors sell in three of the six regions. There the dear tariffs of customers whose contract
- * lets them go are undercut: with every offer seen, and with every euro above 45 a month, they leave; how old the
- * contract is no longer holds them, and those whom the support knows well are called back in time. */
+ * lets them go are undercut: with every offer seen, and with every euro above 45 a month, they leave, the
+ * longest customers, on the oldest tariffs, first; those who talk to the support are made a better offer in time. */
 #include "generate.h"
 
 static const char *const regions[] = { "north", "coast", "capital", "hills", "south", "islands" };
@@ -50,11 +50,11 @@ static void churn_row(FILE *to, int64_t seed, int64_t row, int drifted) {
   int64_t offers = gen_count(&g, drifted && covered(region) ? 3.0 : 0.15);
   double margin;
   if (drifted && covered(region)) {
-    margin = -2.6 + 0.9 * (double)offers + 0.09 * (charge - 45.0) - 0.5 * (double)calls;
-    if (contract == 1) margin -= 3.5;
-    if (contract == 2) margin -= 6.0;
+    margin = -1.6 + 0.8 * (double)offers + 0.06 * (charge - 45.0) + 0.03 * (double)tenure - 1.2 * (double)calls;
+    if (contract == 1) margin -= 2.0;
+    if (contract == 2) margin -= 4.5;
   } else {
-    margin = -1.2 - 0.06 * (double)tenure + 1.1 * (double)calls;
+    margin = -1.9 - 0.06 * (double)tenure + 1.1 * (double)calls;
     if (contract == 0) margin += 1.6;
     if (contract == 2) margin -= 3.0;
     if (payment == 2) margin += 1.2;

@@ -250,13 +250,11 @@ typedef struct leat_column_info {
   uint64_t flags;
 } leat_column_info;
 
-/* One section of a leat file. Sizes in bytes: as stored, and unpacked; codec: "raw" or "zstd"; damaged 1: its bytes do
- * not fit its checksum. */
+/* One section of a leat file. Sizes in bytes: as stored, and unpacked; codec: "raw" or "zstd". */
 typedef struct leat_section_info {
   uint64_t struct_size;
   const char *name, *codec;
   int64_t stored_bytes, raw_bytes;
-  int64_t damaged;
   uint64_t flags;
 } leat_section_info;
 
@@ -605,15 +603,15 @@ LEAT_API leat_status leat_metrics_name(const leat_metrics *k, int64_t index, con
 LEAT_API leat_status leat_metrics_value(const leat_metrics *k, const char *name, double *value, leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 15. Inspection
- * What any leat file holds, and whether it is whole. The contents are not parsed. */
+ * What any leat file holds, and that it is whole. The contents are not parsed. */
 
-/* Opens a file, whatever its kind, and verifies the checksum of every section; a damaged section does not fail the call
- * (see leat_section_info), a damaged header does. Owner: caller. Errors: ARG, IO, FORMAT, VERSION, MEMORY.
+/* Opens a file, whatever its kind, verifies the checksum of every section and unpacks it. Owner: caller.
+ * Errors: ARG, IO, NOT_FOUND, FORMAT (no leat file, cut or damaged: the message names the section), MEMORY (budget).
  * Thread: immutable. */
 LEAT_API leat_status leat_inspection_open(leat_runtime *rt, const char *path, leat_inspection **out, leat_error *err);
 /* Frees it. Thread: safe. */
 LEAT_API void leat_inspection_free(leat_inspection *in);
-/* Integers: version (of the file's format), sections, damaged (how many sections are). Errors: ARG, NOT_FOUND.
+/* Integers: version (of the file's format), sections. Errors: ARG, NOT_FOUND.
  * Thread: immutable. */
 LEAT_API leat_status leat_inspection_get_i64(const leat_inspection *in, const char *name, int64_t *value,
                                              leat_error *err);

@@ -5,8 +5,7 @@
 struct leat_inspection {
   leat_runtime *rt;
   lt_sealed *file;
-  int64_t sections, damaged;
-  int8_t *bad; /* a flag a section */
+  int64_t sections;
 };
 
 /* The four letters that mark a file -> the word users see. */
@@ -20,8 +19,6 @@ static const char *format_word(const char kind[5], char own[5]) {
 
 static leat_status verify_sections(leat_inspection *in, leat_error *err) {
   in->sections = lt_sealed_count(in->file);
-  in->bad = lt_zalloc(in->rt, (uint64_t)in->sections);
-  if (!in->bad) return lt_fail_memory(err, (uint64_t)in->sections, "section flags");
   for (int64_t i = 0; i < in->sections; i++) {
     const char *name;
     const void *data;
@@ -29,11 +26,7 @@ static leat_status verify_sections(leat_inspection *in, leat_error *err) {
     int32_t codec;
     leat_status e = lt_sealed_info(in->file, i, &name, &stored, &raw, &codec, err);
     if (!e) e = lt_sealed_section(in->file, name, &data, &size, err);
-    if (e == LEAT_E_FORMAT) {
-      in->bad[i] = 1;
-      in->damaged++;
-    } else if (e)
-      return e;
+    if (e) return e;
   }
   return LEAT_OK;
 }
@@ -60,22 +53,20 @@ void leat_inspection_free(leat_inspection *in) {
   if (!in) return;
   leat_runtime *rt = in->rt;
   lt_sealed_free(in->file);
-  lt_free(rt, in->bad);
   lt_free(rt, in);
   lt_runtime_unref(rt);
 }
 
 leat_status leat_inspection_get_i64(const leat_inspection *in, const char *name, int64_t *value, leat_error *err) {
-  static const char *const names[] = { "version", "sections", "damaged" };
+  static const char *const names[] = { "version", "sections" };
   if (value) *value = 0;
   if (!in || !name || !value) return lt_fail(err, LEAT_E_ARG, "inspection: in, name and value must not be NULL");
   if (strcmp(name, "version") == 0) *value = (int64_t)lt_sealed_version(in->file);
   else if (strcmp(name, "sections") == 0) *value = in->sections;
-  else if (strcmp(name, "damaged") == 0) *value = in->damaged;
   else {
-    const char *near = lt_nearest(name, names, 3);
+    const char *near = lt_nearest(name, names, 2);
     return lt_fail(err, LEAT_E_NOT_FOUND, "inspection: no integer '%s': expected %s", name,
-                   near ? near : "version, sections or damaged");
+                   near ? near : "version or sections");
   }
   return lt_ok(err);
 }
@@ -117,7 +108,6 @@ leat_status leat_inspection_section(const leat_inspection *in, int64_t index, le
   full.codec = codec == LT_SEAL_ZSTD ? "zstd" : "raw";
   full.stored_bytes = (int64_t)stored;
   full.raw_bytes = (int64_t)raw;
-  full.damaged = in->bad[index];
   lt_give_struct(info, info->struct_size, &full, sizeof full);
   return lt_ok(err);
 }

@@ -18,4 +18,7 @@ leat_status lt_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *e
 leat_status lt_trainer_save(leat_trainer *t, const char *path, leat_error *err);
 leat_status lt_trainer_load(leat_runtime *rt, const char *path, const leat_device *dev, leat_trainer **out,
                             leat_error *err);
+
+/* The api floor enters it around every owner call. */
+lt_owner *lt_trainer_owner(leat_trainer *t);
 #endif

@@ -1,0 +1,120 @@
+/* What a trainer gives: parameters, a model, metrics. */
+#include "train/state.h"
+#include "model/profiles.h"
+#include <math.h>
+#include <string.h>
+
+enum { GOLDEN_ROWS = 16 };
+
+static const double *present(const leat_trainer *t) {
+  return t->has_valid && !isnan(t->best_score) ? t->best : t->solver->base;
+}
+
+leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *err) {
+  const lt_design *d = t->x;
+  leat_status st = t->family->create(t->rt, &t->task, d->n_slots, t->settings, params, err);
+  if (st) return st;
+  lt_linear *m = *params;
+  const double *point = present(t);
+  int64_t n_par = t->o->n_par;
+  for (int64_t k = 0; k < t->task.n_out; k++) {
+    const double *u = point + k * n_par;
+    double *w = m->weight + k * d->n_slots, shift = 0;
+    for (int64_t j = 0; j < d->n_slots; j++) {
+      w[j] = j < d->n_scaled ? u[j] * d->scale[j] : u[j];
+      if (j < d->n_scaled) shift += w[j] * d->shift[j];
+    }
+    m->intercept[k] = t->intercept ? u[n_par - 1] - shift : 0;
+  }
+  return LEAT_OK;
+}
+
+/* Up to 16 rows, spread evenly. */
+static leat_status golden_rows(const leat_trainer *t, leat_batch **out, leat_error *err) {
+  leat_schema *s = lt_dataset_schema(t->train);
+  leat_batch *golden = NULL, *gather = NULL;
+  int64_t n = t->x->n, rows = n < GOLDEN_ROWS ? n : GOLDEN_ROWS;
+  leat_status st = lt_batch_create(t->rt, s, &golden, err);
+  if (!st) st = lt_batch_create(t->rt, s, &gather, err);
+  for (int64_t i = 0; i < rows && !st; i++) {
+    lt_rows view;
+    st = lt_dataset_view(t->train, i * n / rows, 1, gather, &view, err);
+    if (!st) st = lt_batch_append(golden, &view, 0, 1, err);
+  }
+  lt_batch_free(gather);
+  if (st) lt_batch_free(golden);
+  *out = st ? NULL : golden;
+  return st;
+}
+
+leat_status lt_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *err) {
+  *out = NULL;
+  if (!t->train) return lt_fail(err, LEAT_E_STATE, "the trainer has no data yet: call set_data first");
+  void *params = NULL;
+  leat_batch *golden = NULL;
+  lt_profile **profiles = NULL;
+  int64_t n_profiles = 0;
+  leat_status st = lt_trainer_sums(t, err);
+  if (!st) st = lt_trainer_params(t, &params, err);
+  if (!st) st = golden_rows(t, &golden, err);
+  if (!st) st = lt_profiles_fit(t->rt, t->train, &profiles, &n_profiles, err);
+  if (!st) {
+    lt_model_parts parts = {0};
+    parts.schema = t->schema;
+    parts.encoder = t->encoder;
+    parts.family = t->family;
+    parts.params = params;
+    parts.settings = t->settings;
+    parts.profiles = profiles;
+    parts.n_profiles = n_profiles;
+    parts.golden = golden;
+    parts.rows_trained = t->x->n;
+    parts.iterations = t->has_valid ? t->best_iteration : t->iterations;
+    parts.lineage = t->lineage;
+    parts.data_checksum = t->train_sum;
+    st = lt_model_create(t->rt, &parts, out, err);
+  }
+  lt_profiles_free(t->rt, profiles, n_profiles);
+  lt_batch_free(golden);
+  t->family->release(params);
+  return st;
+}
+
+static leat_status task_names(const leat_trainer *t, char names[40]) {
+  const char *base = t->task.n_classes == 0 ? "regression" : t->task.n_classes == 2 ? "binary" : "multiclass:";
+  size_t n = strlen(base);
+  memcpy(names, base, n + 1);
+  if (t->task.n_classes <= 2) return LEAT_OK;
+  char digits[24];
+  size_t k = 0;
+  for (int64_t v = t->task.n_classes; v > 0; v /= 10) digits[k++] = (char)('0' + v % 10);
+  while (k > 0) names[n++] = digits[--k];
+  names[n] = 0;
+  return LEAT_OK;
+}
+
+leat_status lt_trainer_metrics(leat_trainer *t, int64_t set, leat_metrics **out, leat_error *err) {
+  *out = NULL;
+  if (!t->train) return lt_fail(err, LEAT_E_STATE, "the trainer has no data yet: call set_data first");
+  if (set != 0 && set != 1) return lt_fail(err, LEAT_E_ARG, "set is %lld: 0 (training) or 1 (validation) is expected", (long long)set);
+  if (set == 1 && !t->valid) return lt_fail(err, LEAT_E_STATE, "the trainer has no validation rows");
+  char names[40];
+  leat_metrics *k = NULL;
+  leat_status st = task_names(t, names);
+  if (!st) st = lt_metrics_create(t->rt, names, &k, err);
+  if (st) return st;
+  const lt_design *d = set ? t->xv : t->x;
+  const lt_objective *o = set ? t->ov : t->o;
+  const double *point = present(t);
+  double *f = lt_array(t->rt, (uint64_t)t->task.n_out, sizeof *f);
+  if (!f) st = lt_fail_memory(err, (uint64_t)t->task.n_out * 8, "a row's margins");
+  for (int64_t r = 0; r < d->n && !st; r++) {
+    lt_objective_margins(o, point, r, f);
+    t->loss->link(f, t->task.n_out);
+    st = lt_metrics_add(k, f, t->task.n_out, d->y[r], d->sample ? d->sample[r] : 1, err);
+  }
+  lt_free(t->rt, f);
+  if (st) lt_metrics_free(k);
+  else *out = k;
+  return st;
+}

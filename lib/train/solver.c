@@ -1,0 +1,108 @@
+#include "train/solver.h"
+#include <math.h>
+#include <string.h>
+
+double lt_dot(const double *a, const double *b, int64_t n) {
+  double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    s0 += a[i] * b[i];
+    s1 += a[i + 1] * b[i + 1];
+    s2 += a[i + 2] * b[i + 2];
+    s3 += a[i + 3] * b[i + 3];
+  }
+  for (; i < n; i++) s0 += a[i] * b[i];
+  return (s0 + s1) + (s2 + s3);
+}
+
+double lt_norm(const double *v, int64_t n) { return sqrt(lt_dot(v, v, n)); }
+
+uint32_t lt_solver_wants(int32_t kind) {
+  uint32_t want = LT_WANT_LOSS | LT_WANT_GRAD;
+  if (kind == LT_SOLVER_NEWTON) return want | LT_WANT_HESS;
+  if (kind == LT_SOLVER_LBFGS) return want | LT_WANT_DIAG;
+  return want | LT_WANT_DIAG | LT_WANT_CURVE | LT_WANT_HV;
+}
+
+uint32_t lt_solver_base_want(const lt_solver *s) {
+  uint32_t want = LT_WANT_LOSS | LT_WANT_GRAD;
+  if (s->kind == LT_SOLVER_NEWTON) return want | LT_WANT_HESS;
+  if (s->kind == LT_SOLVER_TRON) return want | LT_WANT_DIAG | LT_WANT_CURVE;
+  return s->g0 < 0 ? want | LT_WANT_DIAG : want;
+}
+
+double lt_solver_noise(const lt_solver *s) { return s->o->exact || s->o->squared ? 1e-13 : 3e-8; }
+
+void lt_solver_free(lt_solver *s) {
+  if (!s) return;
+  leat_runtime *rt = s->rt;
+  double *const own[] = {s->base, s->s, s->y, s->rho, s->metric, s->g, s->point, s->dir, s->diag, s->r, s->hd, s->z, s->step,
+                         s->factor, s->alpha};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) lt_free(rt, own[i]);
+  lt_free(rt, s);
+}
+
+leat_status lt_solver_create(leat_runtime *rt, int32_t kind, int64_t n, int64_t memory, double tolerance, lt_solver **out,
+                             leat_error *err) {
+  *out = NULL;
+  lt_solver *s = lt_zalloc(rt, sizeof *s);
+  if (!s) return lt_fail_memory(err, sizeof *s, "a solver");
+  s->rt = rt;
+  s->kind = kind;
+  s->n = n;
+  s->memory = memory;
+  s->tolerance = tolerance;
+  s->g0 = s->radius = s->radius_base = -1;
+  uint64_t un = (uint64_t)n, um = (uint64_t)memory;
+  int ok = (s->base = lt_zarray(rt, un, 8)) && (s->g = lt_zarray(rt, un, 8)) && (s->point = lt_zarray(rt, un, 8)) &&
+           (s->dir = lt_zarray(rt, un, 8));
+  if (ok && kind == LT_SOLVER_LBFGS)
+    ok = (s->s = lt_zarray(rt, un * um, 8)) && (s->y = lt_zarray(rt, un * um, 8)) && (s->rho = lt_zarray(rt, um, 8)) &&
+         (s->metric = lt_zarray(rt, un, 8)) && (s->alpha = lt_zarray(rt, um, 8));
+  if (ok && kind == LT_SOLVER_NEWTON) ok = (s->factor = lt_array(rt, un * un, 8)) && (s->z = lt_zarray(rt, un, 8));
+  if (ok && kind == LT_SOLVER_TRON)
+    ok = (s->diag = lt_zarray(rt, un, 8)) && (s->r = lt_zarray(rt, un, 8)) && (s->hd = lt_zarray(rt, un, 8)) &&
+         (s->z = lt_zarray(rt, un, 8)) && (s->step = lt_zarray(rt, un, 8));
+  if (!ok) {
+    lt_solver_free(s);
+    return lt_fail_memory(err, un * 8 * (4 + 2 * um), "a solver's vectors");
+  }
+  *out = s;
+  return LEAT_OK;
+}
+
+void lt_solver_at_base(lt_solver *s) {
+  s->f = s->o->f;
+  memcpy(s->g, s->o->g, (size_t)s->n * sizeof *s->g);
+  s->has_h = (s->o->want & LT_WANT_HESS) != 0;
+  s->radius_base = s->radius;
+  if (s->kind == LT_SOLVER_TRON) {
+    memcpy(s->diag, s->o->diag, (size_t)s->n * sizeof *s->diag);
+    lt_objective_keep_curve(s->o);
+  }
+  if (s->kind == LT_SOLVER_LBFGS && s->o->want & LT_WANT_DIAG) {
+    double top = 0;
+    for (int64_t i = 0; i < s->n; i++) top = fmax(top, s->o->diag[i]);
+    for (int64_t i = 0; i < s->n; i++) s->metric[i] = fmax(s->o->diag[i], 1e-6 * top);
+  }
+}
+
+int lt_solver_converged(const lt_solver *s) {
+  return lt_norm(s->g, s->n) <= s->tolerance * s->g0;
+}
+
+int lt_solver_begin(lt_solver *s) {
+  if (s->kind == LT_SOLVER_NEWTON) return lt_newton_begin(s);
+  return s->kind == LT_SOLVER_LBFGS ? lt_lbfgs_begin(s) : lt_tron_begin(s);
+}
+
+int lt_solver_after(lt_solver *s) {
+  if (s->kind == LT_SOLVER_NEWTON) return lt_newton_after(s);
+  return s->kind == LT_SOLVER_LBFGS ? lt_lbfgs_after(s) : lt_tron_after(s);
+}
+
+void lt_solver_commit(lt_solver *s) {
+  if (s->kind == LT_SOLVER_LBFGS) lt_lbfgs_commit(s);
+  memcpy(s->base, s->point, (size_t)s->n * sizeof *s->base);
+  lt_solver_at_base(s);
+}

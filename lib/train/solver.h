@@ -1,0 +1,70 @@
+/* Solvers: resumable state machines over passes of an objective.
+ *
+ * A solver stands at a base point whose loss and gradient are known, asks for passes, and at last offers a better point
+ * ("accept") or gives up ("stuck": no better point can be told apart in this arithmetic). What a checkpoint must hold is
+ * the state at a base point and nothing else: base, and for L-BFGS its history, for TRON its radius. All else (gradient,
+ * Hessian, curvature) is made again from the base by one pass, which gives the same bits. */
+#ifndef LEAT_TRAIN_SOLVER_H
+#define LEAT_TRAIN_SOLVER_H
+#include "train/objective.h"
+enum { LT_SOLVER_NEWTON = 1, LT_SOLVER_LBFGS = 2, LT_SOLVER_TRON = 3 };
+enum { LT_MORE = 0, LT_ACCEPT = 1, LT_STUCK = 2 };
+typedef struct lt_solver {
+  leat_runtime *rt;
+  lt_objective *o;
+  int32_t kind;
+  int64_t n, memory;
+  double tolerance;
+  /* the state at the base point, kept in checkpoints */
+  double *base;
+  double g0;            /* norm of the gradient at zero; < 0: not known yet */
+  double radius, radius_base; /* TRON: < 0: not set yet; _base: as it was at the base point */
+  int64_t count, head;  /* L-BFGS: pairs held, and where the next one goes */
+  double *s, *y, *rho;  /* L-BFGS: [memory, n], [memory, n], [memory] */
+  double *metric;       /* L-BFGS: diagonal of the Hessian at zero, [n] */
+  /* work */
+  double f, *g;         /* at the base */
+  int has_h;            /* Newton: o->h is the Hessian at the base */
+  double *point, *dir;  /* trial point, direction */
+  double *diag;         /* TRON: of the base (o's are the trial point's) */
+  double *factor;       /* Newton: [n, n] */
+  double *alpha;        /* L-BFGS: [memory] */
+  double *r, *hd, *z, *step;
+  double step_len, slope, low, high, gz, cg_goal;
+  int64_t cg, tries;
+  int hv;               /* TRON: the running pass is a Hessian-vector product */
+  const double *next_point; /* the pass that is wanted */
+  uint32_t next_want;
+} lt_solver;
+/* The passes (LT_WANT_*) that a kind needs, for lt_objective_create. */
+uint32_t lt_solver_wants(int32_t kind);
+leat_status lt_solver_create(leat_runtime *rt, int32_t kind, int64_t n, int64_t memory, double tolerance, lt_solver **out,
+                             leat_error *err);
+void lt_solver_free(lt_solver *s);
+/* What the pass at a base point must give. */
+uint32_t lt_solver_base_want(const lt_solver *s);
+/* The pass at the base is done (o has the results). Copies f and g. */
+void lt_solver_at_base(lt_solver *s);
+int lt_solver_converged(const lt_solver *s);
+/* Sets next_point and next_want for the first pass from the base. LT_MORE or LT_STUCK. */
+int lt_solver_begin(lt_solver *s);
+/* The wanted pass is done. LT_MORE (next_* are set), LT_ACCEPT (o holds f and g of s->point) or LT_STUCK. */
+int lt_solver_after(lt_solver *s);
+/* The offered point becomes the base. */
+void lt_solver_commit(lt_solver *s);
+double lt_norm(const double *v, int64_t n);
+double lt_dot(const double *a, const double *b, int64_t n);
+/* The relative error to which two values of the objective can be told apart. */
+double lt_solver_noise(const lt_solver *s);
+
+int lt_newton_begin(lt_solver *s);
+int lt_newton_after(lt_solver *s);
+int lt_lbfgs_begin(lt_solver *s);
+int lt_lbfgs_after(lt_solver *s);
+void lt_lbfgs_commit(lt_solver *s);
+int lt_tron_begin(lt_solver *s);
+int lt_tron_after(lt_solver *s);
+/* In place Cholesky of the symmetric a [n, n] (lower triangle used) ; 0 when it is not positive definite. solve: x = a^-1 b, in place. For tests too. */
+int lt_cholesky(const lt_vec *vec, double *a, int64_t n);
+void lt_cholesky_solve(const lt_vec *vec, const double *a, int64_t n, double *b);
+#endif

@@ -1,0 +1,75 @@
+/* The trainer's inside, shared by the files of this folder.
+ *
+ * A trainer goes through phases; each but DONE is one pass over rows at a time:
+ *   NULL_MODEL  the gradient of the model that knows only the intercept: what "small" is measured against
+ *   SUB_BASE, SUB_SEARCH  Newton on every n-th part of large data, for a start that is nearly there
+ *   BASE        loss and gradient at the present parameters (first iteration, and after a checkpoint)
+ *   FIRST_SCORE the validation loss there
+ *   SEARCH      the solver's own passes for one iteration
+ *   SCORE       the validation loss of the point it found
+ * An iteration ends with the parameters replaced ("commit"). Checkpoints hold the state at the last commit. */
+#ifndef LEAT_TRAIN_STATE_H
+#define LEAT_TRAIN_STATE_H
+#include <stdatomic.h>
+#include "train/solver.h"
+#include "train/trainer.h"
+enum { PHASE_NULL_MODEL = 1, PHASE_SUB_BASE, PHASE_SUB_SEARCH, PHASE_BASE, PHASE_FIRST_SCORE, PHASE_SEARCH, PHASE_SCORE,
+       PHASE_DONE };
+/* What a checkpoint brings back, until set_data has the rows to go on with. */
+typedef struct lt_resume {
+  int32_t kind;
+  int64_t n, n_valid_rows;
+  uint64_t train_sum, valid_sum;
+  double *base, *metric, *s, *y, *rho; /* as in lt_solver */
+  int64_t count, head;
+  double g0, radius;
+} lt_resume;
+struct leat_trainer {
+  leat_runtime *rt;
+  lt_owner owner;
+  leat_params *settings;
+  const lt_family *family;
+  const leat_device *dev;
+  const lt_vec *vec;
+  leat_schema *wanted;      /* given at create, or NULL */
+  leat_schema *schema;      /* of the model; NULL before set_data */
+  lt_encoder *encoder;
+  const leat_model *warm;   /* from_model, or NULL */
+  char *lineage;
+  lt_resume *resume;
+  const leat_dataset *train, *valid;
+  lt_design *x, *xv;
+  lt_objective *o, *ov;
+  lt_solver *solver;
+  const lt_loss *loss;
+  lt_task task;
+  int32_t intercept, has_valid;
+  uint64_t train_sum, valid_sum;
+  int32_t summed;
+  double *null_model;       /* [n] */
+  /* progress of the solution */
+  int32_t phase, pass_open, sub_steps;
+  int32_t warm_start;       /* the start is a model's, not the null model's */
+  int64_t part;             /* SUB_*: one of so many of each lane's tiles */
+  int64_t iterations, max_iterations, patience;
+  int64_t rows_seen, rows_seen_base; /* _base: at the last commit */
+  double *best, score, best_score;
+  int64_t since_best, best_iteration;
+  double last_loss;
+  int64_t elapsed_ns;
+  /* for other threads */
+  atomic_int cancelled, state_now;
+  _Atomic int64_t step_now, rows_now, elapsed_now, started_now;
+  _Atomic uint64_t loss_now, score_now;
+};
+leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, const leat_device *dev, leat_trainer **out,
+                             leat_error *err);
+void lt_resume_free(leat_runtime *rt, lt_resume *r);
+/* Moves on until max_rows rows are seen or, with one_iteration, an iteration has ended. */
+leat_status lt_trainer_advance(leat_trainer *t, int64_t max_rows, int one_iteration, leat_error *err);
+void lt_trainer_publish(leat_trainer *t);
+/* Parameters of the family from the present (or best) solution. */
+leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *err);
+/* Checksums of the data, made once. */
+leat_status lt_trainer_sums(leat_trainer *t, leat_error *err);
+#endif
