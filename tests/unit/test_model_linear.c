@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <float.h>
-#include "model_help.h"
+#include "model_make.h"
 
 static leat_runtime *rt;
 static int start(void **state) { (void)state; return (rt = new_runtime(1)) == NULL; }
@@ -285,40 +285,12 @@ static void test_far_from_zero(void **state) {
   lt_dataset_free(d);
 }
 
-static leat_dataset *wide_sparse(int64_t width, int64_t rows, int64_t nnz, int64_t classes) {
-  int64_t *at = malloc((size_t)(rows + 1) * sizeof *at);
-  int32_t *index = malloc((size_t)(rows * nnz) * sizeof *index);
-  float *value = malloc((size_t)(rows * nnz) * sizeof *value);
-  double *y = malloc((size_t)rows * sizeof *y);
-  lt_rng r;
-  lt_rng_init(&r, 21, 1);
-  for (int64_t i = 0; i < rows; i++) {
-    at[i] = i * nnz;
-    y[i] = (double)(i % classes);
-    for (int64_t k = 0; k < nnz; k++) {
-      index[i * nnz + k] = (int32_t)(k * (width / nnz) + (int64_t)lt_rng_below(&r, (uint64_t)(width / nnz)));
-      value[i * nnz + k] = (float)lt_rng_normal(&r);
-    }
-  }
-  at[rows] = rows * nnz;
-  leat_csr x = {.struct_size = sizeof x, .row_start = at, .index = index, .value = value, .rows = rows, .cols = width,
-                .dtype = LEAT_F32};
-  leat_matrix my = {.struct_size = sizeof my, .data = y, .rows = rows, .cols = 1, .dtype = LEAT_F64};
-  leat_dataset *d = NULL;
-  OK(lt_dataset_from_csr(rt, NULL, &x, &my, NULL, &d, &error_of));
-  free(at);
-  free(index);
-  free(value);
-  free(y);
-  return d;
-}
-
 static void test_sparse(void **state) {
   (void)state;
   for (int mode = 0; mode < 3; mode++) { /* as it is, hashed, scaled */
     enum { ROWS = 40, NNZ = 700 };
     int64_t k = mode == 0 ? 2 : 3, n_user = mode == 0 ? 1 : 3;
-    leat_dataset *d = wide_sparse(70000, ROWS, NNZ, k);
+    leat_dataset *d = sparse_dataset(rt, 70000, ROWS, NNZ, k);
     leat_params *p = linear_settings(rt, "hash_bits", "12");
     lt_encoder *e = NULL;
     lt_encode *b = NULL;
