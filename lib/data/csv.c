@@ -20,6 +20,9 @@ static const lt_param_def csv_defs[] = {
      LT_SINCE_0_1},
     {"header", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|yes|no", "is the first line the columns' names? auto: if it could be",
      LT_SINCE_0_1},
+    {"quotes", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|yes|no",
+     "do quotes enclose fields (RFC 4180)? auto: yes, but with tabs only fields quoted from end to end within a line",
+     LT_SINCE_0_1},
     {"missing", LEAT_PARAM_TEXT, "", 0, 0, NULL,
      "values that are missing, separated by commas, beside empty, NA, N/A, NaN, nan, null, NULL, None, ?", LT_SINCE_0_1},
 };
@@ -38,12 +41,12 @@ void lt_csv_clear(lt_csv *c) {
 enum { SNIFF_RECORDS = 20, SNIFF_BYTES = 1 << 20, REPEAT_RECORDS = 100 };
 
 /* Fields of the first record with this delimiter; *same: as many in the records behind it. */
-static int64_t count_fields(leat_runtime *rt, const char *p, const char *end, char delim, int *same) {
-  lt_csv_text t = {.p = p, .end = end, .delim = delim, .rt = rt};
+static int64_t count_fields(const lt_csv *c, const char *p, const char *end, int *same) {
+  lt_csv_text t = lt_csv_cursor(c, p, end);
   int64_t first = 0;
   *same = 1;
   for (int k = 0; k < SNIFF_RECORDS; k++) {
-    t.p = lt_csv_skip_blank(t.p, end, delim);
+    t.p = lt_csv_skip_blank(t.p, end, c->delim);
     if (t.p >= end || (k && t.p - p > SNIFF_BYTES)) break;
     int64_t n = 0;
     int more = LT_FIELD_MORE;
@@ -53,17 +56,24 @@ static int64_t count_fields(leat_runtime *rt, const char *p, const char *end, ch
     else if (n != first) *same = 0;
     if (!*same) break;
   }
-  lt_free(rt, t.scratch);
+  lt_free(c->rt, t.scratch);
   return first;
 }
 
-static char find_delimiter(leat_runtime *rt, const char *p, const char *end) {
+static char quotes_of(const leat_params *p, char delim) {
+  if (lt_param_is(p, "quotes", "yes")) return LT_QUOTES_FULL;
+  if (lt_param_is(p, "quotes", "no")) return LT_QUOTES_NONE;
+  return delim == '\t' ? LT_QUOTES_LINE : LT_QUOTES_FULL;
+}
+
+static char find_delimiter(const lt_csv *c, const leat_params *params, const char *p, const char *end) {
   static const char candidates[4] = {'\t', ';', '|', ','};
   char best = ',';
   int64_t most = 1;
   for (int k = 0; k < 4; k++) {
     int same;
-    int64_t n = count_fields(rt, p, end, candidates[k], &same);
+    lt_csv trial = {.rt = c->rt, .delim = candidates[k], .quotes = quotes_of(params, candidates[k])};
+    int64_t n = count_fields(&trial, p, end, &same);
     if (n > 1 && same) return candidates[k];
     if (n > most) {
       most = n;
@@ -85,13 +95,23 @@ static leat_status check_text(const lt_csv *c, const char *p, const char *end, l
   return LEAT_OK;
 }
 
-/* The first record's fields as names. *could: all of them could be names. */
-static leat_status read_names(lt_csv *c, const char **data, const char *end, int *could, int64_t *doubled,
-                              leat_error *err) {
-  lt_csv_text t = {.p = *data, .end = end, .delim = c->delim, .rt = c->rt};
+static int all_digits(const lt_field *f) {
+  for (uint64_t i = 0; i < f->len; i++)
+    if (f->s[i] < '0' || f->s[i] > '9') return 0;
+  return 1;
+}
+
+/* What the first line may be: LINE_NAMES: nothing in it is a value; LINE_MIXED: names and whole numbers. */
+enum { LINE_DATA = 0, LINE_MIXED = 1, LINE_NAMES = 2 };
+
+/* The first record's fields as names. *word: the first field that is no number. */
+static leat_status read_names(lt_csv *c, const char **data, const char *end, int *could, int64_t *word,
+                              int64_t *doubled, leat_error *err) {
+  lt_csv_text t = lt_csv_cursor(c, *data, end);
   leat_status st = lt_dict_create(c->rt, &c->names, err);
-  int more = LT_FIELD_MORE, any = 0;
-  *could = 1;
+  int more = LT_FIELD_MORE;
+  *could = LINE_NAMES;
+  *word = -1;
   *doubled = 0;
   for (c->n = 0; !st && more == LT_FIELD_MORE; c->n++) {
     lt_field f;
@@ -106,17 +126,17 @@ static leat_status read_names(lt_csv *c, const char **data, const char *end, int
     }
     if (f.len && (lt_is_missing(&c->missing, f.s, f.len) || lt_parse_f64(f.s, f.s + f.len, &v) ||
                   lt_parse_time(f.s, f.s + f.len, &ns) || lt_parse_bool(f.s, f.len) >= 0))
-      *could = 0;
-    if (f.len) {
-      any = 1;
-    } else { /* as in the files of pandas, whose first name is empty */
+      *could = all_digits(&f) && *could ? LINE_MIXED : LINE_DATA;
+    else if (f.len && *word < 0)
+      *word = c->n;
+    if (!f.len) { /* as in the files of pandas, whose first name is empty */
       f.len = (uint64_t)snprintf(made, sizeof made, "c%lld", (long long)c->n + 1);
       f.s = made;
     }
     st = lt_dict_add(c->names, f.s, f.len, &code, err);
     if (!st && code != c->n - (*doubled != 0) && !*doubled) *doubled = c->n + 1;
   }
-  if (!any) *could = 0;
+  if (*word < 0) *could = LINE_DATA;
   *data = t.p;
   lt_free(c->rt, t.scratch);
   return st;
@@ -124,7 +144,7 @@ static leat_status read_names(lt_csv *c, const char **data, const char *end, int
 
 /* A header's names do not come again in their columns. */
 static int repeats(const lt_csv *c, const char *p, const char *end) {
-  lt_csv_text t = {.p = p, .end = end, .delim = c->delim, .rt = c->rt};
+  lt_csv_text t = lt_csv_cursor(c, p, end);
   int found = 0;
   for (int k = 0; k < REPEAT_RECORDS && !found; k++) {
     t.p = lt_csv_skip_blank(t.p, end, c->delim);
@@ -142,6 +162,28 @@ static int repeats(const lt_csv *c, const char *p, const char *end) {
   }
   lt_free(c->rt, t.scratch);
   return found;
+}
+
+/* Are there only numbers below the name of column k? */
+static int numbers_below(const lt_csv *c, const char *p, const char *end, int64_t k) {
+  lt_csv_text t = lt_csv_cursor(c, p, end);
+  int numbers = 0, others = 0;
+  for (int r = 0; r < REPEAT_RECORDS && !others; r++) {
+    t.p = lt_csv_skip_blank(t.p, end, c->delim);
+    if (t.p >= end) break;
+    int more = LT_FIELD_MORE;
+    for (int64_t i = 0; more == LT_FIELD_MORE; i++) {
+      lt_field f;
+      double v;
+      more = lt_csv_field(&t, &f);
+      if (more < 0 || i != k || lt_is_missing(&c->missing, f.s, f.len)) continue;
+      if (lt_parse_f64(f.s, f.s + f.len, &v)) numbers++;
+      else others++;
+    }
+    if (more < 0) break;
+  }
+  lt_free(c->rt, t.scratch);
+  return numbers && !others;
 }
 
 static int knows_names(const lt_csv *c, const leat_schema *s, int *numbered) {
@@ -184,17 +226,19 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
     if (lt_param_is(p, "delimiter", names[k])) c->delim = delims[k];
   const char *first = lt_csv_skip_blank(at, end, c->delim ? c->delim : ',');
   if (first == end) return lt_fail(err, LEAT_E_DATA, "%s: there are only blank lines", c->name);
-  if (!c->delim) c->delim = find_delimiter(c->rt, first, end);
+  if (!c->delim) c->delim = find_delimiter(c, p, first, end);
+  c->quotes = quotes_of(p, c->delim);
   int could = 0, numbered = 0;
-  int64_t doubled = 0;
+  int64_t doubled = 0, word = -1;
   const char *behind = first;
-  st = read_names(c, &behind, end, &could, &doubled, err);
+  st = read_names(c, &behind, end, &could, &word, &doubled, err);
   if (st) return st;
   if (lt_param_is(p, "header", "yes")) c->has_header = 1;
   else if (lt_param_is(p, "header", "no")) c->has_header = 0;
   else if (s && knows_names(c, s, &numbered)) c->has_header = 1;
   else if (s && numbered) c->has_header = 0;
-  else c->has_header = could && (doubled || !repeats(c, behind, end));
+  else if (could == LINE_NAMES) c->has_header = doubled || !repeats(c, behind, end);
+  else c->has_header = could == LINE_MIXED && !doubled && numbers_below(c, behind, end, word);
   if (!c->has_header) {
     behind = first;
     st = number_names(c, err);

@@ -14,10 +14,14 @@ typedef struct lt_csv_op {
   int32_t column;   /* of the schema */
   int32_t slot;     /* which of the LABEL or TEXT columns it is */
 } lt_csv_op;
+/* Quotes. FULL: RFC 4180. LINE: a field that is quoted from end to end within its line is unquoted, every other quote is
+ * a character like others (tab-separated text, where newlines end records whatever stands around them). */
+enum { LT_QUOTES_FULL = 0, LT_QUOTES_LINE = 1, LT_QUOTES_NONE = 2 };
 typedef struct lt_csv {
   leat_runtime *rt;
   const char *name;
   char delim;
+  char quotes;         /* LT_QUOTES_* */
   int has_header;
   int64_t n;           /* fields a row */
   lt_dict *names;      /* of the file's columns */
@@ -32,7 +36,7 @@ typedef struct lt_csv {
 /* ---- fields */
 typedef struct lt_csv_text { /* a cursor; records start at a line's start */
   const char *p, *end;
-  char delim;
+  char delim, quotes;
   leat_runtime *rt;
   char *scratch;       /* fields with doubled quotes, unquoted */
   uint64_t scratch_cap;
@@ -44,6 +48,7 @@ enum { LT_FIELD_MORE = 0, LT_FIELD_LAST = 1, LT_FIELD_OPEN = -1, LT_FIELD_JUNK =
 int lt_csv_field(lt_csv_text *t, lt_field *out);
 /* Moves p over blank lines; returns p, or end. */
 const char *lt_csv_skip_blank(const char *p, const char *end, char delim);
+lt_csv_text lt_csv_cursor(const lt_csv *c, const char *p, const char *end);
 
 /* ---- records of a stretch of text */
 typedef struct lt_csv_scan {
@@ -57,7 +62,7 @@ typedef struct lt_csv_scan {
 } lt_csv_scan;
 /* [from, to) starts at a line's start (inside a quoted field if `quoted`) and ends behind a newline, or at the end of
  * all text. */
-void lt_csv_scan_text(const char *from, const char *to, char delim, int quoted, lt_csv_scan *out);
+void lt_csv_scan_text(const char *from, const char *to, const lt_csv *c, int quoted, lt_csv_scan *out);
 
 /* ---- parsing: [from, to) is whole records (or all text up to its end); the first one is data row `row` (from 1), in
  * line `line`. Rows come into a fresh batch of c->schema. Without c->fixed, labels are collected into the schema,

@@ -33,7 +33,7 @@ typedef struct csv_job {
 static void scan_piece(void *arg, int64_t i) {
   csv_piece *p = &((csv_job *)arg)->piece[i];
   lt_csv_scan s;
-  lt_csv_scan_text(p->from, p->to, ((csv_job *)arg)->c->delim, 0, &s);
+  lt_csv_scan_text(p->from, p->to, ((csv_job *)arg)->c, 0, &s);
   p->first = s.first;
   p->rows = s.records;
   p->newlines = s.newlines;
@@ -67,7 +67,7 @@ static leat_status chain(csv_job *job, int64_t row, int64_t line, leat_error *er
     csv_piece *p = &job->piece[i];
     if (quoted) {
       lt_csv_scan s;
-      lt_csv_scan_text(p->from, p->to, job->c->delim, 1, &s);
+      lt_csv_scan_text(p->from, p->to, job->c, 1, &s);
       p->first = s.first;
       p->rows = s.records;
       p->newlines = s.newlines;
@@ -325,7 +325,7 @@ static void parse_piece(void *arg, int64_t i) {
   row_parse q = {.c = job->c, .p = p, .b = job->b};
   p->error.struct_size = sizeof p->error;
   if (!p->rows) return;
-  q.t = (lt_csv_text){.p = p->first, .end = job->to, .delim = job->c->delim, .rt = job->c->rt};
+  q.t = lt_csv_cursor(job->c, p->first, job->to);
   q.base = job->piece[0].row;
   q.row = p->row - q.base;
   int64_t end = q.row + p->rows;

@@ -72,7 +72,7 @@ static leat_status look_at_rows(csv_plan *q, const char *from, const char *to, i
   leat_status st = LEAT_OK;
   int end = 0, words = 0;
   csv_walk w = {.line = line, .counted = from};
-  w.t = (lt_csv_text){.p = from, .end = to, .delim = c->delim, .rt = c->rt};
+  w.t = lt_csv_cursor(c, from, to);
   while (!st && !end && w.row < INFER_ROWS) st = walk_record(q, &w, 0, 0, &end, err);
   for (int64_t i = 0; i < c->n && !words; i++) words = lt_infer_needs_words(&q->seen[i]);
   csv_walk again = {.line = line, .counted = from, .t = w.t};

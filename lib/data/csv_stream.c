@@ -50,7 +50,7 @@ static leat_status fill(csv_stream *x, uint64_t want, leat_error *err) {
 static const char *whole_records(const csv_stream *x, int64_t *records) {
   lt_csv_scan s;
   const char *from = x->buf + x->at, *to = x->buf + x->size;
-  lt_csv_scan_text(from, to, x->c.delim, 0, &s);
+  lt_csv_scan_text(from, to, &x->c, 0, &s);
   *records = s.whole;
   return x->ended ? to : s.tail;
 }

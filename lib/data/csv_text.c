@@ -32,6 +32,10 @@ static const char *field_end(const char *p, const char *end, char delim) {
   return p;
 }
 
+lt_csv_text lt_csv_cursor(const lt_csv *c, const char *p, const char *end) {
+  return (lt_csv_text){.p = p, .end = end, .delim = c->delim, .quotes = c->quotes, .rt = c->rt};
+}
+
 static int step_over(lt_csv_text *t, const char *q) {
   if (q == t->end) {
     t->p = q;
@@ -78,7 +82,14 @@ static int quoted_field(lt_csv_text *t, const char *p, lt_field *out) {
 int lt_csv_field(lt_csv_text *t, lt_field *out) {
   const char *p = t->p;
   while (p < t->end && is_space(*p, t->delim)) p++;
-  if (p < t->end && *p == '"') return quoted_field(t, p + 1, out);
+  if (p < t->end && *p == '"' && t->quotes == LT_QUOTES_FULL) return quoted_field(t, p + 1, out);
+  if (p < t->end && *p == '"' && t->quotes == LT_QUOTES_LINE) {
+    const char *all = t->end, *newline = memchr(p, '\n', (uint64_t)(all - p));
+    t->end = newline ? newline + 1 : all;
+    int more = quoted_field(t, p + 1, out);
+    t->end = all;
+    if (more >= 0 || more == LT_FIELD_MEMORY) return more;
+  }
   const char *q = field_end(p, t->end, t->delim);
   out->s = p;
   out->len = (uint64_t)(q - p);
@@ -103,11 +114,11 @@ static void count_line(lt_csv_scan *s, const char **start, const char *newline, 
   *start = newline + 1;
 }
 
-/* Text without quotes: records are lines. Stops at the first quote and returns where it is. */
-static const char *scan_plain(const char *from, const char *to, char delim, lt_csv_scan *s) {
+/* Text without quotes: records are lines. Stops at the first `quote` (0: there are none) and returns where it is. */
+static const char *scan_plain(const char *from, const char *to, char delim, char quote, lt_csv_scan *s) {
   const char *p = from, *start = from;
 #if defined(__SSE2__)
-  const __m128i n = _mm_set1_epi8('\n'), q = _mm_set1_epi8('"'), z = _mm_setzero_si128();
+  const __m128i n = _mm_set1_epi8('\n'), q = _mm_set1_epi8(quote), z = _mm_setzero_si128();
   while (to - p >= 16) {
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
     if (_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, q), _mm_cmpeq_epi8(v, z)))) break;
@@ -119,7 +130,7 @@ static const char *scan_plain(const char *from, const char *to, char delim, lt_c
     p += 16;
   }
 #endif
-  for (; p < to && *p != '"'; p++) {
+  for (; p < to && (*p != quote || !quote); p++) {
     if (*p == '\n') count_line(s, &start, p, delim);
     else if (!*p && !s->nul) s->nul = p;
   }
@@ -174,14 +185,14 @@ static void scan_quoted(const char *from, const char *to, char delim, int quoted
   }
 }
 
-void lt_csv_scan_text(const char *from, const char *to, char delim, int quoted, lt_csv_scan *out) {
+void lt_csv_scan_text(const char *from, const char *to, const lt_csv *c, int quoted, lt_csv_scan *out) {
   memset(out, 0, sizeof *out);
   if (!quoted) {
     out->first = from;
-    if (scan_plain(from, to, delim, out) == to) return;
+    if (scan_plain(from, to, c->delim, c->quotes == LT_QUOTES_FULL ? '"' : 0, out) == to) return;
   }
   const char *nul = memchr(from, 0, (uint64_t)(to - from));
   memset(out, 0, sizeof *out);
   out->nul = nul;
-  scan_quoted(from, to, delim, quoted, out);
+  scan_quoted(from, to, c->delim, quoted, out);
 }
