@@ -22,6 +22,7 @@ foreach(source ${LEAT_FUZZ_TARGETS})
   else()
     add_executable(${name} ${source} tests/fuzz/plain_main.c)
   endif()
+  target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
   target_link_libraries(${name} PRIVATE leat_inner leat_warnings)
 endforeach()
 # Fault programs are hosts: they see the public headers and libleat.so alone.
