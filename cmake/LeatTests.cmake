@@ -7,6 +7,12 @@ foreach(source ${LEAT_UNIT_TESTS})
   target_link_libraries(${name} PRIVATE leat_inner leat_warnings ${CMOCKA_LIBRARY})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endforeach()
+# A device plug-in as a third party would build it: backend.h alone, no libleat.
+add_library(toy_plugin MODULE tests/plugin/toy_plugin.c)
+target_include_directories(toy_plugin PRIVATE include)
+target_link_libraries(toy_plugin PRIVATE leat_warnings)
+add_dependencies(test_device_loader toy_plugin)
+target_compile_definitions(test_device_loader PRIVATE "LEAT_TOY_PLUGIN=\"$<TARGET_FILE:toy_plugin>\"")
 # Fuzz targets: with LEAT_FUZZ libFuzzer drives LLVMFuzzerTestOneInput, else tests/fuzz/plain_main.c does (unless the
 # target has a main of its own, for both).
 file(GLOB LEAT_FUZZ_TARGETS CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
