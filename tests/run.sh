@@ -5,7 +5,7 @@
 # LEAT_DATA_DIR names a folder with the real data sets; tests that need them are skipped without it.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-jobs=$(nproc)
+jobs=${LEAT_JOBS:-$(nproc)}
 logs=$PWD/build/logs
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0

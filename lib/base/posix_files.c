@@ -116,12 +116,15 @@ static int32_t posix_sync_folder(void *user, const char *path) {
 }
 
 /* A symbolic link stays, what it points to is replaced; devices and pipes (a result sent to /dev/null by root) are not
- * replaced by files. */
+ * replaced by files; a file keeps the permissions of the one that it replaces (a private model stays private). */
 static int32_t posix_rename(void *user, const char *from, const char *to) {
   struct stat st;
   char real[PATH_MAX];
   char *slash;
-  if (stat(to, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return EPERM;
+  if (stat(to, &st) == 0) {
+    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return EPERM;
+    if (S_ISREG(st.st_mode)) (void)chmod(from, st.st_mode & 07777);
+  }
   if (lstat(to, &st) || !S_ISLNK(st.st_mode) || !realpath(to, real)) return rename(from, to) ? errno : 0;
   if (rename(from, real)) return errno;
   slash = strrchr(real, '/');

@@ -63,6 +63,13 @@ static void vec_gram_block(const float *x, int64_t ld, const float *d, double *h
       h[(at[0] + i) * ldh + at[1] + j] += (double)sum[i][j];
 }
 
+static void vec_panel_ff(const float *a, const float *b, int64_t rows, int64_t m, float *sum) {
+  for (int64_t i = 0; i < m * 16; i++) sum[i] = 0;
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t i = 0; i < m; i++)
+      for (int64_t j = 0; j < 16; j++) sum[i * 16 + j] += a[r * 16 + i] * b[r * 16 + j];
+}
+
 static void vec_gram_ff(const float *x, int64_t ld, const float *d, double *h, int64_t ldh, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; r += LT_GRAM_ROWS) {
     int64_t m = rows - r < LT_GRAM_ROWS ? rows - r : LT_GRAM_ROWS;
@@ -180,6 +187,7 @@ static const lt_vec vec_generic = {
     .gemv_ff = vec_gemv_ff,
     .gemv_t_ff = vec_gemv_t_ff,
     .gram_ff = vec_gram_ff,
+    .panel_ff = vec_panel_ff,
     .dot_sparse = lt_vec_dot_sparse,
     .dot_sparse_f64 = lt_vec_dot_sparse_f64,
     .axpy_sparse = lt_vec_axpy_sparse,

@@ -235,14 +235,13 @@ AVX2_INLINE void gram_store(float *sum, __m256 c0, __m256 c1) {
   _mm256_store_ps(sum + 8, c1);
 }
 
-/* sum[i][0..15] for lanes i of s in [at, at + 6), or + 4 for the last block. */
-AVX2_INLINE void gram_block(const gram_panel *s, const gram_panel *b, int64_t rows, int64_t at, int six,
-                            float sum[16][16]) {
+/* sum[i][0..15] for columns i of s in [at, at + 6), or + 4 for the last block. */
+AVX2_INLINE void gram_block(const float *s, const float *b, int64_t rows, int64_t at, int six, float *sum) {
   __m256 c00 = _mm256_setzero_ps(), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
   __m256 c40 = c00, c41 = c00, c50 = c00, c51 = c00;
   for (int64_t r = 0; r < rows; r++) {
-    const float *v = s->v[r] + at;
-    __m256 b0 = _mm256_load_ps(b->v[r]), b1 = _mm256_load_ps(b->v[r] + 8);
+    const float *v = s + 16 * r + at;
+    __m256 b0 = _mm256_load_ps(b + 16 * r), b1 = _mm256_load_ps(b + 16 * r + 8);
     gram_step(v, b0, b1, &c00, &c01);
     gram_step(v + 1, b0, b1, &c10, &c11);
     gram_step(v + 2, b0, b1, &c20, &c21);
@@ -252,13 +251,13 @@ AVX2_INLINE void gram_block(const gram_panel *s, const gram_panel *b, int64_t ro
       gram_step(v + 5, b0, b1, &c50, &c51);
     }
   }
-  gram_store(sum[at], c00, c01);
-  gram_store(sum[at + 1], c10, c11);
-  gram_store(sum[at + 2], c20, c21);
-  gram_store(sum[at + 3], c30, c31);
+  gram_store(sum + 16 * at, c00, c01);
+  gram_store(sum + 16 * (at + 1), c10, c11);
+  gram_store(sum + 16 * (at + 2), c20, c21);
+  gram_store(sum + 16 * (at + 3), c30, c31);
   if (six) {
-    gram_store(sum[at + 4], c40, c41);
-    gram_store(sum[at + 5], c50, c51);
+    gram_store(sum + 16 * (at + 4), c40, c41);
+    gram_store(sum + 16 * (at + 5), c50, c51);
   }
 }
 
@@ -271,18 +270,16 @@ AVX2_INLINE void gram_flush(const float *sum, double *h, int64_t from, int64_t w
   for (; j < width; j++) h[j] += (double)sum[j];
 }
 
-AVX2 static void gram_pair(const gram_panel *s, const gram_panel *b, int64_t rows, double *h, int64_t ldh,
-                           const int64_t width[2], int diagonal) {
-  _Alignas(32) float sum[16][16];
-  gram_block(s, b, rows, 0, 1, sum);
-  if (width[0] > 6) gram_block(s, b, rows, 6, 1, sum);
-  if (width[0] > 12) gram_block(s, b, rows, 12, 0, sum);
-  for (int64_t i = 0; i < width[0]; i++) gram_flush(sum[i], h + i * ldh, diagonal ? i : 0, width[1]);
+AVX2 static void avx2_panel_ff(const float *a, const float *b, int64_t rows, int64_t m, float *sum) {
+  gram_block(a, b, rows, 0, 1, sum);
+  if (m > 6) gram_block(a, b, rows, 6, 1, sum);
+  if (m > 12) gram_block(a, b, rows, 12, 0, sum);
 }
 
 AVX2 static void avx2_gram_ff(const float *x, int64_t ld, const float *d, double *h, int64_t ldh, int64_t rows,
                               int64_t n) {
   _Alignas(64) gram_panel s, b;
+  _Alignas(32) float sum[16][16];
   for (int64_t r = 0; r < rows; r += LT_GRAM_ROWS) {
     int64_t m = rows - r < LT_GRAM_ROWS ? rows - r : LT_GRAM_ROWS;
     const float *t = x + r * ld, *dt = d ? d + r : NULL;
@@ -292,7 +289,9 @@ AVX2 static void avx2_gram_ff(const float *x, int64_t ld, const float *d, double
       for (int64_t j = i; j < n; j += 16) {
         width[1] = n - j < 16 ? n - j : 16;
         gram_pack(t + j, ld, NULL, m, width[1], &b);
-        gram_pair(&s, &b, m, h + i * ldh + j, ldh, width, i == j);
+        avx2_panel_ff(s.v[0], b.v[0], m, width[0], sum[0]);
+        for (int64_t q = 0; q < width[0]; q++)
+          gram_flush(sum[q], h + (i + q) * ldh + j, i == j ? q : 0, width[1]);
       }
     }
   }
@@ -433,6 +432,7 @@ static const lt_vec vec_avx2 = {
     .gemv_ff = avx2_gemv_ff,
     .gemv_t_ff = avx2_gemv_t_ff,
     .gram_ff = avx2_gram_ff,
+    .panel_ff = avx2_panel_ff,
     .exp_ff = avx2_exp_ff,
     .log1p_ff = avx2_log1p_ff,
     .sigmoid_ff = avx2_sigmoid_ff,

@@ -286,6 +286,10 @@ static void test_links_and_devices(void **state) {
   assert_int_equal(lstat(in_folder("link"), &st), 0);
   assert_true(S_ISLNK(st.st_mode)); /* the link stays */
   expect_file(in_folder("real"), "through the link");
+  assert_int_equal(chmod(in_folder("real"), 0600), 0);
+  put_file(in_folder("real"), "still private");
+  assert_int_equal(stat(in_folder("real"), &st), 0);
+  assert_int_equal(st.st_mode & 0777, 0600);
   assert_int_equal(lt_file_replace(plain, "/dev/null", "x", 1, NULL), LEAT_E_IO);
   assert_int_equal(stat("/dev/null", &st), 0);
   assert_true(S_ISCHR(st.st_mode));

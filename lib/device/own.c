@@ -1,0 +1,153 @@
+/* The CPU's own products: those that are too small for BLIS to be worth its way in, and matrix times vector. Nothing is
+ * allocated but copies of oddly strided operands. Tiles and the order of sums follow from shapes alone. */
+#include "device/host_device.h"
+#include "device/vec.h"
+
+enum { OWN_ROWS = 32, OWN_COLS = 64, PANEL = 16 }; /* a task's tile of C: 2 x 4 panels */
+_Static_assert(OWN_ROWS % PANEL == 0 && OWN_COLS % PANEL == 0, "tiles are whole panels");
+
+/* Below this many multiply-adds, waking other threads costs more than it saves. */
+static const double own_parallel_work = 1e6;
+
+/* ---- small gemm */
+typedef struct own_job {
+  const lt_gemm *g;
+  const lt_vec *vec;
+  int64_t cols; /* tiles in a row of tiles */
+} own_job;
+
+static int64_t at_most(int64_t v, int64_t limit) { return v < limit ? v : limit; }
+
+/* Columns [0, width) of `rows` rows side by side, zeros behind: column j of row r is data[r * rs + j * cs]. */
+static void own_pack(const float *data, int64_t rs, int64_t cs, int64_t rows, int64_t width, float *out) {
+  for (int64_t r = 0; r < rows; r++, out += PANEL) {
+    const float *row = data + r * rs;
+    int64_t j = 0;
+    for (; j < width; j++) out[j] = row[j * cs];
+    for (; j < PANEL; j++) out[j] = 0;
+  }
+}
+
+static void own_store(const lt_gemm *g, float *c, int64_t rows, int64_t cols, const float total[OWN_ROWS][OWN_COLS]) {
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < cols; j++) {
+      float *out = c + i * g->c_rs + j * g->c_cs;
+      *out = g->beta == 0 ? g->alpha * total[i][j] : g->alpha * total[i][j] + g->beta * *out;
+    }
+}
+
+/* One tile of C: K in slices of LT_GRAM_ROWS, each summed by panel_ff, slices added in order. */
+static void own_tile(void *arg, int64_t index) {
+  const own_job *job = arg;
+  const lt_gemm *g = job->g;
+  _Alignas(64) float a[OWN_ROWS / PANEL][LT_GRAM_ROWS * PANEL], b[LT_GRAM_ROWS * PANEL];
+  _Alignas(64) float total[OWN_ROWS][OWN_COLS] = {{0}}, sum[18 * PANEL]; /* 18: rows up to the next multiple of 6 */
+  int64_t i0 = index / job->cols * OWN_ROWS, j0 = index % job->cols * OWN_COLS;
+  int64_t rows = at_most(g->m - i0, OWN_ROWS), cols = at_most(g->n - j0, OWN_COLS);
+  for (int64_t k0 = 0; k0 < g->k && g->alpha != 0; k0 += LT_GRAM_ROWS) {
+    int64_t depth = at_most(g->k - k0, LT_GRAM_ROWS);
+    for (int64_t i = 0; i < rows; i += PANEL)
+      own_pack(g->a + (i0 + i) * g->a_rs + k0 * g->a_cs, g->a_cs, g->a_rs, depth, at_most(rows - i, PANEL),
+               a[i / PANEL]);
+    for (int64_t j = 0; j < cols; j += PANEL) {
+      own_pack(g->b + k0 * g->b_rs + (j0 + j) * g->b_cs, g->b_rs, g->b_cs, depth, at_most(cols - j, PANEL), b);
+      for (int64_t i = 0; i < rows; i += PANEL) {
+        int64_t m = at_most(rows - i, PANEL);
+        job->vec->panel_ff(a[i / PANEL], b, depth, m, sum);
+        for (int64_t r = 0; r < m; r++)
+          for (int64_t q = 0; q < PANEL; q++) total[i + r][j + q] += sum[r * PANEL + q];
+      }
+    }
+  }
+  own_store(g, g->c + i0 * g->c_rs + j0 * g->c_cs, rows, cols, (const float(*)[OWN_COLS])total);
+}
+
+static leat_status own_run(const leat_b_host *host, int64_t tasks, double work, void (*task)(void *, int64_t),
+                           void *arg) {
+  if (tasks > 1 && work >= own_parallel_work) return host->parallel_for(host->ctx, tasks, task, arg);
+  for (int64_t i = 0; i < tasks; i++) task(arg, i);
+  return LEAT_OK;
+}
+
+leat_status lt_own_gemm(const leat_b_host *host, const lt_gemm *g, leat_error *err) {
+  own_job job = {g, lt_vec_get(), (g->n + OWN_COLS - 1) / OWN_COLS};
+  int64_t tiles = (g->m + OWN_ROWS - 1) / OWN_ROWS * job.cols;
+  leat_status st = own_run(host, tiles, (double)g->m * (double)g->n * (double)g->k, own_tile, &job);
+  return st ? lt_fail(err, st, "the host's executor failed with status %d", (int)st) : LEAT_OK;
+}
+
+/* ---- gemv */
+enum { GEMV_ROWS = 1024, GEMV_DEPTH = 256 };
+typedef struct own_gemv_job {
+  const lt_gemv *g;
+  const lt_vec *vec;
+  const float *x; /* packed */
+  int64_t rows;   /* a task */
+} own_gemv_job;
+
+/* Sums of rows [from, from + rows): by rows where A lies in rows, by columns where it lies in columns. Other strides are
+ * copied, slice by slice. */
+static void gemv_sums(const own_gemv_job *job, int64_t from, int64_t rows, float *sum) {
+  const lt_gemv *g = job->g;
+  const float *a = g->a + from * g->a_rs;
+  float part[GEMV_ROWS];
+  if (g->a_cs == 1 || g->n == 1) {
+    job->vec->gemv_ff(a, g->a_rs, job->x, 0, sum, rows, g->n);
+    return;
+  }
+  for (int64_t i = 0; i < rows; i++) sum[i] = 0;
+  for (int64_t k = 0; k < g->n; k += GEMV_DEPTH) {
+    int64_t depth = at_most(g->n - k, GEMV_DEPTH);
+    for (int64_t i = 0; i < rows; i++) part[i] = 0;
+    if (g->a_rs == 1 || rows == 1) {
+      job->vec->gemv_t_ff(a + k * g->a_cs, g->a_cs, job->x + k, part, depth, rows);
+    } else {
+      float copy[GEMV_DEPTH];
+      for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < depth; j++) copy[j] = a[i * g->a_rs + (k + j) * g->a_cs];
+        part[i] = job->vec->dot_ff(copy, job->x + k, depth);
+      }
+    }
+    for (int64_t i = 0; i < rows; i++) sum[i] += part[i];
+  }
+}
+
+static void gemv_task(void *arg, int64_t index) {
+  const own_gemv_job *job = arg;
+  const lt_gemv *g = job->g;
+  int64_t from = index * job->rows, rows = at_most(g->m - from, job->rows);
+  float sum[GEMV_ROWS];
+  if (g->alpha != 0) gemv_sums(job, from, rows, sum);
+  for (int64_t i = 0; i < rows; i++) {
+    float *out = g->y + (from + i) * g->y_s, v = g->alpha != 0 ? g->alpha * sum[i] : 0;
+    *out = g->beta == 0 ? v : v + g->beta * *out;
+  }
+}
+
+leat_status lt_own_gemv(const leat_b_host *host, const lt_gemv *g, leat_error *err) {
+  own_gemv_job job = {g, lt_vec_get(), g->x, 0};
+  uint64_t bytes = (uint64_t)g->n * sizeof(float);
+  float *copy = NULL;
+  if (g->n > 1 && g->x_s != 1) {
+    copy = host->alloc(host->ctx, bytes, 64);
+    if (!copy) return lt_fail_memory(err, bytes, "a copy of a strided vector");
+    for (int64_t i = 0; i < g->n; i++) copy[i] = g->x[i * g->x_s];
+    job.x = copy;
+  }
+  job.rows = 65536 / (g->n + 1) / 64 * 64;
+  job.rows = job.rows < 64 ? 64 : at_most(job.rows, GEMV_ROWS);
+  leat_status st = own_run(host, (g->m + job.rows - 1) / job.rows, (double)g->m * (double)g->n, gemv_task, &job);
+  if (copy) host->release(host->ctx, copy, bytes, 64);
+  return st ? lt_fail(err, st, "the host's executor failed with status %d", (int)st) : LEAT_OK;
+}
+
+/* ---- small gemm in double: plain loops, sums in order of k */
+void lt_own_dgemm(const lt_gemm64 *g) {
+  for (int64_t i = 0; i < g->m; i++)
+    for (int64_t j = 0; j < g->n; j++) {
+      const double *a = g->a + i * g->a_rs, *b = g->b + j * g->b_cs;
+      double sum = 0, *out = g->c + i * g->c_rs + j * g->c_cs;
+      for (int64_t k = 0; k < g->k && g->alpha != 0; k++) sum += a[k * g->a_cs] * b[k * g->b_rs];
+      *out = g->beta == 0 ? g->alpha * sum : g->alpha * sum + g->beta * *out;
+    }
+}
