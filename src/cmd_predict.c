@@ -209,7 +209,7 @@ static int predict_all(predict_run *r) {
     return cli_json_print(json_pack("{s:I,s:o,s:o,s:s}", "rows", (json_int_t)r->rows, "rows_per_second",
                                     cli_json_real(rate), "seconds", cli_json_real(seconds), "file", a->output));
   char number[32];
-  cli_note(a, "%lld rows predicted to %s, %s rows/s", (long long)r->rows, a->output, cli_number(rate, number));
+  cli_note(a, "%lld rows predicted to %s, %s rows/s", (long long)r->rows, a->output, cli_count(rate, number));
   return 0;
 }
 
