@@ -362,9 +362,12 @@ static leat_status rescale(lt_design *d, int64_t n, const lt_design_plan *plan, 
       double mean = sum / rows, var = square / rows - mean * mean;
       double centre = mean + (double)d->x[j];
       if (!plan->centre) var += centre * centre; /* the column stays where it is: its length counts */
-      int flat = !(var > 0) || !isfinite(1 / sqrt(var));
-      d->shift[j] = plan->centre ? centre : 0;
-      d->scale[j] = flat ? 1 : 1 / sqrt(var);
+      /* powers of two, and a shift of few digits: then hardly any number is rounded, and the optimum is that of the
+       * numbers as they came */
+      double unit = var > 0 ? ldexp(1, (int)lround(log2(var) / 2)) : 0;
+      int flat = !(unit > 0) || !isfinite(1 / unit);
+      d->shift[j] = !plan->centre ? 0 : flat ? centre : nearbyint(centre / unit) * unit;
+      d->scale[j] = flat ? 1 : 1 / unit;
     }
   }
   if (!st) st = lt_parallel_for(rt, a.n_tasks, rescale_task, &a);

@@ -4,8 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { GOLDEN_ROWS = 16 };
-
 static const double *present(const leat_trainer *t) {
   return t->has_valid && !isnan(t->best_score) ? t->best : t->solver->base;
 }
@@ -29,24 +27,6 @@ leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *
   return LEAT_OK;
 }
 
-/* Up to 16 rows, spread evenly. */
-static leat_status golden_rows(const leat_trainer *t, leat_batch **out, leat_error *err) {
-  leat_schema *s = lt_dataset_schema(t->train);
-  leat_batch *golden = NULL, *gather = NULL;
-  int64_t n = t->x->n, rows = n < GOLDEN_ROWS ? n : GOLDEN_ROWS;
-  leat_status st = lt_batch_create(t->rt, s, &golden, err);
-  if (!st) st = lt_batch_create(t->rt, s, &gather, err);
-  for (int64_t i = 0; i < rows && !st; i++) {
-    lt_rows view;
-    st = lt_dataset_view(t->train, i * n / rows, 1, gather, &view, err);
-    if (!st) st = lt_batch_append(golden, &view, 0, 1, err);
-  }
-  lt_batch_free(gather);
-  if (st) lt_batch_free(golden);
-  *out = st ? NULL : golden;
-  return st;
-}
-
 leat_status lt_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *err) {
   *out = NULL;
   if (!t->train) return lt_fail(err, LEAT_E_STATE, "the trainer has no data yet: call set_data first");
@@ -56,7 +36,7 @@ leat_status lt_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *e
   int64_t n_profiles = 0;
   leat_status st = lt_trainer_sums(t, err);
   if (!st) st = lt_trainer_params(t, &params, err);
-  if (!st) st = golden_rows(t, &golden, err);
+  if (!st) st = lt_golden_pick(t->rt, t->train, &golden, err);
   if (!st) st = lt_profiles_fit(t->rt, t->train, &profiles, &n_profiles, err);
   if (!st) {
     lt_model_parts parts = {0};

@@ -18,9 +18,9 @@ leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, cons
   lt_runtime_ref(rt);
   t->rt = rt;
   t->family = family;
-  t->dev = dev ? dev : lt_devices_cpu(rt);
+  t->dev = dev;
   /* linear models are trained by the CPU's kernels; the reference device stands for the plain C ones */
-  t->vec = t->dev && strcmp(lt_device_name(t->dev), "reference") == 0 ? lt_vec_generic() : lt_vec_get();
+  t->vec = dev && strcmp(lt_device_name(dev), "reference") == 0 ? lt_vec_generic() : lt_vec_get();
   t->best_score = t->score = t->last_loss = NAN;
   t->max_iterations = lt_param_int(settings, "max_iterations");
   t->patience = lt_param_int(settings, "patience");

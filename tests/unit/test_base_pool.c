@@ -40,6 +40,23 @@ static void test_each_task_once(void **state) {
   }
 }
 
+/* The call returns only when the last task, on whatever thread, is done. */
+static void mark_late(void *arg, int64_t index) {
+  struct timespec t = {0, 2000000};
+  nanosleep(&t, NULL);
+  mark(arg, index);
+}
+static void test_waits_for_all(void **state) {
+  leat_runtime *rt = pool_of(4);
+  (void)state;
+  for (int round = 0; round < 50; round++) {
+    job j = {.rt = rt};
+    assert_int_equal(lt_parallel_for(rt, 3, mark_late, &j), LEAT_OK);
+    expect_each(&j, 3, 1);
+  }
+  lt_runtime_unref(rt);
+}
+
 static void nested(void *arg, int64_t index) {
   job *j = arg;
   (void)index;
@@ -219,7 +236,8 @@ static void test_executor(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_each_task_once), cmocka_unit_test(test_nested), cmocka_unit_test(test_concurrent_callers),
+      cmocka_unit_test(test_each_task_once), cmocka_unit_test(test_waits_for_all),
+      cmocka_unit_test(test_nested), cmocka_unit_test(test_concurrent_callers),
       cmocka_unit_test(test_workers_state), cmocka_unit_test(test_fork), cmocka_unit_test(test_executor)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

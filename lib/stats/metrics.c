@@ -1,0 +1,345 @@
+/* Running metrics: every one is a function of a few sums, so two halves of the data can be merged. */
+#include "stats/metrics.h"
+#include <string.h>
+#include "base/number.h"
+#include "stats/auc.h"
+
+enum {
+  METRIC_ROWS, METRIC_LOSS, METRIC_ACCURACY, METRIC_AUC, METRIC_BRIER, METRIC_ECE, METRIC_KAPPA, METRIC_F1, METRIC_RMSE,
+  METRIC_MAE, METRIC_R2, METRIC_N
+};
+enum { TASK_OPEN = 0, TASK_CLASSES = 1, TASK_NUMBERS = 2 };
+enum { ECE_CELLS = 15, CLASSES_MAX = 1 << 20 };
+static const char *const metric_names[METRIC_N] = {"rows", "loss", "accuracy", "auc", "brier", "ece",
+                                                   "kappa", "f1", "rmse", "mae", "r2"};
+#define METRIC_BIT(m) (1u << (m))
+#define OF_CLASSES (METRIC_BIT(METRIC_ACCURACY) | METRIC_BIT(METRIC_BRIER) | METRIC_BIT(METRIC_ECE) | METRIC_BIT(METRIC_KAPPA))
+#define OF_TWO (METRIC_BIT(METRIC_AUC) | METRIC_BIT(METRIC_F1))
+#define OF_NUMBERS (METRIC_BIT(METRIC_RMSE) | METRIC_BIT(METRIC_MAE) | METRIC_BIT(METRIC_R2))
+#define OF_ALL (METRIC_BIT(METRIC_ROWS) | METRIC_BIT(METRIC_LOSS))
+
+struct leat_metrics {
+  leat_runtime *rt;
+  lt_owner owner;
+  uint32_t wanted;
+  int32_t order[METRIC_N], n;      /* as they were asked for */
+  int32_t task, asked_task;
+  int64_t classes, asked_classes;  /* 0: known with the first row */
+  int64_t n_out;                   /* 0: no row yet */
+  int64_t rows;
+  lt_sum weight, loss, right, brier, square, absolute, y, yy;
+  lt_sum ece_p[ECE_CELLS], ece_y[ECE_CELLS];
+  lt_sum *truth, *guess;           /* [classes] weights of true and of predicted classes; truth owns both */
+  lt_sum hit;                      /* two classes: weight where class 1 was predicted and true */
+  lt_auc auc;
+};
+
+static leat_status metrics_want(leat_metrics *k, uint32_t set) {
+  for (int32_t m = 0; m < METRIC_N; m++) {
+    if (!(set & METRIC_BIT(m)) || k->wanted & METRIC_BIT(m)) continue;
+    k->wanted |= METRIC_BIT(m);
+    k->order[k->n++] = m;
+  }
+  return LEAT_OK;
+}
+
+static leat_status metrics_unknown(const char *s, uint64_t n, leat_error *err) {
+  char name[64];
+  const char *known[METRIC_N + 3];
+  uint64_t cut = n < sizeof name - 1 ? n : sizeof name - 1;
+  memcpy(name, s, cut);
+  name[cut] = 0;
+  memcpy(known, metric_names, sizeof metric_names);
+  known[METRIC_N] = "binary";
+  known[METRIC_N + 1] = "multiclass:K";
+  known[METRIC_N + 2] = "regression";
+  const char *near = lt_nearest(name, known, METRIC_N + 3);
+  return lt_fail(err, LEAT_E_NOT_FOUND, "there is no metric '%s'%s%s%s; metrics are rows, loss, accuracy, auc, brier, ece, "
+                 "kappa, f1, rmse, mae, r2, or all of binary, multiclass:K, regression", name, near ? "; did you mean '" : "",
+                 near ? near : "", near ? "'?" : "");
+}
+
+static leat_status metrics_take_name(leat_metrics *k, const char *s, uint64_t n, leat_error *err) {
+  int64_t classes;
+  if (n == 6 && memcmp(s, "binary", 6) == 0) {
+    k->asked_task = TASK_CLASSES;
+    k->asked_classes = 2;
+    return metrics_want(k, OF_ALL | OF_CLASSES | OF_TWO);
+  }
+  if (n == 10 && memcmp(s, "regression", 10) == 0) {
+    k->asked_task = TASK_NUMBERS;
+    return metrics_want(k, OF_ALL | OF_NUMBERS);
+  }
+  if (n > 11 && memcmp(s, "multiclass:", 11) == 0) {
+    if (!lt_parse_i64(s + 11, s + n, &classes) || classes < 2 || classes > CLASSES_MAX)
+      return lt_fail(err, LEAT_E_ARG, "multiclass:K needs a number of classes K from 2 to %d", (int)CLASSES_MAX);
+    k->asked_task = TASK_CLASSES;
+    k->asked_classes = classes;
+    return metrics_want(k, OF_ALL | OF_CLASSES | (classes == 2 ? OF_TWO : 0));
+  }
+  for (int32_t m = 0; m < METRIC_N; m++)
+    if (strlen(metric_names[m]) == n && memcmp(metric_names[m], s, n) == 0) return metrics_want(k, METRIC_BIT(m));
+  return metrics_unknown(s, n, err);
+}
+
+static leat_status metrics_take_names(leat_metrics *k, const char *names, leat_error *err) {
+  const char *s = names;
+  for (;;) {
+    while (*s == ' ') s++;
+    const char *end = s + strcspn(s, ","), *stop = end;
+    while (stop > s && stop[-1] == ' ') stop--;
+    leat_status st = metrics_take_name(k, s, (uint64_t)(stop - s), err);
+    if (st != LEAT_OK) return st;
+    if (!*end) break;
+    s = end + 1;
+  }
+  int classes = (k->wanted & (OF_CLASSES | OF_TWO)) != 0 || k->asked_task == TASK_CLASSES;
+  int numbers = (k->wanted & OF_NUMBERS) != 0 || k->asked_task == TASK_NUMBERS;
+  if (classes && numbers)
+    return lt_fail(err, LEAT_E_ARG, "metrics of classes and of numbers do not go together: '%s'", names);
+  k->asked_task = classes ? TASK_CLASSES : numbers ? TASK_NUMBERS : TASK_OPEN;
+  return LEAT_OK;
+}
+
+leat_status lt_metrics_create(leat_runtime *rt, const char *names, leat_metrics **out, leat_error *err) {
+  *out = NULL;
+  leat_metrics *k = lt_zalloc(rt, sizeof *k);
+  if (!k) return lt_fail_memory(err, sizeof *k, "metrics");
+  k->rt = rt;
+  lt_runtime_ref(rt);
+  lt_auc_init(&k->auc, rt);
+  leat_status st = metrics_take_names(k, names, err);
+  if (st != LEAT_OK) {
+    lt_metrics_free(k);
+    return st;
+  }
+  lt_metrics_reset(k);
+  *out = k;
+  return LEAT_OK;
+}
+
+void lt_metrics_reset(leat_metrics *k) {
+  lt_auc_free(&k->auc);
+  lt_free(k->rt, k->truth);
+  k->truth = k->guess = NULL;
+  k->task = k->asked_task;
+  k->classes = k->asked_classes;
+  k->n_out = k->rows = 0;
+  k->weight = k->loss = k->right = k->brier = k->square = k->absolute = k->y = k->yy = k->hit = (lt_sum){0, 0};
+  memset(k->ece_p, 0, sizeof k->ece_p);
+  memset(k->ece_y, 0, sizeof k->ece_y);
+}
+
+void lt_metrics_free(leat_metrics *k) {
+  if (!k) return;
+  leat_runtime *rt = k->rt;
+  lt_auc_free(&k->auc);
+  lt_free(rt, k->truth);
+  lt_free(rt, k);
+  lt_runtime_unref(rt);
+}
+
+/* The first row says how many numbers a prediction has. */
+static leat_status metrics_shape(leat_metrics *k, int64_t n_out, leat_error *err) {
+  if (k->n_out)
+    return n_out == k->n_out ? LEAT_OK
+                             : lt_fail(err, LEAT_E_SHAPE, "predictions of %lld numbers after such of %lld",
+                                       (long long)n_out, (long long)k->n_out);
+  int32_t task = k->asked_task ? k->asked_task : n_out > 1 ? TASK_CLASSES : TASK_NUMBERS;
+  int64_t classes = task == TASK_CLASSES ? (n_out == 1 ? 2 : n_out) : 0;
+  if (n_out < 1 || n_out > CLASSES_MAX || (task == TASK_NUMBERS && n_out != 1))
+    return lt_fail(err, LEAT_E_SHAPE, "predictions of %lld numbers, one is needed for metrics of numbers",
+                   (long long)n_out);
+  if (k->asked_classes && classes != k->asked_classes)
+    return lt_fail(err, LEAT_E_SHAPE, "predictions of %lld numbers for %lld classes", (long long)n_out,
+                   (long long)k->asked_classes);
+  if (classes > 2 && k->wanted & OF_TWO)
+    return lt_fail(err, LEAT_E_UNSUPPORTED, "auc and f1 are for two classes, the predictions have %lld", (long long)classes);
+  if (task == TASK_CLASSES && k->wanted & METRIC_BIT(METRIC_KAPPA) && !k->truth) {
+    k->truth = lt_zarray(k->rt, 2 * (uint64_t)classes, sizeof *k->truth);
+    if (!k->truth) return lt_fail_memory(err, 2 * (uint64_t)classes * sizeof *k->truth, "metrics");
+    k->guess = k->truth + classes;
+  }
+  k->task = task;
+  k->classes = classes;
+  k->n_out = n_out;
+  return LEAT_OK;
+}
+
+leat_status lt_metrics_reserve(leat_metrics *k, int64_t n_out, int64_t n, leat_error *err) {
+  leat_status st = metrics_shape(k, n_out, err);
+  if (st == LEAT_OK && k->wanted & METRIC_BIT(METRIC_AUC)) st = lt_auc_reserve(&k->auc, (uint64_t)n, err);
+  return st;
+}
+
+leat_status lt_metrics_check(const leat_metrics *k, double y, double w, leat_error *err) {
+  char text[32];
+  if (!(w >= 0 && w <= 1.7976931348623157e308)) {
+    (void)lt_f64_text(w, text);
+    return lt_fail(err, LEAT_E_DATA, "a row's weight is %s; it must be finite and not negative", text);
+  }
+  if (y != y || k->task != TASK_CLASSES) return LEAT_OK;
+  if (y >= 0 && y < (double)k->classes && floor(y) == y) return LEAT_OK;
+  (void)lt_f64_text(y, text);
+  return lt_fail(err, LEAT_E_DATA, "the target %s is not a class: one of 0 to %lld is needed", text,
+                 (long long)(k->classes - 1));
+}
+
+static double metrics_log_loss(double p) {
+  const double edge = 1e-15;
+  return -log(p < edge ? edge : p > 1 - edge ? 1 - edge : p); /* NaN stays NaN */
+}
+
+static void metrics_calibration(leat_metrics *k, double p, double y, double w) {
+  int cell = p >= 1 ? ECE_CELLS - 1 : p > 0 ? (int)(p * ECE_CELLS) : 0;
+  if (cell >= ECE_CELLS) cell = ECE_CELLS - 1;
+  lt_sum_product(&k->ece_p[cell], w, p);
+  lt_sum_product(&k->ece_y[cell], w, y);
+}
+
+static void metrics_add_two(leat_metrics *k, double p, int64_t truth, double w) {
+  double y = (double)truth;
+  int64_t guess = p > 0.5;
+  lt_sum_product(&k->loss, w, truth ? metrics_log_loss(p) : metrics_log_loss(1 - p));
+  lt_sum_product(&k->brier, w, (p - y) * (p - y));
+  if (guess == truth) lt_sum_add(&k->right, w);
+  if (guess && truth) lt_sum_add(&k->hit, w);
+  metrics_calibration(k, p, y, w);
+  /* f1 needs these two sums as kappa does */
+  lt_sum_add(&k->y, truth ? w : 0);
+  lt_sum_add(&k->yy, guess ? w : 0);
+  if (k->truth) {
+    lt_sum_add(&k->truth[truth], w);
+    lt_sum_add(&k->guess[guess], w);
+  }
+  if (k->wanted & METRIC_BIT(METRIC_AUC)) lt_auc_add(&k->auc, p, (int)truth, w);
+}
+
+static void metrics_add_many(leat_metrics *k, const double *p, int64_t truth, double w) {
+  int64_t guess = 0;
+  double brier = 0;
+  for (int64_t c = 0; c < k->classes; c++) {
+    double d = p[c] - (c == truth ? 1.0 : 0.0);
+    brier += d * d;
+    if (p[c] > p[guess]) guess = c;
+  }
+  lt_sum_product(&k->loss, w, metrics_log_loss(p[truth]));
+  lt_sum_product(&k->brier, w, brier);
+  if (guess == truth) lt_sum_add(&k->right, w);
+  metrics_calibration(k, p[guess], guess == truth ? 1 : 0, w);
+  if (k->truth) {
+    lt_sum_add(&k->truth[truth], w);
+    lt_sum_add(&k->guess[guess], w);
+  }
+}
+
+leat_status lt_metrics_add(leat_metrics *k, const double *pred, int64_t n_out, double y, double w, leat_error *err) {
+  leat_status st = lt_metrics_reserve(k, n_out, 1, err);
+  if (st == LEAT_OK) st = lt_metrics_check(k, y, w, err);
+  if (st != LEAT_OK || y != y) return st;
+  k->rows++;
+  lt_sum_add(&k->weight, w);
+  if (k->task == TASK_CLASSES) {
+    if (k->classes == 2) metrics_add_two(k, pred[n_out - 1], (int64_t)y, w);
+    else metrics_add_many(k, pred, (int64_t)y, w);
+    return LEAT_OK;
+  }
+  double d = pred[0] - y, square = d * d;
+  lt_sum_product(&k->square, w, square);
+  lt_sum_product(&k->absolute, w, fabs(d));
+  lt_sum_product(&k->y, w, y);
+  double yy = y * y;
+  lt_sum_product(&k->yy, w, yy);
+  if (isfinite(yy)) k->yy.rest += w * fma(y, y, -yy);
+  return LEAT_OK;
+}
+
+leat_status lt_metrics_merge(leat_metrics *k, const leat_metrics *other, leat_error *err) {
+  if (k->wanted != other->wanted || k->asked_task != other->asked_task || k->asked_classes != other->asked_classes)
+    return lt_fail(err, LEAT_E_SHAPE, "metrics of other names cannot be merged");
+  if (k == other) return lt_fail(err, LEAT_E_ARG, "metrics cannot be merged with themselves");
+  if (!other->n_out) return LEAT_OK;
+  leat_status st = metrics_shape(k, other->n_out, err);
+  if (st == LEAT_OK && k->wanted & METRIC_BIT(METRIC_AUC)) st = lt_auc_merge(&k->auc, &other->auc, err);
+  if (st != LEAT_OK) return st;
+  lt_sum *into[] = {&k->weight, &k->loss, &k->right, &k->brier, &k->square, &k->absolute, &k->y, &k->yy, &k->hit};
+  const lt_sum *from[] = {&other->weight, &other->loss, &other->right, &other->brier, &other->square, &other->absolute,
+                          &other->y, &other->yy, &other->hit};
+  for (uint64_t i = 0; i < sizeof into / sizeof *into; i++) lt_sum_merge(into[i], from[i]);
+  for (int i = 0; i < ECE_CELLS; i++) {
+    lt_sum_merge(&k->ece_p[i], &other->ece_p[i]);
+    lt_sum_merge(&k->ece_y[i], &other->ece_y[i]);
+  }
+  for (int64_t c = 0; k->truth && c < 2 * k->classes; c++) lt_sum_merge(&k->truth[c], &other->truth[c]);
+  k->rows += other->rows;
+  return LEAT_OK;
+}
+
+int64_t lt_metrics_count(const leat_metrics *k) { return k->n; }
+
+const char *lt_metrics_name(const leat_metrics *k, int64_t index) {
+  return index >= 0 && index < k->n ? metric_names[k->order[index]] : NULL;
+}
+
+lt_owner *lt_metrics_owner(const leat_metrics *k) { return (lt_owner *)(uintptr_t)&k->owner; }
+
+leat_runtime *lt_metrics_runtime(const leat_metrics *k) { return k->rt; }
+
+static double metrics_kappa(const leat_metrics *k, double w) {
+  lt_sum chance = {0, 0};
+  if (!k->truth) return NAN;
+  for (int64_t c = 0; c < k->classes; c++)
+    lt_sum_product(&chance, lt_sum_value(&k->truth[c]) / w, lt_sum_value(&k->guess[c]) / w);
+  double expected = lt_sum_value(&chance), seen = lt_sum_value(&k->right) / w;
+  return expected < 1 ? (seen - expected) / (1 - expected) : NAN;
+}
+
+static double metrics_ece(const leat_metrics *k, double w) {
+  lt_sum gap = {0, 0};
+  for (int i = 0; i < ECE_CELLS; i++)
+    lt_sum_add(&gap, fabs((k->ece_p[i].sum - k->ece_y[i].sum) + (k->ece_p[i].rest - k->ece_y[i].rest)));
+  return lt_sum_value(&gap) / w;
+}
+
+/* 1 - squares / (yy - y^2 / w); the difference is taken with the digits that the sums still have in `rest`. */
+static double metrics_r2(const leat_metrics *k, double w) {
+  double y = lt_sum_value(&k->y), rest = (k->y.sum - y) + k->y.rest, mean = y / w;
+  double correction = fma(-mean, w, y) + rest; /* what mean * w misses of the sum */
+  double part = mean * y, low = fma(mean, y, -part) + mean * (rest + correction);
+  low -= mean * mean * ((k->weight.sum - w) + k->weight.rest);
+  double spread = (k->yy.sum - part) + (k->yy.rest - low);
+  return spread > 0 ? 1 - lt_sum_value(&k->square) / spread : NAN;
+}
+
+leat_status lt_metrics_value(const leat_metrics *k, const char *name, double *value, leat_error *err) {
+  int32_t m = 0;
+  *value = NAN;
+  while (m < METRIC_N && !(k->wanted & METRIC_BIT(m) && strcmp(metric_names[m], name) == 0)) m++;
+  if (m == METRIC_N) {
+    const char *known[METRIC_N];
+    for (int32_t i = 0; i < k->n; i++) known[i] = metric_names[k->order[i]];
+    const char *near = lt_nearest(name, known, k->n);
+    return lt_fail(err, LEAT_E_NOT_FOUND, "these metrics have no '%s'%s%s%s", name, near ? "; did you mean '" : "",
+                   near ? near : "", near ? "'?" : "");
+  }
+  if (m == METRIC_ROWS) {
+    *value = (double)k->rows;
+    return LEAT_OK;
+  }
+  double w = lt_sum_value(&k->weight);
+  if (!(w > 0)) return LEAT_OK;
+  double positives = lt_sum_value(&k->y), guesses = lt_sum_value(&k->yy);
+  switch (m) {
+    case METRIC_LOSS: *value = lt_sum_value(k->task == TASK_CLASSES ? &k->loss : &k->square) / w; break;
+    case METRIC_ACCURACY: *value = lt_sum_value(&k->right) / w; break;
+    case METRIC_AUC: return lt_auc_value(&k->auc, value, err);
+    case METRIC_BRIER: *value = lt_sum_value(&k->brier) / w; break;
+    case METRIC_ECE: *value = metrics_ece(k, w); break;
+    case METRIC_KAPPA: *value = metrics_kappa(k, w); break;
+    case METRIC_F1: *value = positives + guesses > 0 ? 2 * lt_sum_value(&k->hit) / (positives + guesses) : NAN; break;
+    case METRIC_RMSE: *value = sqrt(lt_sum_value(&k->square) / w); break;
+    case METRIC_MAE: *value = lt_sum_value(&k->absolute) / w; break;
+    default: *value = metrics_r2(k, w); break;
+  }
+  return LEAT_OK;
+}
