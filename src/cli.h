@@ -116,7 +116,7 @@ int64_t cli_schema_role(const leat_schema *s, leat_role role);
 int cli_schema_set_key(leat_schema *s, const char *name);
 int cli_schema_set_weight(leat_schema *s, const char *name);
 
-/* ---- bytes of files, one after the other (source.c) */
+/* ---- bytes of files, one after the other (input.c) */
 typedef struct cli_source cli_source;
 enum { CLI_PLAIN = 0, CLI_GZIP = 1, CLI_ZSTD = 2 };
 /* csv: the second and later files lose a first line that repeats the header of the first one. */
