@@ -17,8 +17,8 @@ static leat_status plain_schema(leat_runtime *rt, const char *x, int64_t cols, i
 
 static leat_status weight_column(leat_schema *s, leat_error *err) {
   if (lt_schema_role(s, LEAT_ROLE_WEIGHT) >= 0) return LEAT_OK;
-  char name[4] = "w";
-  for (int k = 0; k < 3 && lt_dict_find(s->names, name, strlen(name)) >= 0; k++) strcat(name, "_");
+  char name[8] = "w"; /* with as many _ behind it as make it new; a fourth name taken fails below */
+  for (int k = 1; k < 4 && lt_dict_find(s->names, name, strlen(name)) >= 0; k++) name[k] = '_';
   return lt_schema_add(s, name, LEAT_NUMBER, LEAT_ROLE_WEIGHT, 1, 0, err);
 }
 
