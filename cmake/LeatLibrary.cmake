@@ -32,4 +32,3 @@ target_include_directories(leat_static PUBLIC
 # The installed leatConfig.cmake finds these by itself and adds them.
 target_link_libraries(leat_static INTERFACE $<BUILD_INTERFACE:${BLIS_LIBRARY}> $<BUILD_INTERFACE:PkgConfig::ZSTD>
   $<BUILD_INTERFACE:PkgConfig::XXHASH> $<BUILD_INTERFACE:Threads::Threads> m ${CMAKE_DL_LIBS})
-set_target_properties(leat_shared leat_static PROPERTIES EXCLUDE_FROM_ALL ON) # until every room has landed

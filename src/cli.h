@@ -72,6 +72,8 @@ int cli_json_print(json_t *object);
 int cli_flush(void);
 /* A number for people: 5 significant digits, no trailing zeros; "-" when not finite. */
 const char *cli_number(double v, char buf[32]);
+/* 1234567 -> "1.2 million" */
+const char *cli_count(double v, char buf[32]);
 /* 1234567 -> "1.2 MB" */
 const char *cli_bytes(int64_t n, char buf[32]);
 const char *cli_kind_name(int64_t kind);
@@ -114,7 +116,7 @@ int64_t cli_schema_role(const leat_schema *s, leat_role role);
 int cli_schema_set_key(leat_schema *s, const char *name);
 int cli_schema_set_weight(leat_schema *s, const char *name);
 
-/* ---- bytes of files, one after the other (source.c) */
+/* ---- bytes of files, one after the other (input.c) */
 typedef struct cli_source cli_source;
 enum { CLI_PLAIN = 0, CLI_GZIP = 1, CLI_ZSTD = 2 };
 /* csv: the second and later files lose a first line that repeats the header of the first one. */

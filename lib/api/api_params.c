@@ -30,8 +30,12 @@ LEAT_API leat_status leat_params_create(leat_runtime *rt, const char *spec, leat
   if (st) return st;
   *out = NULL;
   if ((st = lt_need(rt, "rt", err)) != 0 || (st = lt_need(spec, "spec", err)) != 0) return st;
-  if ((st = lt_specs_find(spec, &s, err)) != 0 || (st = lt_params_create(rt, s, out, err)) != 0) return st;
-  return lt_ok(err);
+  if ((st = lt_specs_find(spec, &s, err)) != 0) return st;
+  lt_fpenv env;
+  lt_fpenv_enter(&env); /* defaults are parsed from their text: the rounding mode decides about the last bit */
+  st = lt_params_create(rt, s, out, err);
+  lt_fpenv_leave(&env);
+  return st ? st : lt_ok(err);
 }
 
 LEAT_API void leat_params_free(leat_params *p) { lt_params_free(p); }
@@ -74,7 +78,10 @@ LEAT_API leat_status leat_params_set_f64(leat_params *p, const char *name, doubl
 LEAT_API leat_status leat_params_set_text(leat_params *p, const char *name, const char *value, leat_error *err) {
   leat_status st = lt_need(p, "p", err);
   if (st || (st = lt_need(name, "name", err)) != 0 || (st = lt_need(value, "value", err)) != 0) return st;
+  lt_fpenv env;
+  lt_fpenv_enter(&env);
   st = lt_params_set_text(p, name, value, err);
+  lt_fpenv_leave(&env);
   return st ? st : lt_ok(err);
 }
 
@@ -107,6 +114,10 @@ LEAT_API leat_status leat_params_get_text(const leat_params *p, const char *name
 
 LEAT_API leat_status leat_params_reset(leat_params *p, const char *name, leat_error *err) {
   leat_status st = lt_need(p, "p", err);
-  if (st || (st = lt_params_reset(p, name, err)) != 0) return st;
-  return lt_ok(err);
+  if (st) return st;
+  lt_fpenv env;
+  lt_fpenv_enter(&env);
+  st = lt_params_reset(p, name, err);
+  lt_fpenv_leave(&env);
+  return st ? st : lt_ok(err);
 }

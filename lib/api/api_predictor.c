@@ -13,8 +13,12 @@ LEAT_API leat_status leat_predictor_create(const leat_model *m, const leat_param
   leat_status st = lt_need(out, "out", err);
   if (st) return st;
   *out = NULL;
-  if ((st = lt_need(m, "m", err)) != 0 || (st = lt_predictor_create(m, p, dev, out, err)) != 0) return st;
-  return lt_ok(err);
+  if ((st = lt_need(m, "m", err)) != 0) return st;
+  lt_fpenv env;
+  lt_fpenv_enter(&env); /* weights are folded here */
+  st = lt_predictor_create(m, p, dev, out, err);
+  lt_fpenv_leave(&env);
+  return st ? st : lt_ok(err);
 }
 
 LEAT_API void leat_predictor_free(leat_predictor *q) { lt_predictor_free(q); }

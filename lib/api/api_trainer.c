@@ -7,10 +7,12 @@ LEAT_API leat_status leat_trainer_create(leat_runtime *rt, const leat_params *p,
   leat_status st = lt_need(out, "out", err);
   if (st) return st;
   *out = NULL;
-  if ((st = lt_need(rt, "rt", err)) != 0 || (st = lt_need(p, "p", err)) != 0 ||
-      (st = lt_trainer_create(rt, p, s, dev, out, err)) != 0)
-    return st;
-  return lt_ok(err);
+  if ((st = lt_need(rt, "rt", err)) != 0 || (st = lt_need(p, "p", err)) != 0) return st;
+  lt_fpenv env;
+  lt_fpenv_enter(&env);
+  st = lt_trainer_create(rt, p, s, dev, out, err);
+  lt_fpenv_leave(&env);
+  return st ? st : lt_ok(err);
 }
 
 LEAT_API leat_status leat_trainer_from_model(const leat_model *m, const leat_params *p, const leat_device *dev,
@@ -18,8 +20,12 @@ LEAT_API leat_status leat_trainer_from_model(const leat_model *m, const leat_par
   leat_status st = lt_need(out, "out", err);
   if (st) return st;
   *out = NULL;
-  if ((st = lt_need(m, "m", err)) != 0 || (st = lt_trainer_from_model(m, p, dev, out, err)) != 0) return st;
-  return lt_ok(err);
+  if ((st = lt_need(m, "m", err)) != 0) return st;
+  lt_fpenv env;
+  lt_fpenv_enter(&env);
+  st = lt_trainer_from_model(m, p, dev, out, err);
+  lt_fpenv_leave(&env);
+  return st ? st : lt_ok(err);
 }
 
 LEAT_API void leat_trainer_free(leat_trainer *t) { lt_trainer_free(t); }

@@ -6,19 +6,19 @@
 
 enum { COPY_ROWS = 8192 };
 
-/* The schema of arrays without one: a block "x", numbers "y" and "w". */
-static leat_status plain_schema(leat_runtime *rt, int64_t cols, int sparse, int has_y, leat_schema **out,
-                                leat_error *err) {
+/* The schema of arrays without one: a block, and a number for the target (y NULL: none). */
+static leat_status plain_schema(leat_runtime *rt, const char *x, int64_t cols, int sparse, const char *y,
+                                leat_schema **out, leat_error *err) {
   leat_status st = lt_schema_create(rt, out, err);
-  if (!st) st = lt_schema_add(*out, "x", LEAT_NUMBER, LEAT_ROLE_FEATURE, cols, sparse, err);
-  if (!st && has_y) st = lt_schema_add(*out, "y", LEAT_NUMBER, LEAT_ROLE_TARGET, 1, 0, err);
+  if (!st) st = lt_schema_add(*out, x, LEAT_NUMBER, LEAT_ROLE_FEATURE, cols, sparse, err);
+  if (!st && y) st = lt_schema_add(*out, y, LEAT_NUMBER, LEAT_ROLE_TARGET, 1, 0, err);
   return st;
 }
 
 static leat_status weight_column(leat_schema *s, leat_error *err) {
   if (lt_schema_role(s, LEAT_ROLE_WEIGHT) >= 0) return LEAT_OK;
-  char name[4] = "w";
-  for (int k = 0; k < 3 && lt_dict_find(s->names, name, strlen(name)) >= 0; k++) strcat(name, "_");
+  char name[8] = "w"; /* with as many _ behind it as make it new; a fourth name taken fails below */
+  for (int k = 1; k < 4 && lt_dict_find(s->names, name, strlen(name)) >= 0; k++) name[k] = '_';
   return lt_schema_add(s, name, LEAT_NUMBER, LEAT_ROLE_WEIGHT, 1, 0, err);
 }
 
@@ -49,15 +49,15 @@ static leat_status put_labels(leat_batch *b, const leat_matrix *y, const leat_ma
 }
 
 /* Labels, then what follows from them when no schema says it. Takes over b. */
-static leat_status finish(leat_batch *b, int inferred, const leat_matrix *y, const leat_matrix *w, leat_dataset **out,
-                          leat_error *err) {
+static leat_status finish(leat_batch *b, int inferred, int task, const leat_matrix *y, const leat_matrix *w,
+                          leat_dataset **out, leat_error *err) {
   leat_status st = y || w ? put_labels(b, y, w, err) : LEAT_OK;
   if (!st && inferred && y) {
     int64_t t = lt_schema_role(b->schema, LEAT_ROLE_TARGET);
     const double *v = b->slot[t].data;
     for (int64_t r = 0; r < b->n && !st; r++)
       if (isnan(v[r])) st = lt_fail_at(err, LEAT_E_DATA, r + 1, 0, "y: row %lld has no target (NaN)", (long long)r + 1);
-    if (!st) st = lt_target_to_classes(b, t, LT_TASK_AUTO, "y", err);
+    if (!st) st = lt_target_to_classes(b, t, task, b->schema->col[t].name, err);
   }
   if (st) {
     lt_batch_free(b);
@@ -74,8 +74,9 @@ static void copy_tile(void *arg, int64_t i) {
   lt_batch_copy_dense(job->b, job->x, from, to < job->x->rows ? to : job->x->rows);
 }
 
-leat_status lt_dataset_from_dense(leat_runtime *rt, const leat_schema *s, const leat_matrix *x, const leat_matrix *y,
-                                  const leat_matrix *w, leat_dataset **out, leat_error *err) {
+leat_status lt_dataset_of_matrix(leat_runtime *rt, const leat_schema *s, const char *block, const char *target,
+                                 int task, const leat_matrix *x, const leat_matrix *y, const leat_matrix *w,
+                                 leat_dataset **out, leat_error *err) {
   *out = NULL;
   leat_matrix m;
   leat_schema *own = NULL;
@@ -84,7 +85,7 @@ leat_status lt_dataset_from_dense(leat_runtime *rt, const leat_schema *s, const 
                      : lt_matrix_check(x, -1, -1, 1u << LEAT_F32 | 1u << LEAT_F64 | 1u << LEAT_U8, "x", &m, err);
   if (st) return st;
   if (!m.rows || !m.cols) return lt_fail(err, LEAT_E_SHAPE, "x has no rows or no columns");
-  st = s ? lt_schema_copy(s, &own, err) : plain_schema(rt, m.cols, 0, y != NULL, &own, err);
+  st = s ? lt_schema_copy(s, &own, err) : plain_schema(rt, block, m.cols, 0, y ? target : NULL, &own, err);
   if (!st && w) st = weight_column(own, err);
   if (!st) st = lt_batch_create(rt, own, &b, err);
   lt_schema_free(own);
@@ -106,7 +107,12 @@ leat_status lt_dataset_from_dense(leat_runtime *rt, const leat_schema *s, const 
     lt_batch_free(b);
     return st;
   }
-  return finish(b, s == NULL, y, w, out, err);
+  return finish(b, s == NULL, task, y, w, out, err);
+}
+
+leat_status lt_dataset_from_dense(leat_runtime *rt, const leat_schema *s, const leat_matrix *x, const leat_matrix *y,
+                                  const leat_matrix *w, leat_dataset **out, leat_error *err) {
+  return lt_dataset_of_matrix(rt, s, "x", "y", LT_TASK_AUTO, x, y, w, out, err);
 }
 
 leat_status lt_dataset_from_csr(leat_runtime *rt, const leat_schema *s, const leat_csr *x, const leat_matrix *y,
@@ -119,7 +125,7 @@ leat_status lt_dataset_from_csr(leat_runtime *rt, const leat_schema *s, const le
   if (m.rows < 1 || m.cols < 1) return lt_fail(err, LEAT_E_SHAPE, "x has no rows or no columns");
   leat_schema *own = NULL;
   leat_batch *b = NULL;
-  st = s ? lt_schema_copy(s, &own, err) : plain_schema(rt, m.cols, 1, y != NULL, &own, err);
+  st = s ? lt_schema_copy(s, &own, err) : plain_schema(rt, "x", m.cols, 1, y ? "y" : NULL, &own, err);
   if (!st && w) st = weight_column(own, err);
   if (!st) st = lt_batch_create(rt, own, &b, err);
   lt_schema_free(own);
@@ -128,5 +134,5 @@ leat_status lt_dataset_from_csr(leat_runtime *rt, const leat_schema *s, const le
     lt_batch_free(b);
     return st;
   }
-  return finish(b, s == NULL, y, w, out, err);
+  return finish(b, s == NULL, LT_TASK_AUTO, y, w, out, err);
 }

@@ -275,10 +275,84 @@ static leat_status csv_all(leat_runtime *rt, const leat_schema *s, lt_source *sr
   return st;
 }
 
+/* ---- in passes */
+
+typedef struct csv_pass {
+  lt_csv c;
+  leat_params *p;
+  leat_schema *known; /* the caller's, or NULL */
+} csv_pass;
+
+static leat_status pass_head(void *self, const char **data, const char *end, int64_t *line, leat_error *err) {
+  csv_pass *x = self;
+  return lt_csv_head(&x->c, x->p, x->known, data, end, line, err);
+}
+
+static const char *pass_whole(void *self, const char *from, const char *to, int ended, int64_t *records) {
+  csv_pass *x = self;
+  lt_csv_scan s;
+  lt_csv_scan_text(from, to, &x->c, 0, &s);
+  *records = ended ? s.records : s.whole;
+  return ended ? to : s.tail;
+}
+
+static leat_status pass_plan(void *self, const char *from, const char *to, int64_t line, leat_batch **block,
+                             int64_t *lines, leat_error *err) {
+  csv_pass *x = self;
+  lt_csv *c = &x->c;
+  leat_status st = lt_csv_plan(c, x->p, x->known, from, to, line, err);
+  if (st || c->fixed) return st;
+  /* labels and classes are those of the window */
+  st = lt_csv_parse(c, from, to, 1, line, block, lines, err);
+  if (!st) st = lt_csv_finish_target(c, *block, err);
+  c->fixed = 1;
+  for (int64_t i = 0; !st && i < c->n; i++) {
+    lt_csv_op *op = &c->op[i];
+    if (op->op == LT_CSV_NUMBER && c->schema->col[op->column].kind == LEAT_CATEGORY) op->op = LT_CSV_LABEL;
+  }
+  return st;
+}
+
+static leat_status pass_parse(void *self, const char *from, const char *to, int64_t row, int64_t line,
+                              leat_batch **out, int64_t *lines, leat_error *err) {
+  return lt_csv_parse(&((csv_pass *)self)->c, from, to, row, line, out, lines, err);
+}
+
+static leat_schema *pass_schema(void *self) { return ((csv_pass *)self)->c.schema; }
+
+static void pass_release(void *self) {
+  csv_pass *x = self;
+  leat_runtime *rt = x->c.rt;
+  lt_csv_clear(&x->c);
+  lt_schema_free(x->known);
+  lt_params_free(x->p);
+  lt_free(rt, x);
+}
+
+static leat_status csv_passes(leat_runtime *rt, const leat_schema *s, lt_source *src, const leat_params *p,
+                              leat_dataset **out, leat_error *err) {
+  static const lt_text_format format = {pass_head, pass_whole, pass_plan, pass_parse, pass_schema, pass_release};
+  csv_pass *x = lt_zalloc(rt, sizeof *x);
+  leat_status st = LEAT_OK;
+  if (!x) {
+    lt_source_free(src);
+    return lt_fail_memory(err, sizeof *x, "a reader");
+  }
+  x->c.rt = rt;
+  x->c.name = lt_source_name(src);
+  st = lt_params_copy(p, &x->p, err);
+  if (!st && s) st = lt_schema_copy(s, &x->known, err);
+  if (st) {
+    pass_release(x);
+    lt_source_free(src);
+    return st;
+  }
+  return lt_text_stream(rt, &format, x, src, p, out, err);
+}
+
 static leat_status csv_open(leat_runtime *rt, const leat_schema *s, lt_source *src, const leat_params *p,
                             leat_dataset **out, leat_error *err) {
-  if (!lt_param_int(p, "stream")) return csv_all(rt, s, src, p, out, err);
-  return lt_csv_stream(rt, s, src, p, out, err);
+  return lt_param_int(p, "stream") ? csv_passes(rt, s, src, p, out, err) : csv_all(rt, s, src, p, out, err);
 }
 
 const lt_reader lt_reader_csv = {&lt_spec_csv, csv_open};

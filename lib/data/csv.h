@@ -79,6 +79,4 @@ leat_status lt_csv_plan(lt_csv *c, const leat_params *p, const leat_schema *s, c
 void lt_csv_clear(lt_csv *c);
 /* Numbers of the target become classes where they are some. */
 leat_status lt_csv_finish_target(lt_csv *c, leat_batch *b, leat_error *err);
-leat_status lt_csv_stream(leat_runtime *rt, const leat_schema *s, lt_source *src, const leat_params *p,
-                          leat_dataset **out, leat_error *err);
 #endif

@@ -6,8 +6,7 @@
 
 #include "base/number.h"
 #include "data/csv.h"
-
-enum { PIECE = 1 << 20 };
+#include "data/decimal.h"
 
 typedef struct csv_bytes { char *data; uint64_t cap, size; } csv_bytes;
 typedef struct csv_piece {
@@ -42,21 +41,18 @@ static void scan_piece(void *arg, int64_t i) {
 }
 
 static leat_status cut(csv_job *job, leat_error *err) {
-  int64_t most = (job->to - job->from) / PIECE + 1;
-  job->piece = lt_zarray(job->c->rt, (uint64_t)most, sizeof *job->piece);
-  if (!job->piece) return lt_fail_memory(err, (uint64_t)most * sizeof *job->piece, "the pieces of a file");
-  const char *p = job->from;
-  while (p < job->to) {
-    const char *q = job->to;
-    if (job->to - p > PIECE) {
-      q = memchr(p + PIECE - 1, '\n', (uint64_t)(job->to - (p + PIECE - 1)));
-      q = q ? q + 1 : job->to;
-    }
-    job->piece[job->n].from = p;
-    job->piece[job->n++].to = q;
-    p = q;
+  const char **bound = NULL;
+  leat_status st = lt_cut_lines(job->c->rt, job->from, job->to, &bound, &job->n, err);
+  if (st) return st;
+  job->piece = lt_zarray(job->c->rt, (uint64_t)job->n, sizeof *job->piece);
+  if (!job->piece) st = lt_fail_memory(err, (uint64_t)job->n * sizeof *job->piece, "the pieces of a file");
+  for (int64_t i = 0; !st && i < job->n; i++) {
+    job->piece[i].from = bound[i];
+    job->piece[i].to = bound[i + 1];
   }
-  return LEAT_OK;
+  if (st) job->n = 0;
+  lt_free(job->c->rt, bound);
+  return st;
 }
 
 /* Where records start, and their numbers, one piece after the other. A piece that turns out to begin inside a quoted
@@ -88,74 +84,6 @@ static leat_status chain(csv_job *job, int64_t row, int64_t line, leat_error *er
 }
 
 /* ---- second pass */
-
-static const double tens[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-
-/* How many of the eight bytes at p are digits from the front, and their value. */
-static inline unsigned eight_digits(const char *p, uint64_t *value) {
-  uint64_t x;
-  memcpy(&x, p, 8);
-  x ^= UINT64_C(0x3030303030303030);
-  uint64_t other = (((x & UINT64_C(0x7f7f7f7f7f7f7f7f)) + UINT64_C(0x7676767676767676)) | x) &
-                   UINT64_C(0x8080808080808080);
-  unsigned n = other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
-  if (!n) {
-    *value = 0;
-    return 0;
-  }
-  x <<= 64 - 8 * n; /* leading zeros */
-  x = (x * 10 + (x >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
-  x = (x * 100 + (x >> 16)) & UINT64_C(0x0000ffff0000ffff);
-  x = (x * 10000 + (x >> 32)) & UINT64_C(0x00000000ffffffff);
-  *value = x;
-  return n;
-}
-
-static const uint64_t whole_tens[9] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
-
-/* A plain decimal of at most 16 digits behind which the field ends: exact, as both the digits and the power of ten are
- * doubles and one division rounds once (Clinger 1990). Returns what is behind it, or NULL: look closer. At least 40
- * bytes must be readable. */
-static inline const char *short_decimal(const char *p, char delim, double *out) {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-  int negative = *p == '-';
-  p += negative;
-  uint64_t m, f;
-  unsigned n = eight_digits(p, &m), behind = 0;
-  p += n;
-  if (n == 8) {
-    unsigned k = eight_digits(p, &f);
-    if (k == 8) return NULL;
-    m = m * whole_tens[k] + f;
-    p += k;
-    n += k;
-  }
-  if (*p == '.') {
-    p++;
-    unsigned k = eight_digits(p, &f);
-    m = m * whole_tens[k] + f;
-    p += k;
-    behind = k;
-    if (k == 8) {
-      k = eight_digits(p, &f);
-      if (k == 8) return NULL;
-      m = m * whole_tens[k] + f;
-      p += k;
-      behind += k;
-    }
-    n += behind;
-  }
-  if ((*p != delim && *p != '\n' && *p != '\r') || !n || n > 19 || m > UINT64_C(1) << 53) return NULL;
-  double v = (double)m;
-  if (behind) v /= tens[behind];
-  *out = negative ? -v : v;
-  return p;
-#else
-  (void)p, (void)delim, (void)out;
-  return NULL;
-#endif
-}
 
 typedef struct row_parse {
   lt_csv *c;
@@ -296,10 +224,10 @@ static leat_status parse_record(row_parse *q) {
   int end = LT_FIELD_MORE;
   for (int64_t i = 0; i < n; i++, op++) {
     if (end == LT_FIELD_LAST) return ragged(q, i);
-    if (op->op == LT_CSV_NUMBER && q->t.end - q->t.p >= 48 && !op->weight) {
+    if (op->op == LT_CSV_NUMBER && q->t.end - q->t.p > LT_DECIMAL_ROOM + 1 && !op->weight) {
       double v;
-      const char *p = short_decimal(q->t.p, delim, &v);
-      if (p && (*p != '\r' || p[1] == '\n')) {
+      const char *p = lt_decimal(q->t.p, &v);
+      if (p && (*p == delim || *p == '\n' || (*p == '\r' && p[1] == '\n'))) {
         ((double *)slot[op->column].data)[q->row] = v;
         p += *p == '\r';
         end = *p == '\n' ? LT_FIELD_LAST : LT_FIELD_MORE;

@@ -180,7 +180,12 @@ leat_status lt_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows,
   if (rows->schema != d->schema && !lt_schema_equal(rows->schema, d->schema))
     return lt_fail(err, LEAT_E_ARG, "the batch is of another schema than the dataset");
   lt_batch_clear(rows);
-  if (!d->base) return d->stream.next(d->stream.self, max_rows, rows, got, err);
+  if (!d->base) {
+    leat_status st = d->stream.next(d->stream.self, max_rows, rows, got, err);
+    d->position += *got;
+    if (!st && !*got) d->n = d->position; /* now the number of rows is known */
+    return st;
+  }
   int64_t n = d->n - d->position < max_rows ? d->n - d->position : max_rows;
   if (!n) return LEAT_OK;
   lt_rows all;
@@ -198,7 +203,8 @@ leat_status lt_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows,
 }
 
 leat_status lt_dataset_rewind(leat_dataset *d, leat_error *err) {
-  if (!d->base) return d->stream.rewind(d->stream.self, err);
+  leat_status st = d->base ? LEAT_OK : d->stream.rewind(d->stream.self, err);
+  if (st) return st;
   d->position = 0;
   return LEAT_OK;
 }

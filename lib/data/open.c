@@ -3,11 +3,11 @@
 
 #include "data/reader.h"
 
-static const lt_reader *const readers[] = {&lt_reader_csv};
+static const lt_reader *const readers[] = {&lt_reader_csv, &lt_reader_svmlight, &lt_reader_idx, &lt_reader_npy};
 enum { N_READERS = sizeof readers / sizeof readers[0] };
 
 const lt_spec *const *lt_reader_specs(int64_t *count) {
-  static const lt_spec *const specs[N_READERS] = {&lt_spec_csv};
+  static const lt_spec *const specs[N_READERS] = {&lt_spec_csv, &lt_spec_svmlight, &lt_spec_idx, &lt_spec_npy};
   *count = N_READERS;
   return specs;
 }

@@ -37,8 +37,30 @@ enum { LT_SINCE_0_1 = 1 << 8 };
    "map the file instead of reading it: faster, but the process gets SIGBUS when another one cuts the file", LT_SINCE_0_1},       \
   {"stream", LEAT_PARAM_BOOL, "false", 0, 0, NULL, "read in passes with bounded memory", LT_SINCE_0_1},                           \
   {"chunk_rows", LEAT_PARAM_I64, "10000", 1, 100000000, NULL,                                                          \
-   "rows of a stream's first window, from which kinds and labels are learned", LT_SINCE_0_1}
+   "kinds and labels of a stream are learned from its first rows, at least so many", LT_SINCE_0_1}
 int lt_reader_task(const leat_params *p); /* LT_TASK_* */
+
+/* ---- text in pieces of about a MiB that end behind newlines: (*bounds)[i] .. (*bounds)[i + 1], *n pieces */
+leat_status lt_cut_lines(leat_runtime *rt, const char *from, const char *to, const char ***bounds, int64_t *n,
+                         leat_error *err);
+
+/* ---- text in passes: a format behind this table, a window of whole records held in memory (stream.c) */
+typedef struct lt_text_format {
+  /* Finds the first record in text that holds at least the first line, or all of it. */
+  leat_status (*head)(void *self, const char **data, const char *end, int64_t *line, leat_error *err);
+  /* How many records are whole in [from, to), and where the last one ends; `ended`: to is the end of all text. */
+  const char *(*whole)(void *self, const char *from, const char *to, int ended, int64_t *records);
+  /* Learns the schema from the whole records [from, to), if it has none; may parse them at once into *block. */
+  leat_status (*plan)(void *self, const char *from, const char *to, int64_t line, leat_batch **block, int64_t *lines,
+                      leat_error *err);
+  leat_status (*parse)(void *self, const char *from, const char *to, int64_t row, int64_t line, leat_batch **out,
+                       int64_t *lines, leat_error *err);
+  leat_schema *(*schema)(void *self);
+  void (*release)(void *self);
+} lt_text_format;
+/* Takes over self and src, also on failure. */
+leat_status lt_text_stream(leat_runtime *rt, const lt_text_format *format, void *self, lt_source *src,
+                           const leat_params *p, leat_dataset **out, leat_error *err);
 
 /* ---- columns of a table of text: what the parameters want, what the values look like */
 typedef struct lt_want { int32_t role, kind; } lt_want; /* kind 0: to be inferred */

@@ -73,6 +73,10 @@ leat_status lt_dataset_of(leat_batch *base, leat_dataset **out, leat_error *err)
 /* Takes over the stream (also on failure: released). */
 leat_status lt_dataset_of_stream(leat_runtime *rt, leat_schema *s, const lt_stream *stream, leat_dataset **out,
                                  leat_error *err);
+/* from_dense with names for the block and the target (when s is NULL), and a task. */
+leat_status lt_dataset_of_matrix(leat_runtime *rt, const leat_schema *s, const char *block, const char *target,
+                                 int task, const leat_matrix *x, const leat_matrix *y, const leat_matrix *w,
+                                 leat_dataset **out, leat_error *err);
 
 /* Targets. task: 0 auto, 1 binary, 2 multiclass, 3 regression. */
 enum { LT_TASK_AUTO = 0, LT_TASK_BINARY = 1, LT_TASK_MULTICLASS = 2, LT_TASK_REGRESSION = 3 };

@@ -117,9 +117,10 @@ static void gemv_task(void *arg, int64_t index) {
   const lt_gemv *g = job->g;
   int64_t from = index * job->rows, rows = at_most(g->m - from, job->rows);
   float sum[GEMV_ROWS];
-  if (g->alpha != 0) gemv_sums(job, from, rows, sum);
+  int none = g->alpha == 0 || g->n == 0; /* then a and x are not read, and may be NULL */
+  if (!none) gemv_sums(job, from, rows, sum);
   for (int64_t i = 0; i < rows; i++) {
-    float *out = g->y + (from + i) * g->y_s, v = g->alpha != 0 ? g->alpha * sum[i] : 0;
+    float *out = g->y + (from + i) * g->y_s, v = none ? 0 : g->alpha * sum[i];
     *out = g->beta == 0 ? v : v + g->beta * *out;
   }
 }

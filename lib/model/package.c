@@ -107,6 +107,7 @@ typedef struct package_reader {
   lt_sealed *sealed;
   const char *name;   /* of the file */
   char *task;
+  uint64_t need;      /* bytes that loading may take, but for what each column costs */
   leat_error *err;
 } package_reader;
 
@@ -180,10 +181,47 @@ static leat_status read_golden(package_reader *p, lt_get *r) {
   return LEAT_OK;
 }
 
+static uint64_t package_more(uint64_t sum, uint64_t times, uint64_t bytes) {
+  return bytes > (UINT64_MAX - sum) / times ? UINT64_MAX : sum + times * bytes;
+}
+
+static leat_status package_fits(const package_reader *p, uint64_t need) {
+  uint64_t budget = lt_runtime_load_budget(p->m->rt);
+  if (need <= budget) return LEAT_OK;
+  return lt_fail(p->err, LEAT_E_MEMORY, "%s: loading may take %llu bytes, the budget is %llu: raise load_budget_bytes",
+                 p->name, (unsigned long long)need, (unsigned long long)budget);
+}
+
+/* What parsing takes at most: weights come with their folded forms, names and labels with their dictionaries, each block
+ * with its rounding, and each column with its structs. It is kept inside the budget before anything is parsed, and again
+ * when the kinds of the columns are known. */
+static leat_status package_budget(package_reader *p, uint64_t size) {
+  const void *schema = NULL;
+  uint64_t schema_size = 0;
+  lt_get r;
+  p->need = package_more(65536, 2, size);
+  for (int64_t i = 0; i < lt_sealed_count(p->sealed); i++) {
+    const char *name = NULL;
+    uint64_t stored = 0, raw = 0;
+    int32_t codec = 0;
+    leat_status st = lt_sealed_info(p->sealed, i, &name, &stored, &raw, &codec, p->err);
+    if (st) return st;
+    p->need = package_more(p->need, strcmp(name, "params") == 0 ? 6 : 14, raw);
+  }
+  leat_status st = package_fits(p, p->need);
+  if (st || lt_sealed_section(p->sealed, "schema", &schema, &schema_size, NULL)) return st; /* absent: found later */
+  lt_get_init(&r, p->m->rt, schema, schema_size);
+  uint64_t columns = lt_get_u64(&r), most = schema_size / 16; /* a section begins with its count */
+  return package_fits(p, package_more(p->need, 2048, columns < most ? columns : most));
+}
+
 static leat_status read_schema(package_reader *p, lt_get *r) {
   leat_status st = lt_schema_load(p->m->rt, r, &p->m->schema, p->err);
-  if (!st && lt_schema_role(p->m->schema, LEAT_ROLE_TARGET) < 0) st = package_bad(p, "schema");
-  return st;
+  if (st) return st;
+  const leat_schema *s = p->m->schema;
+  for (int64_t i = 0; i < s->n; i++) p->need = package_more(p->need, s->col[i].labels ? 6144 : 2048, 1);
+  if (lt_schema_role(s, LEAT_ROLE_TARGET) < 0) return package_bad(p, "schema");
+  return package_fits(p, p->need);
 }
 
 static leat_status read_encoder(package_reader *p, lt_get *r) {
@@ -216,26 +254,6 @@ static leat_status package_section_read(package_reader *p, const char *name,
   return st;
 }
 
-/* What parsing takes is a few times the sections' raw sizes (weights and their folded forms, dictionaries): kept inside
- * the budget before anything is parsed. */
-static leat_status package_budget(const package_reader *p, uint64_t size) {
-  uint64_t budget = lt_runtime_load_budget(p->m->rt), sum = 0;
-  for (int64_t i = 0; i < lt_sealed_count(p->sealed); i++) {
-    const char *name = NULL;
-    uint64_t stored = 0, raw = 0;
-    int32_t codec = 0;
-    leat_status st = lt_sealed_info(p->sealed, i, &name, &stored, &raw, &codec, p->err);
-    if (st) return st;
-    sum = raw > UINT64_MAX - sum ? UINT64_MAX : sum + raw;
-  }
-  uint64_t rest = size > budget ? 0 : budget - size;
-  if (sum > rest / 6)
-    return lt_fail(p->err, LEAT_E_MEMORY, "%s: loading needs up to %llu bytes, the load budget is %llu", p->name,
-                   (unsigned long long)(sum > (UINT64_MAX - size) / 6 ? UINT64_MAX : sum * 6 + size),
-                   (unsigned long long)budget);
-  return LEAT_OK;
-}
-
 /* Golden rows: the same kernels give the same bits (through the exponential of the C library: 1e-12), others 1e-9. */
 static leat_status package_self_test(const package_reader *p) {
   const leat_model *m = p->m;
@@ -263,7 +281,7 @@ static leat_status package_self_test(const package_reader *p) {
 
 leat_status lt_package_read(leat_runtime *rt, const void *data, uint64_t size, const char *name, leat_model **out,
                             leat_error *err) {
-  package_reader p = {NULL, NULL, name, NULL, err};
+  package_reader p = {NULL, NULL, name, NULL, 0, err};
   *out = NULL;
   leat_status st = lt_model_new(rt, &p.m, err);
   if (st) return st;

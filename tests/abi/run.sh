@@ -11,7 +11,7 @@
 cd "$(dirname "$0")/../.." || exit 1
 build=${1:-build}
 . tests/abi/common.sh
-need gcc abidw abidiff readelf diff
+need gcc abidw abidiff readelf diff python3
 so=$build/libleat.so
 [ -e "$so" ] || { fail "$so is not there"; finish; }
 for golden in leat-0.cdef leat-0.abi offsets.c v0_1/leat/leat.h v0_1/leat/backend.h; do

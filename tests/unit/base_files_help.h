@@ -101,7 +101,8 @@ static int32_t host_sync(void *user, void *file) {
   mem_host *h = user;
   mem_file *f = file;
   if (host_countdown(&h->fail_sync)) return EIO;
-  memcpy(f->disk, f->now, MEM_FILE_MAX);
+  memcpy(f->disk, f->now, f->size); /* bytes behind disk_size are never looked at */
+  if (f->disk_size > f->size) memset(f->disk + f->size, 0, f->disk_size - f->size);
   f->disk_size = f->size;
   return 0;
 }
@@ -143,8 +144,8 @@ __attribute__((unused)) static void host_crash(mem_host *h, uint64_t seed) {
     uint64_t keep = host_random(&seed) % 4; /* none, few, half, nearly all of the sectors */
     for (uint64_t s = 0; s < high; s += 512)
       if (host_random(&seed) % 16 < (uint64_t[]){0, 3, 8, 15}[keep]) memcpy(f->disk + s, f->now + s, 512);
-    memset(f->disk + size, 0, MEM_FILE_MAX - size);
-    memcpy(f->now, f->disk, MEM_FILE_MAX);
+    memset(f->disk + size, 0, (high + 511) / 512 * 512 - size);
+    memcpy(f->now, f->disk, (high + 511) / 512 * 512);
     f->size = f->disk_size = size;
   }
 }

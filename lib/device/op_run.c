@@ -96,15 +96,15 @@ static leat_status run_on(leat_device *dev, run_state *s, int *done, leat_error 
   if (alone) lt_mutex_lock(&dev->lock);
   st = s->t->op_score(s->device, &s->op, &score, &said);
   if (!st && score > 0) {
-    *done = 1;
     st = run_steps(s, &slot, &said);
+    *done = st != LEAT_E_UNSUPPORTED; /* said late: nothing is written yet, the CPU can do it */
   }
   if (s->kernel) s->t->op_free(s->kernel);
   for (int i = 0; i < RUN_TENSORS; i++)
     if (s->buffer[i]) s->t->buffer_free(s->buffer[i]);
   if (s->queue) s->t->queue_free(s->queue);
   if (alone) lt_mutex_unlock(&dev->lock);
-  return st ? run_failed(dev, slot, st, &said, err) : LEAT_OK;
+  return st && st != LEAT_E_UNSUPPORTED ? run_failed(dev, slot, st, &said, err) : LEAT_OK;
 }
 
 /* An op of two inputs, one output and two numbers, on dev or on the CPU. */

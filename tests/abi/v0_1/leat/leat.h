@@ -1,0 +1,629 @@
+/* leat.h: the whole life of a machine-learning model behind one C ABI.
+ *
+ * This header is the manual. It is written in chapters; stop after any of them.
+ *   1 numbers     2 handles     3 structs      4 version      5 runtime     6 devices
+ *   7 parameters  8 schema      9 batches     10 datasets    11 trainers   12 models
+ *  13 predictors 14 metrics    15 inspection
+ *
+ * A host that trains, saves, loads and predicts needs five calls:
+ *   leat_runtime_create, leat_dataset_open, leat_trainer_create + leat_trainer_fit,
+ *   leat_trainer_snapshot, leat_predictor_run.
+ *
+ * Rules that hold for every function
+ *  - Status. 0 (LEAT_OK) is success, a negative number is a failure; the set is open. On failure every
+ *    out-argument is NULL or 0, there is nothing to clean up and the inputs are unchanged.
+ *  - Error text. `err` may be NULL. Else the caller owns it and has set err->struct_size; on failure it receives the
+ *    code, numbers (row, column, ...) and a sentence that says what was wrong, where, and what would be right.
+ *  - Memory. Plain pointers are borrowed for the call and copied if kept. Outputs go to caller buffers with `cap` and
+ *    `needed` (LEAT_E_CAPACITY tells that `needed` is more than `cap`; it counts the final NUL of text).
+ *    A returned `const char *` lives as long as the handle it came from.
+ *  - Handles. `free` takes NULL and is legal in any order: a child keeps a counted reference to its parents.
+ *  - Structs. `struct_size` first, set by the caller to sizeof; zero means default; an unknown non-zero tail is refused.
+ *  - The library never prints, aborts, exits, reads the environment, installs signal handlers or changes the locale.
+ *    Compute entries run in the default floating-point environment and restore the caller's.
+ *  - Text is UTF-8. Sizes are bytes, times are nanoseconds, shapes are written [rows, cols].
+ *
+ * Thread words (one a function)
+ *   immutable  any number of threads at any time, also on the same object
+ *   safe       locked inside: any thread, any time
+ *   owner      one thread at a time on one object (it may be another thread later); a second one gets LEAT_E_BUSY
+ *   any        made to be called from another thread while the owner works (cancel, progress)
+ */
+#ifndef LEAT_LEAT_H
+#define LEAT_LEAT_H
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef LEAT_API
+#define LEAT_API
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------ 1. Numbers
+ * Typedef'd integers and anonymous enums: open sets without sentinels. Expect values that are not listed here. */
+typedef int32_t leat_status;
+enum {
+  LEAT_OK = 0,
+  LEAT_E_ARG = -1,          /* an argument is NULL, misspelt or out of its domain */
+  LEAT_E_STATE = -2,        /* the object is not in a state that allows the call */
+  LEAT_E_MEMORY = -3,       /* the allocator returned NULL, or a memory budget is used up */
+  LEAT_E_IO = -4,           /* the file system failed; os_code says how */
+  LEAT_E_FORMAT = -5,       /* a file is damaged, cut, or not of the kind that was expected */
+  LEAT_E_VERSION = -6,      /* a file or struct is of a newer version than this library reads */
+  LEAT_E_UNSUPPORTED = -7,  /* valid, but not by this object (a sparse row for a dense model) */
+  LEAT_E_NOT_FOUND = -8,    /* no such name, file, column, device, index */
+  LEAT_E_SHAPE = -9,        /* rows, columns or strides do not fit together */
+  LEAT_E_DTYPE = -10,       /* the element type is not taken here */
+  LEAT_E_RANGE = -11,       /* a number is outside the stated bounds */
+  LEAT_E_CAPACITY = -12,    /* the caller's buffer is too small; `needed` says how large it must be */
+  LEAT_E_BUSY = -13,        /* another thread is inside this owner object */
+  LEAT_E_CANCELLED = -14,   /* leat_trainer_cancel was called */
+  LEAT_E_DEVICE = -15,      /* a device failed */
+  LEAT_E_BACKEND = -16,     /* a device plug-in cannot be loaded or broke its contract */
+  LEAT_E_DATA = -17,        /* the data cannot be used: ragged row, junk number, one class only, ... */
+  LEAT_E_NUMERIC = -18,     /* training met a non-finite number that it cannot step around */
+  LEAT_E_INTERNAL = -19     /* a bug in leat */
+};
+
+typedef int32_t leat_dtype; /* element types of arrays */
+enum {
+  LEAT_F32 = 1, LEAT_F64 = 2, LEAT_F16 = 3, LEAT_BF16 = 4, LEAT_I8 = 5, LEAT_U8 = 6,
+  LEAT_I16 = 7, LEAT_U16 = 8, LEAT_I32 = 9, LEAT_U32 = 10, LEAT_I64 = 11, LEAT_U64 = 12
+};
+typedef int32_t leat_kind; /* what a column holds */
+enum { LEAT_NUMBER = 1, LEAT_CATEGORY = 2, LEAT_TEXT = 3, LEAT_BOOL = 4, LEAT_TIME = 5, LEAT_ID = 6 };
+typedef int32_t leat_role; /* what a column is for */
+enum {
+  LEAT_ROLE_FEATURE = 1, LEAT_ROLE_TARGET = 2, LEAT_ROLE_WEIGHT = 3, LEAT_ROLE_KEY = 4, LEAT_ROLE_TIME = 5,
+  LEAT_ROLE_GROUP = 6, LEAT_ROLE_IGNORE = 7
+};
+typedef int32_t leat_device_kind;
+enum { LEAT_CPU = 1, LEAT_GPU = 2, LEAT_FPGA = 3, LEAT_OTHER = 4 };
+typedef int32_t leat_param_type;
+enum { LEAT_PARAM_I64 = 1, LEAT_PARAM_F64 = 2, LEAT_PARAM_TEXT = 3, LEAT_PARAM_CHOICE = 4, LEAT_PARAM_BOOL = 5 };
+typedef int32_t leat_train_state; /* leat_progress.state */
+enum { LEAT_TRAIN_NEW = 0, LEAT_TRAIN_RUNNING = 1, LEAT_TRAIN_DONE = 2, LEAT_TRAIN_CANCELLED = 3 };
+typedef int32_t leat_log_level;
+enum { LEAT_LOG_ERROR = 1, LEAT_LOG_WARN = 2, LEAT_LOG_INFO = 3, LEAT_LOG_DEBUG = 4 };
+
+/* ------------------------------------------------------------------------------------------------ 2. Handles */
+typedef struct leat_runtime leat_runtime;
+typedef struct leat_device leat_device;
+typedef struct leat_params leat_params;
+typedef struct leat_schema leat_schema;
+typedef struct leat_batch leat_batch;
+typedef struct leat_dataset leat_dataset;
+typedef struct leat_trainer leat_trainer;
+typedef struct leat_model leat_model;
+typedef struct leat_predictor leat_predictor;
+typedef struct leat_metrics leat_metrics;
+typedef struct leat_inspection leat_inspection;
+
+/* ------------------------------------------------------------------------------------------------ 3. Structs
+ * Caller-owned. A host may pass NULL wherever a host table is taken: the default is used. */
+
+/* Where and why a call failed. detail[0] row (from 1, 0 unknown), [1] column (from 1, 0 unknown), [2] byte offset or
+ * index, [3] the size or value that would have been right; each 0 where it has no meaning. */
+typedef struct leat_error {
+  uint64_t struct_size;
+  int32_t code;
+  int32_t os_code;
+  int64_t detail[4];
+  char message[464];
+} leat_error;
+
+/* Memory. All three must be thread-safe. `align` is a power of two, at least 16. alloc and resize return NULL on
+ * failure (resize leaves the old block as it was). resize may be NULL: then alloc + copy + release. */
+typedef struct leat_allocator {
+  uint64_t struct_size;
+  void *user;
+  void *(*alloc)(void *user, uint64_t size, uint64_t align);
+  void *(*resize)(void *user, void *p, uint64_t old_size, uint64_t new_size, uint64_t align);
+  void (*release)(void *user, void *p, uint64_t size, uint64_t align);
+} leat_allocator;
+
+/* The host's threads. run() must call task(arg, i) once for each i in [0, n_tasks), on any threads, and return when
+ * all are done. width: how many run at once (a hint; results never depend on it). */
+typedef struct leat_executor {
+  uint64_t struct_size;
+  void *user;
+  int64_t width;
+  leat_status (*run)(void *user, int64_t n_tasks, void (*task)(void *arg, int64_t index), void *arg);
+} leat_executor;
+
+/* Clocks, in nanoseconds: now_ns since 1970-01-01 UTC, monotonic_ns from any start. */
+typedef struct leat_clock {
+  uint64_t struct_size;
+  void *user;
+  int64_t (*now_ns)(void *user);
+  int64_t (*monotonic_ns)(void *user);
+} leat_clock;
+
+/* Files. Every function returns 0 or an errno value (ENOENT, ENOSPC, EIO, ...). Thread-safe; a file is used by one
+ * thread at a time except read_at. Modes of open: LEAT_FILE_*. list calls `each` with every name in the folder but
+ * "." and "..", in any order. lock takes an advisory lock on an open file (2 exclusive, 1 shared, 0 release) without
+ * waiting: EWOULDBLOCK when another process holds it. map and unmap may be NULL. */
+enum { LEAT_FILE_READ = 1, LEAT_FILE_WRITE = 2, LEAT_FILE_CREATE = 4, LEAT_FILE_TRUNCATE = 8, LEAT_FILE_EXCLUSIVE = 16 };
+typedef struct leat_file_system {
+  uint64_t struct_size;
+  void *user;
+  int32_t (*open)(void *user, const char *path, uint64_t mode, void **file);
+  int32_t (*close)(void *user, void *file);
+  int32_t (*size)(void *user, void *file, uint64_t *size);
+  int32_t (*read_at)(void *user, void *file, uint64_t offset, void *buf, uint64_t size, uint64_t *done);
+  int32_t (*write_at)(void *user, void *file, uint64_t offset, const void *buf, uint64_t size, uint64_t *done);
+  int32_t (*truncate)(void *user, void *file, uint64_t size);
+  int32_t (*sync)(void *user, void *file);
+  int32_t (*rename)(void *user, const char *from, const char *to);
+  int32_t (*remove)(void *user, const char *path);
+  int32_t (*make_folder)(void *user, const char *path);
+  int32_t (*sync_folder)(void *user, const char *path);
+  int32_t (*list)(void *user, const char *path, void (*each)(void *arg, const char *name), void *arg);
+  int32_t (*lock)(void *user, void *file, int64_t kind);
+  int32_t (*map)(void *user, void *file, uint64_t size, const void **data);
+  int32_t (*unmap)(void *user, const void *data, uint64_t size);
+} leat_file_system;
+
+/* Log callback; only ever runs on a thread that called into the library. `text` is `size` bytes, not NUL-terminated. */
+typedef struct leat_log_sink {
+  uint64_t struct_size;
+  void *user;
+  void (*write)(void *user, int64_t level, const char *text, uint64_t size);
+} leat_log_sink;
+
+/* The tables are copied, what `user` points to must outlive the runtime.
+ *   cache_folder       where devices may cache compiled programs; NULL: nowhere
+ *   n_threads          threads that work, the caller's own among them; 0 = 1. Ignored with an executor.
+ *   log_level          LEAT_LOG_*; 0 = WARN         log_bytes  size of the log ring; 0 = 64 KiB
+ *   load_budget_bytes  the most memory that loading one file may take; 0 = 4 GiB */
+typedef struct leat_runtime_opts {
+  uint64_t struct_size;
+  const leat_allocator *allocator;
+  const leat_file_system *files;
+  const leat_clock *clock;
+  const leat_executor *executor;
+  const leat_log_sink *log;
+  const char *cache_folder;
+  int64_t n_threads;
+  int64_t log_level;
+  int64_t log_bytes;
+  int64_t load_budget_bytes;
+  uint64_t flags;
+} leat_runtime_opts;
+
+/* A dense matrix [rows, cols]: element (r, c) is data[r * row_stride + c * col_stride], strides in elements, may be
+ * negative or swapped. Both strides 0: row-major, packed. */
+typedef struct leat_matrix {
+  uint64_t struct_size;
+  void *data;
+  int64_t rows, cols;
+  int64_t row_stride, col_stride;
+  int64_t dtype;
+  uint64_t flags;
+} leat_matrix;
+
+/* A sparse matrix [rows, cols] in compressed rows: row r holds index[k], value[k] for k in [row_start[r],
+ * row_start[r+1]). Indices are from 0 and ascend strictly in a row. value NULL: all ones. dtype: LEAT_F32 or LEAT_F64. */
+typedef struct leat_csr {
+  uint64_t struct_size;
+  const int64_t *row_start;
+  const int32_t *index;
+  const void *value;
+  int64_t rows, cols;
+  int64_t dtype;
+  uint64_t flags;
+} leat_csr;
+
+/* How far training is. step of steps (steps is the limit, training may converge earlier); rows_seen counts rows over
+ * all passes; loss: mean training loss with penalty; score: validation loss (NaN without a validation set). */
+typedef struct leat_progress {
+  uint64_t struct_size;
+  int64_t state;
+  int64_t step, steps;
+  int64_t rows_seen;
+  double loss;
+  double score;
+  int64_t elapsed_ns;
+  int64_t bytes_in_use;
+} leat_progress;
+
+/* One hyper-parameter. `choices`: for LEAT_PARAM_CHOICE, separated by '|', else NULL. min and max are inclusive and
+ * hold for numbers. */
+typedef struct leat_param_info {
+  uint64_t struct_size;
+  const char *name, *doc, *default_text, *choices;
+  int64_t type;
+  double min, max;
+  int64_t since;
+  uint64_t flags;
+} leat_param_info;
+
+/* One column. width: numbers a row (1, or more for a block such as the pixels of an image). n_categories: known labels
+ * of a CATEGORY. flags: LEAT_COLUMN_SPARSE. */
+enum { LEAT_COLUMN_SPARSE = 1 };
+typedef struct leat_column_info {
+  uint64_t struct_size;
+  const char *name;
+  int64_t kind, role, width, n_categories;
+  uint64_t flags;
+} leat_column_info;
+
+/* One section of a leat file. Sizes in bytes: as stored, and unpacked; codec: "raw" or "zstd". */
+typedef struct leat_section_info {
+  uint64_t struct_size;
+  const char *name, *codec;
+  int64_t stored_bytes, raw_bytes;
+  uint64_t flags;
+} leat_section_info;
+
+/* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)... */
+typedef struct leat_device_props {
+  uint64_t struct_size;
+  const char *name, *vendor, *driver, *backend;
+  int64_t kind;
+  int64_t mem_total, mem_free, max_alloc, alignment;
+  uint64_t dtype_mask, flags;
+} leat_device_props;
+
+/* ------------------------------------------------------------------------------------------------ 4. Version */
+
+/* The library's version: major << 16 | minor << 8 | patch. Thread: immutable. */
+LEAT_API uint32_t leat_version(void);
+/* The same as text, "0.1.0". Static memory. Thread: immutable. */
+LEAT_API const char *leat_version_text(void);
+/* What this build can do, by name ("avx2", "blis", "zstd", ...): *value is 0 or a number that is not 0.
+ * Errors: ARG, NOT_FOUND (name unknown to this version). Thread: immutable. */
+LEAT_API leat_status leat_feature(const char *name, int64_t *value);
+/* "LEAT_E_ARG" and the like; "LEAT_E_UNKNOWN" for numbers this version does not know. Static. Thread: immutable. */
+LEAT_API const char *leat_status_name(leat_status status);
+/* A short sentence for a status. Static memory. Thread: immutable. */
+LEAT_API const char *leat_status_text(leat_status status);
+
+/* ------------------------------------------------------------------------------------------------ 5. Runtime
+ * Owns the host tables, the thread pool, the devices and the log. A process may hold several. */
+
+/* Makes a runtime. opts NULL: all defaults. Owner: caller, leat_runtime_free.
+ * Errors: ARG, MEMORY, VERSION, BACKEND (BLIS is the OpenMP build). Thread: immutable. */
+LEAT_API leat_status leat_runtime_create(const leat_runtime_opts *opts, leat_runtime **out, leat_error *err);
+/* Gives up the caller's reference; the runtime goes when its last child has gone. Thread: safe. */
+LEAT_API void leat_runtime_free(leat_runtime *rt);
+/* Takes the oldest message out of the log ring into buf (UTF-8, NUL-terminated). *needed 0: the ring is empty.
+ * level and time_ns may be NULL. Errors: ARG, CAPACITY (the message stays). Thread: safe. */
+LEAT_API leat_status leat_runtime_log_read(leat_runtime *rt, int64_t *level, int64_t *time_ns, char *buf, uint64_t cap,
+                                           uint64_t *needed);
+/* A number of the runtime's: bytes_in_use, bytes_peak, allocations, threads, log_lost, fallback_ops.
+ * Errors: ARG, NOT_FOUND. Thread: safe. */
+LEAT_API leat_status leat_runtime_stat(const leat_runtime *rt, const char *name, int64_t *value, leat_error *err);
+/* Loads a device plug-in from a shared library; path has a '/' (nothing is searched).
+ * Errors: ARG, NOT_FOUND, BACKEND, VERSION, MEMORY. Thread: safe. */
+LEAT_API leat_status leat_runtime_load_backend(leat_runtime *rt, const char *path, leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 6. Devices
+ * Borrowed: a device lives as long as its runtime. "cpu" is always there, and "reference", plain C to compare with. */
+
+/* How many devices there are. Errors: ARG. Thread: safe. */
+LEAT_API leat_status leat_device_count(const leat_runtime *rt, int64_t *count, leat_error *err);
+/* The device at index in [0, count). Errors: ARG, NOT_FOUND. Thread: safe. */
+LEAT_API leat_status leat_device_at(const leat_runtime *rt, int64_t index, const leat_device **out, leat_error *err);
+/* The device of a name ("cpu", "reference", "opencl:0"). Errors: ARG, NOT_FOUND. Thread: safe. */
+LEAT_API leat_status leat_device_find(const leat_runtime *rt, const char *name, const leat_device **out,
+                                      leat_error *err);
+/* Its properties; set props->struct_size first. Errors: ARG, VERSION. Thread: immutable. */
+LEAT_API leat_status leat_device_get_props(const leat_device *dev, leat_device_props *props, leat_error *err);
+/* Why the device cannot be used, as text in buf; empty (*needed 1) when it can. Errors: ARG, CAPACITY. Thread: safe. */
+LEAT_API leat_status leat_device_state(const leat_device *dev, char *buf, uint64_t cap, uint64_t *needed,
+                                       leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 7. Parameters
+ * Hyper-parameters are named, typed and listed. A spec names a set of them: "model/linear", "reader/csv",
+ * "reader/svmlight", "reader/idx", "reader/npy", "predictor". Setting checks name, type and bounds at once. */
+
+/* How many specs there are. Errors: ARG. Thread: immutable. */
+LEAT_API leat_status leat_spec_count(const leat_runtime *rt, int64_t *count, leat_error *err);
+/* The name of spec `index` in [0, count). Static memory. Errors: ARG, NOT_FOUND. Thread: immutable. */
+LEAT_API leat_status leat_spec_name(const leat_runtime *rt, int64_t index, const char **name, leat_error *err);
+/* A parameter set of a spec, all at their defaults. Owner: caller. Errors: ARG, NOT_FOUND, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_params_create(leat_runtime *rt, const char *spec, leat_params **out, leat_error *err);
+/* Frees it; users have copied it. Thread: owner. */
+LEAT_API void leat_params_free(leat_params *p);
+/* A copy. Owner: caller. Errors: ARG, MEMORY. Thread: owner. */
+LEAT_API leat_status leat_params_copy(const leat_params *p, leat_params **out, leat_error *err);
+/* How many parameters the set has. Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_params_count(const leat_params *p, int64_t *count, leat_error *err);
+/* What parameter `index` in [0, count) is; set info->struct_size first. Errors: ARG, NOT_FOUND, VERSION. Thread: owner. */
+LEAT_API leat_status leat_params_info(const leat_params *p, int64_t index, leat_param_info *info, leat_error *err);
+/* Sets an integer (a BOOL takes 0 and 1, an F64 takes any). Errors: ARG, NOT_FOUND (with the nearest name), RANGE.
+ * Thread: owner. */
+LEAT_API leat_status leat_params_set_i64(leat_params *p, const char *name, int64_t value, leat_error *err);
+/* Sets a real number. Errors: ARG, NOT_FOUND, RANGE. Thread: owner. */
+LEAT_API leat_status leat_params_set_f64(leat_params *p, const char *name, double value, leat_error *err);
+/* Sets any type from text ("0.1", "true", "lbfgs"). Errors: ARG, NOT_FOUND, RANGE. Thread: owner. */
+LEAT_API leat_status leat_params_set_text(leat_params *p, const char *name, const char *value, leat_error *err);
+/* Reads an integer or BOOL. Errors: ARG, NOT_FOUND. Thread: owner. */
+LEAT_API leat_status leat_params_get_i64(const leat_params *p, const char *name, int64_t *value, leat_error *err);
+/* Reads a real number or an integer. Errors: ARG, NOT_FOUND. Thread: owner. */
+LEAT_API leat_status leat_params_get_f64(const leat_params *p, const char *name, double *value, leat_error *err);
+/* Reads any type as text. Errors: ARG, NOT_FOUND, CAPACITY. Thread: owner. */
+LEAT_API leat_status leat_params_get_text(const leat_params *p, const char *name, char *buf, uint64_t cap,
+                                          uint64_t *needed, leat_error *err);
+/* Back to the default; name NULL: all of them. Errors: ARG, NOT_FOUND. Thread: owner. */
+LEAT_API leat_status leat_params_reset(leat_params *p, const char *name, leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 8. Schema
+ * The columns of a data set: name, kind, role, width, and the labels of categories. */
+
+/* An empty schema. Owner: caller. Errors: ARG, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_schema_create(leat_runtime *rt, leat_schema **out, leat_error *err);
+/* Frees it; users have copied it. Thread: owner. */
+LEAT_API void leat_schema_free(leat_schema *s);
+/* Adds a column of one value a row. Errors: ARG (name empty or taken, kind or role unknown), MEMORY. Thread: owner. */
+LEAT_API leat_status leat_schema_add_column(leat_schema *s, const char *name, leat_kind kind, leat_role role,
+                                            leat_error *err);
+/* Adds a block: `width` NUMBER features a row under one name; sparse 1: rows are given as CSR. At most one sparse block.
+ * Errors: ARG, RANGE (width outside [1, 2^31 - 1]), MEMORY. Thread: owner. */
+LEAT_API leat_status leat_schema_add_block(leat_schema *s, const char *name, int64_t width, int64_t sparse,
+                                           leat_error *err);
+/* Adds a label to a CATEGORY column; codes count from 0 in the order of adding. Errors: ARG (label is there already, or
+ * column is no CATEGORY), NOT_FOUND, MEMORY. Thread: owner. */
+LEAT_API leat_status leat_schema_add_category(leat_schema *s, int64_t column, const char *label, leat_error *err);
+/* Changes the role of a column. Errors: ARG, NOT_FOUND. Thread: owner. */
+LEAT_API leat_status leat_schema_set_role(leat_schema *s, int64_t column, leat_role role, leat_error *err);
+/* How many columns. Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_schema_count(const leat_schema *s, int64_t *count, leat_error *err);
+/* Column `index` in [0, count); set info->struct_size first. Errors: ARG, NOT_FOUND, VERSION. Thread: owner. */
+LEAT_API leat_status leat_schema_column(const leat_schema *s, int64_t index, leat_column_info *info, leat_error *err);
+/* The index of a column by name. Errors: ARG, NOT_FOUND (with the nearest name). Thread: owner. */
+LEAT_API leat_status leat_schema_find(const leat_schema *s, const char *name, int64_t *index, leat_error *err);
+/* The label of code `index` of a CATEGORY column. Errors: ARG, NOT_FOUND. Thread: owner. */
+LEAT_API leat_status leat_schema_category(const leat_schema *s, int64_t column, int64_t index, const char **label,
+                                          leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 9. Batches
+ * The one unit that flows: n rows of a schema. Fill it by one of set_dense, set_csr, add_text; clear and refill it
+ * without allocation once it has grown.
+ *
+ * Numbers that stand for other kinds (set_dense, leat_predictor_run, _one_f32, _one_f64): a CATEGORY is its code from 0
+ * (NaN or negative missing, at or above n_categories unseen), a BOOL 0 or 1, a TIME nanoseconds since 1970; NaN is
+ * missing. TEXT and ID columns have no number and are skipped in the count of columns. */
+
+/* An empty batch. Owner: caller. Errors: ARG, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_batch_create(leat_runtime *rt, const leat_schema *s, leat_batch **out, leat_error *err);
+/* Frees it. Thread: owner. */
+LEAT_API void leat_batch_free(leat_batch *b);
+/* Takes all rows out, keeps the memory. Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_batch_clear(leat_batch *b, leat_error *err);
+/* Sets the feature columns from x [rows, feature numbers of the schema in order], F32 or F64 or U8.
+ * Errors: ARG, SHAPE, DTYPE, MEMORY. Thread: owner. */
+LEAT_API leat_status leat_batch_set_dense(leat_batch *b, const leat_matrix *x, leat_error *err);
+/* Sets the sparse block from x [rows, at most width]. Errors: ARG, SHAPE, DTYPE, DATA (indices do not ascend),
+ * UNSUPPORTED (no sparse block), MEMORY. Thread: owner. */
+LEAT_API leat_status leat_batch_set_csr(leat_batch *b, const leat_csr *x, leat_error *err);
+/* Adds one row of strings, one for each column that is not IGNORE, in the schema's order; NULL or "" is missing.
+ * Errors: ARG, SHAPE, DATA (junk number, unseen label of the target), MEMORY. Thread: owner. */
+LEAT_API leat_status leat_batch_add_text(leat_batch *b, const char *const *fields, uint64_t n, leat_error *err);
+/* Sets the target y [rows, 1] (class codes or numbers) and weights w [rows, 1] (NULL: all 1), F32 or F64.
+ * Errors: ARG, SHAPE, DTYPE, MEMORY. Thread: owner. */
+LEAT_API leat_status leat_batch_set_labels(leat_batch *b, const leat_matrix *y, const leat_matrix *w, leat_error *err);
+/* How many rows. Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_batch_rows(const leat_batch *b, int64_t *rows, leat_error *err);
+/* A field of a batch as text, as a reader would read it back: numbers at full precision, labels of categories, empty
+ * when missing. For a block only width 1. Errors: ARG, NOT_FOUND, UNSUPPORTED, CAPACITY. Thread: owner. */
+LEAT_API leat_status leat_batch_text(const leat_batch *b, int64_t row, int64_t column, char *buf, uint64_t cap,
+                                     uint64_t *needed, leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 10. Datasets
+ * Immutable rows of a schema, in memory, or read in passes from a file (reader parameter stream=1). */
+
+/* From x [rows, cols] (F32, F64, U8; any strides), y [rows, 1] and w [rows, 1] (each may be NULL; F32, F64, or for y
+ * I32, I64, U8 too). s NULL: one block "x", target "y": a CATEGORY when y has at most 20 distinct integers.
+ * Else x has the schema's feature numbers in order. Copies. Owner: caller.
+ * Errors: ARG, SHAPE, DTYPE, DATA, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_dataset_from_dense(leat_runtime *rt, const leat_schema *s, const leat_matrix *x,
+                                             const leat_matrix *y, const leat_matrix *w, leat_dataset **out,
+                                             leat_error *err);
+/* The same from a sparse matrix. Errors: ARG, SHAPE, DTYPE, DATA, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_dataset_from_csr(leat_runtime *rt, const leat_schema *s, const leat_csr *x,
+                                           const leat_matrix *y, const leat_matrix *w, leat_dataset **out,
+                                           leat_error *err);
+/* From a file. `reader` is a parameter set of "reader/csv", "reader/svmlight", "reader/idx" or "reader/npy"; NULL: by
+ * the file's name. zstd-compressed files are read as they are. s NULL: kinds and roles are inferred and the reader's
+ * parameters target, key, weight, time, ignore, categorical, text, task are used. s given (a model's schema): columns
+ * are found by name; TARGET, KEY and WEIGHT may be absent, features may not. Owner: caller.
+ * Errors: ARG, IO, FORMAT, DATA (file, row, column in the message and detail), NOT_FOUND (a column), MEMORY.
+ * Thread: immutable. */
+LEAT_API leat_status leat_dataset_open(leat_runtime *rt, const leat_schema *s, const char *path,
+                                       const leat_params *reader, leat_dataset **out, leat_error *err);
+/* From bytes that `pull` gives: it fills buf with up to cap bytes and returns how many, 0 at the end, negative on
+ * failure; it runs on the calling thread only and, for a streaming dataset, also inside leat_dataset_next. `name` is
+ * used in messages. Errors: as leat_dataset_open; IO when pull fails. Thread: immutable. */
+LEAT_API leat_status leat_dataset_from_reader(leat_runtime *rt, const leat_schema *s, const leat_params *reader,
+                                              const char *name, int64_t (*pull)(void *user, void *buf, uint64_t cap),
+                                              void *user, leat_dataset **out, leat_error *err);
+/* Rows [first, first + count) as a dataset; nothing is copied. Owner: caller. Errors: ARG, RANGE, UNSUPPORTED
+ * (streaming), MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_dataset_slice(const leat_dataset *d, int64_t first, int64_t count, leat_dataset **out,
+                                        leat_error *err);
+/* The given rows, in this order, repeats allowed; only the n numbers are copied. Errors: ARG, RANGE, UNSUPPORTED,
+ * MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_dataset_take(const leat_dataset *d, const int64_t *rows, uint64_t n, leat_dataset **out,
+                                       leat_error *err);
+/* Rows, and feature numbers a row (the in_cols of a predictor). rows is -1 for a stream that is not read to its end.
+ * Errors: ARG. Thread: immutable. */
+LEAT_API leat_status leat_dataset_shape(const leat_dataset *d, int64_t *rows, int64_t *cols, leat_error *err);
+/* Its schema, a copy. Owner: caller. Errors: ARG, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_dataset_schema(const leat_dataset *d, leat_schema **out, leat_error *err);
+/* The next at most max_rows rows into `rows` (a batch of the dataset's schema, cleared first); *got 0 at the end. Works
+ * on any dataset; the position is the dataset's. Errors: ARG, IO, FORMAT, DATA, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows, int64_t *got,
+                                       leat_error *err);
+/* Back to the first row. Errors: ARG, IO, UNSUPPORTED (a pull stream), BUSY. Thread: owner. */
+LEAT_API leat_status leat_dataset_rewind(leat_dataset *d, leat_error *err);
+/* Frees it. Thread: safe. */
+LEAT_API void leat_dataset_free(leat_dataset *d);
+
+/* ------------------------------------------------------------------------------------------------ 11. Trainers
+ * A trainer owns a model that is being made. Offline: set_data, then fit, or a loop over step; snapshot gives a model.
+ * The same data, seed, library and device give the same bytes at any number of threads. */
+
+/* A trainer for a model parameter set ("model/linear"). s: the schema of the data (NULL: taken from set_data).
+ * dev NULL: the cpu device. p is copied. Owner: caller. Errors: ARG, UNSUPPORTED, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_trainer_create(leat_runtime *rt, const leat_params *p, const leat_schema *s,
+                                         const leat_device *dev, leat_trainer **out, leat_error *err);
+/* A trainer that starts warm: from m's parameters and with m's encoder. p NULL: m's own. Errors: ARG, UNSUPPORTED,
+ * MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_trainer_from_model(const leat_model *m, const leat_params *p, const leat_device *dev,
+                                             leat_trainer **out, leat_error *err);
+/* Frees it. Thread: owner. */
+LEAT_API void leat_trainer_free(leat_trainer *t);
+/* The training rows, and rows for early stopping (or NULL). Both are kept by reference. After leat_trainer_load the data
+ * must be the checkpoint's (checked by rows and a checksum). Errors: ARG, STATE, DATA (one class, no feature, no row),
+ * SHAPE, UNSUPPORTED, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_trainer_set_data(leat_trainer *t, const leat_dataset *train, const leat_dataset *valid,
+                                           leat_error *err);
+/* Trains to the end. Errors: STATE, NUMERIC, MEMORY, CANCELLED (what was reached stays, step may go on), BUSY.
+ * Thread: owner. */
+LEAT_API leat_status leat_trainer_fit(leat_trainer *t, leat_error *err);
+/* Trains on for about max_rows rows (rounded up to whole tiles; 0: one iteration), then returns; progress in out (may
+ * be NULL), out->state LEAT_TRAIN_DONE at the end. How the work is cut into steps does not change the result.
+ * Errors: as fit. Thread: owner. */
+LEAT_API leat_status leat_trainer_step(leat_trainer *t, int64_t max_rows, leat_progress *out, leat_error *err);
+/* How far it is; set out->struct_size. Errors: ARG. Thread: any. */
+LEAT_API leat_status leat_trainer_progress(const leat_trainer *t, leat_progress *out, leat_error *err);
+/* Asks the owner's call to return LEAT_E_CANCELLED soon. Errors: ARG. Thread: any. */
+LEAT_API leat_status leat_trainer_cancel(leat_trainer *t);
+/* Metrics of the present parameters on the training rows (set 0) or the validation rows (set 1). Owner: caller.
+ * Errors: ARG, STATE, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_trainer_metrics(leat_trainer *t, int64_t set, leat_metrics **out, leat_error *err);
+/* The present parameters as an immutable model (with early stopping: the best so far). Owner: caller.
+ * Errors: ARG, STATE, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *err);
+/* Writes a checkpoint, atomically (temporary file, fsync, rename). Training that goes on from it gives the bytes of
+ * training that was never stopped. Errors: ARG, STATE, IO, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_trainer_save(leat_trainer *t, const char *path, leat_error *err);
+/* A trainer from a checkpoint; set_data must follow. Owner: caller. Errors: ARG, IO, FORMAT, VERSION, MEMORY.
+ * Thread: immutable. */
+LEAT_API leat_status leat_trainer_load(leat_runtime *rt, const char *path, const leat_device *dev, leat_trainer **out,
+                                       leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 12. Models
+ * Immutable: schema, encoder, parameters, reference profile, lineage, golden rows. Shared by any number of threads. */
+
+/* Loads a package (.leat): every section's checksum is verified before it is parsed, then the golden rows are predicted
+ * and compared. Owner: caller. Errors: ARG, IO, FORMAT, VERSION, MEMORY (budget). Thread: immutable. */
+LEAT_API leat_status leat_model_load(leat_runtime *rt, const char *path, leat_model **out, leat_error *err);
+/* The same from memory, which is copied. Errors: ARG, FORMAT, VERSION, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_model_load_bytes(leat_runtime *rt, const void *data, uint64_t size, leat_model **out,
+                                           leat_error *err);
+/* Writes the package, atomically: on failure the old file stays. Errors: ARG, IO, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_model_save(const leat_model *m, const char *path, leat_error *err);
+/* The package's bytes into buf. Errors: ARG, CAPACITY, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_model_save_bytes(const leat_model *m, void *buf, uint64_t cap, uint64_t *needed,
+                                           leat_error *err);
+/* Integers: n_classes (0 regression), in_cols, out_cols, n_parameters, rows_trained, iterations, format_version.
+ * Errors: ARG, NOT_FOUND. Thread: immutable. */
+LEAT_API leat_status leat_model_get_i64(const leat_model *m, const char *name, int64_t *value, leat_error *err);
+/* Texts: family, task (binary, multiclass, regression), target, checksum (hex), kernels, lineage, class:K (label of
+ * class K), feature:J (name of encoded feature J). Errors: ARG, NOT_FOUND, CAPACITY. Thread: immutable. */
+LEAT_API leat_status leat_model_get_text(const leat_model *m, const char *name, char *buf, uint64_t cap,
+                                         uint64_t *needed, leat_error *err);
+/* Arrays: weights [outputs, encoded features] in units of the encoded features, intercept [outputs]. cap and needed
+ * count numbers. Errors: ARG, NOT_FOUND, UNSUPPORTED, CAPACITY. Thread: immutable. */
+LEAT_API leat_status leat_model_get_f64s(const leat_model *m, const char *name, double *buf, uint64_t cap,
+                                         uint64_t *needed, leat_error *err);
+/* Its schema, a copy. Owner: caller. Errors: ARG, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_model_schema(const leat_model *m, leat_schema **out, leat_error *err);
+/* One more reference. Thread: immutable. */
+LEAT_API void leat_model_ref(const leat_model *m);
+/* One reference less. Thread: immutable. */
+LEAT_API void leat_model_free(const leat_model *m);
+
+/* ------------------------------------------------------------------------------------------------ 13. Predictors
+ * One for each thread, cheap, on a shared model. Outputs a row: out_cols numbers: the prediction (regression), the
+ * probability of class 1 (binary), or of every class (multiclass). reserve once, then nothing is allocated. */
+
+/* A predictor. p: parameters of "predictor", NULL: defaults. dev NULL: cpu. Owner: caller.
+ * Errors: ARG, UNSUPPORTED, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_predictor_create(const leat_model *m, const leat_params *p, const leat_device *dev,
+                                           leat_predictor **out, leat_error *err);
+/* Frees it. Thread: owner. */
+LEAT_API void leat_predictor_free(leat_predictor *q);
+/* Makes room for calls of up to max_rows rows and, for text rows, fields of up to 64 KiB. Errors: ARG, RANGE, MEMORY,
+ * BUSY. Thread: owner. */
+LEAT_API leat_status leat_predictor_reserve(leat_predictor *q, int64_t max_rows, leat_error *err);
+/* in_cols: feature numbers a row; out_cols: numbers a prediction. Errors: ARG. Thread: immutable. */
+LEAT_API leat_status leat_predictor_shape(const leat_predictor *q, int64_t *in_cols, int64_t *out_cols,
+                                          leat_error *err);
+/* out [rows, out_cols] (F32 or F64) from x [rows, in_cols] (F32, F64, U8; codes for categories as in chapter 9).
+ * Errors: ARG, SHAPE, DTYPE, UNSUPPORTED (text columns or a sparse block in the model), MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_predictor_run(leat_predictor *q, const leat_matrix *x, leat_matrix *out, leat_error *err);
+/* The same for a batch of a schema with the model's feature columns. Errors: as run, NOT_FOUND. Thread: owner. */
+LEAT_API leat_status leat_predictor_run_batch(leat_predictor *q, const leat_batch *rows, leat_matrix *out,
+                                              leat_error *err);
+/* The same for all rows of a dataset in memory; uses the runtime's threads. Errors: as run_batch. Thread: owner. */
+LEAT_API leat_status leat_predictor_run_dataset(leat_predictor *q, const leat_dataset *d, leat_matrix *out,
+                                                leat_error *err);
+/* One row x [in_cols] into out [out_cols]. Errors: ARG, SHAPE, CAPACITY, UNSUPPORTED, BUSY. Thread: owner. */
+LEAT_API leat_status leat_predictor_one_f32(leat_predictor *q, const float *x, uint64_t n, float *out, uint64_t cap,
+                                            leat_error *err);
+/* One row of doubles. Errors: as one_f32. Thread: owner. */
+LEAT_API leat_status leat_predictor_one_f64(leat_predictor *q, const double *x, uint64_t n, double *out, uint64_t cap,
+                                            leat_error *err);
+/* One sparse row: nnz pairs, idx from 0, any order, repeats add up; val NULL: ones. idx outside the model's width: an
+ * unseen feature, ignored. Errors: ARG, CAPACITY, UNSUPPORTED (no sparse block), BUSY. Thread: owner. */
+LEAT_API leat_status leat_predictor_one_sparse(leat_predictor *q, const int32_t *idx, const float *val, uint64_t nnz,
+                                               float *out, uint64_t cap, leat_error *err);
+/* One row of strings, one for each FEATURE column of the model in its order; NULL or "" is missing.
+ * Errors: ARG, SHAPE, DATA (junk number: detail[1] is the column), CAPACITY, UNSUPPORTED, BUSY. Thread: owner. */
+LEAT_API leat_status leat_predictor_one_text(leat_predictor *q, const char *const *fields, uint64_t n, float *out,
+                                             uint64_t cap, leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 14. Metrics
+ * Weighted running metrics. Predictions as a predictor gives them, targets as class codes or numbers. */
+
+/* names: comma-separated of rows, loss, accuracy, auc, brier, ece, kappa, f1, rmse, mae, r2; or a task's name (binary,
+ * multiclass:K, regression) for all that it has. Owner: caller. Errors: ARG, NOT_FOUND, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_metrics_create(leat_runtime *rt, const char *names, leat_metrics **out, leat_error *err);
+/* Frees it. Thread: owner. */
+LEAT_API void leat_metrics_free(leat_metrics *k);
+/* Adds rows: pred [rows, out_cols], y [rows, 1], w [rows, 1] or NULL; F32 or F64. Errors: ARG, SHAPE, DTYPE, MEMORY,
+ * BUSY. Thread: owner. */
+LEAT_API leat_status leat_metrics_update(leat_metrics *k, const leat_matrix *pred, const leat_matrix *y,
+                                         const leat_matrix *w, leat_error *err);
+/* Adds what another one of the same names has seen. Errors: ARG, SHAPE, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_metrics_merge(leat_metrics *k, const leat_metrics *other, leat_error *err);
+/* Forgets all rows. Errors: ARG, BUSY. Thread: owner. */
+LEAT_API leat_status leat_metrics_reset(leat_metrics *k, leat_error *err);
+/* How many metrics. Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_metrics_count(const leat_metrics *k, int64_t *count, leat_error *err);
+/* Name of metric `index` in [0, count). Errors: ARG, NOT_FOUND. Thread: owner. */
+LEAT_API leat_status leat_metrics_name(const leat_metrics *k, int64_t index, const char **name, leat_error *err);
+/* Its value; NaN while it is undefined (no rows, AUC of one class). Errors: ARG, NOT_FOUND. Thread: owner. */
+LEAT_API leat_status leat_metrics_value(const leat_metrics *k, const char *name, double *value, leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 15. Inspection
+ * What any leat file holds, and that it is whole. The contents are not parsed. */
+
+/* Opens a file, whatever its kind, verifies the checksum of every section and unpacks it. Owner: caller.
+ * Errors: ARG, IO, NOT_FOUND, FORMAT (no leat file, cut or damaged: the message names the section), MEMORY (budget).
+ * Thread: immutable. */
+LEAT_API leat_status leat_inspection_open(leat_runtime *rt, const char *path, leat_inspection **out, leat_error *err);
+/* Frees it. Thread: safe. */
+LEAT_API void leat_inspection_free(leat_inspection *in);
+/* Integers: version (of the file's format), sections. Errors: ARG, NOT_FOUND.
+ * Thread: immutable. */
+LEAT_API leat_status leat_inspection_get_i64(const leat_inspection *in, const char *name, int64_t *value,
+                                             leat_error *err);
+/* Texts: format ("model", "checkpoint", or the four letters of another kind), checksum (hex). Errors: ARG, NOT_FOUND,
+ * CAPACITY. Thread: immutable. */
+LEAT_API leat_status leat_inspection_get_text(const leat_inspection *in, const char *name, char *buf, uint64_t cap,
+                                              uint64_t *needed, leat_error *err);
+/* Section `index` in [0, sections); set info->struct_size first. Errors: ARG, NOT_FOUND, VERSION. Thread: immutable. */
+LEAT_API leat_status leat_inspection_section(const leat_inspection *in, int64_t index, leat_section_info *info,
+                                             leat_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
