@@ -465,9 +465,16 @@ LEAT_API void leat_dataset_free(leat_dataset *d);
 
 /* ------------------------------------------------------------------------------------------------ 11. Trainers
  * A trainer owns a model that is being made. Offline: set_data, then fit, or a loop over step; snapshot gives a model.
- * The same data, seed, library and device give the same bytes at any number of threads. */
+ * The same data, seed, library and device give the same bytes at any number of threads.
+ *
+ * Online ("online/linear"): learn or test_then_train batch after batch, as rows come; snapshot gives a model at any time,
+ * save and load keep everything. Nothing is tuned and there is no first pass: numbers are standardised by what was seen so
+ * far, labels, words and sparse indices are hashed, new classes may come up. A row without a label is predicted but not
+ * learned, a missing or infinite number is left out, a row of weight 0 is scored but not learned. Rows are learned one
+ * after the other: the same rows give the same bytes however they are cut into calls (of whole chunks).
+ * set_data, fit and step are UNSUPPORTED on an online trainer, the online calls on an offline one. */
 
-/* A trainer for a model parameter set ("model/linear"). s: the schema of the data (NULL: taken from set_data).
+/* A trainer for a model parameter set ("model/linear", "online/linear"). s: the schema of the data (NULL: taken from set_data).
  * dev NULL: the cpu device. p is copied. Owner: caller. Errors: ARG, UNSUPPORTED, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_trainer_create(leat_runtime *rt, const leat_params *p, const leat_schema *s,
                                          const leat_device *dev, leat_trainer **out, leat_error *err);
@@ -489,20 +496,38 @@ LEAT_API leat_status leat_trainer_fit(leat_trainer *t, leat_error *err);
  * be NULL), out->state LEAT_TRAIN_DONE at the end. How the work is cut into steps does not change the result.
  * Errors: as fit. Thread: owner. */
 LEAT_API leat_status leat_trainer_step(leat_trainer *t, int64_t max_rows, leat_progress *out, leat_error *err);
-/* How far it is; set out->struct_size. Errors: ARG. Thread: any. */
+/* Online: learns rows, of which nothing is predicted or scored. The first rows' schema is the trainer's unless create was
+ * given one; later ones need its feature columns by name. Errors: ARG, UNSUPPORTED, NOT_FOUND (a column), DATA (no target,
+ * a target or weight that is no number: nothing is learned then), MEMORY (where a new class comes up, detail[0]: the
+ * rows before it are learned), BUSY. Thread: owner. */
+LEAT_API leat_status leat_trainer_learn(leat_trainer *t, const leat_batch *rows, leat_error *err);
+/* Online, progressive validation: predicts chunk_rows rows, then scores and learns them, and so on to the end. With 1,
+ * every row is predicted by what was learned from all rows before it. The last chunk of a call may be shorter.
+ * pred [rows, 1] (F32, F64; may be NULL): the number, or P(class 1) of up to two classes; or [rows, at least the classes
+ * after this call]: the probability of each class (0 before it has come up). Errors: as learn, RANGE, SHAPE, DTYPE.
+ * Thread: owner. */
+LEAT_API leat_status leat_trainer_test_then_train(leat_trainer *t, const leat_batch *rows, int64_t chunk_rows,
+                                                  leat_matrix *pred, leat_error *err);
+/* Online: predictions of the present state, pred as above; what a snapshot's predictor gives, bit for bit.
+ * Errors: ARG, UNSUPPORTED, STATE (no row and no schema yet), NOT_FOUND, SHAPE, DTYPE, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_trainer_predict(leat_trainer *t, const leat_batch *rows, leat_matrix *pred, leat_error *err);
+/* How far it is; set out->struct_size. Online: step and rows_seen are rows learned, loss and score the cumulative and the
+ * faded progressive loss. Errors: ARG. Thread: any. */
 LEAT_API leat_status leat_trainer_progress(const leat_trainer *t, leat_progress *out, leat_error *err);
-/* Asks the owner's call to return LEAT_E_CANCELLED soon. Errors: ARG. Thread: any. */
+/* Asks the owner's call to return LEAT_E_CANCELLED soon (fit and step). Errors: ARG. Thread: any. */
 LEAT_API leat_status leat_trainer_cancel(leat_trainer *t);
 /* Metrics of the present parameters on the training rows (set 0) or the validation rows (set 1). Owner: caller.
- * Errors: ARG, STATE, MEMORY, BUSY. Thread: owner. */
+ * Online, of test_then_train's predictions: set 0 all rows, 1 faded (a row counts half after half_life more), 2 the last
+ * `window` rows (with auc), 3 what repeating the label before would have given, 4 what the commonest label so far (the
+ * mean) would have. Errors: ARG, STATE, MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_trainer_metrics(leat_trainer *t, int64_t set, leat_metrics **out, leat_error *err);
-/* The present parameters as an immutable model (with early stopping: the best so far). Owner: caller.
- * Errors: ARG, STATE, MEMORY, BUSY. Thread: owner. */
+/* The present parameters as an immutable model (with early stopping: the best so far; online: the whole state, so that
+ * leat_trainer_from_model goes on from it). Owner: caller. Errors: ARG, STATE (online: no row, or one class only), MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *err);
 /* Writes a checkpoint, atomically (temporary file, fsync, rename). Training that goes on from it gives the bytes of
  * training that was never stopped. Errors: ARG, STATE, IO, MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_trainer_save(leat_trainer *t, const char *path, leat_error *err);
-/* A trainer from a checkpoint; set_data must follow. Owner: caller. Errors: ARG, IO, FORMAT, VERSION, MEMORY.
+/* A trainer from a checkpoint; offline, set_data must follow. Owner: caller. Errors: ARG, IO, FORMAT, VERSION, MEMORY.
  * Thread: immutable. */
 LEAT_API leat_status leat_trainer_load(leat_runtime *rt, const char *path, const leat_device *dev, leat_trainer **out,
                                        leat_error *err);

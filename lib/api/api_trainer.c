@@ -69,6 +69,32 @@ LEAT_API leat_status leat_trainer_step(leat_trainer *t, int64_t max_rows, leat_p
   return trainer_leave(t, &env, lt_trainer_step(t, max_rows, out, err), err);
 }
 
+LEAT_API leat_status leat_trainer_learn(leat_trainer *t, const leat_batch *rows, leat_error *err) {
+  lt_fpenv env;
+  leat_status st = lt_need(rows, "rows", err);
+  if (!st) st = trainer_enter(t, &env, err);
+  if (st) return st;
+  return trainer_leave(t, &env, lt_trainer_learn(t, rows, err), err);
+}
+
+LEAT_API leat_status leat_trainer_test_then_train(leat_trainer *t, const leat_batch *rows, int64_t chunk_rows,
+                                                  leat_matrix *pred, leat_error *err) {
+  lt_fpenv env;
+  leat_status st = lt_need(rows, "rows", err);
+  if (!st) st = trainer_enter(t, &env, err);
+  if (st) return st;
+  return trainer_leave(t, &env, lt_trainer_test_then_train(t, rows, chunk_rows, pred, err), err);
+}
+
+LEAT_API leat_status leat_trainer_predict(leat_trainer *t, const leat_batch *rows, leat_matrix *pred, leat_error *err) {
+  lt_fpenv env;
+  leat_status st = lt_need(rows, "rows", err);
+  if (!st) st = lt_need(pred, "pred", err);
+  if (!st) st = trainer_enter(t, &env, err);
+  if (st) return st;
+  return trainer_leave(t, &env, lt_trainer_predict(t, rows, pred, err), err);
+}
+
 LEAT_API leat_status leat_trainer_progress(const leat_trainer *t, leat_progress *out, leat_error *err) {
   leat_status st = lt_need(t, "t", err);
   if (!st) st = lt_need(out, "out", err);

@@ -328,6 +328,18 @@ leat_status lt_encoder_fit(leat_runtime *rt, const leat_dataset *train, const le
   return st;
 }
 
+leat_status lt_encoder_unfitted(leat_runtime *rt, leat_schema *schema, int64_t hash_bits, lt_encoder **out,
+                                leat_error *err) {
+  lt_encoder *e = NULL;
+  *out = NULL;
+  leat_status st = enc_new(rt, schema, hash_bits, &e, err);
+  if (!st) st = lt_encoder_plan(e, LT_MAX_SLOTS, 16777216, err);
+  if (!st) st = lt_encoder_alloc_stats(e, err);
+  if (st) lt_encoder_free(e);
+  else *out = e;
+  return st;
+}
+
 /* ---------------------------------------------------------------------------------------------- life, bytes, names */
 
 void lt_encoder_free(lt_encoder *e) {

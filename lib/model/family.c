@@ -1,9 +1,11 @@
 /* The registry of model families: one line each. */
 #include "model/family.h"
+#include "model/online.h"
 #include <string.h>
 
 static const lt_family *const lt_families[] = {
     &lt_family_linear,
+    &lt_family_online,
 };
 
 const lt_family *const *lt_family_all(int64_t *count) {
@@ -14,6 +16,12 @@ const lt_family *const *lt_family_all(int64_t *count) {
 const lt_family *lt_family_find(const char *name) {
   for (size_t i = 0; i < sizeof lt_families / sizeof lt_families[0]; i++)
     if (name && strcmp(lt_families[i]->name, name) == 0) return lt_families[i];
+  return NULL;
+}
+
+const lt_family *lt_family_of_spec(const char *spec) {
+  for (size_t i = 0; i < sizeof lt_families / sizeof lt_families[0]; i++)
+    if (strcmp(lt_families[i]->spec->name, spec) == 0) return lt_families[i];
   return NULL;
 }
 

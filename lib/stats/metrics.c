@@ -275,6 +275,87 @@ leat_status lt_metrics_merge(leat_metrics *k, const leat_metrics *other, leat_er
   return LEAT_OK;
 }
 
+leat_status lt_metrics_grow(leat_metrics *k, int64_t classes, leat_error *err) {
+  if (k->wanted & (OF_TWO | METRIC_BIT(METRIC_ECE)) || k->asked_classes)
+    return lt_fail(err, LEAT_E_INTERNAL, "these metrics are of a fixed number of classes");
+  if (!k->n_out) return metrics_shape(k, classes > 2 ? classes : 1, err);
+  if (classes <= k->classes) return LEAT_OK;
+  if (k->truth) {
+    lt_sum *truth = lt_zarray(k->rt, 2 * (uint64_t)classes, sizeof *truth);
+    if (!truth) return lt_fail_memory(err, 2 * (uint64_t)classes * sizeof *truth, "metrics");
+    memcpy(truth, k->truth, (size_t)k->classes * sizeof *truth);
+    memcpy(truth + classes, k->guess, (size_t)k->classes * sizeof *truth);
+    lt_free(k->rt, k->truth);
+    k->truth = truth;
+    k->guess = truth + classes;
+  }
+  if (k->n_out == 1) { /* of two classes it is (p - y)^2, of more the sum over the classes */
+    k->brier.sum *= 2;
+    k->brier.rest *= 2;
+  }
+  k->classes = k->n_out = classes;
+  return LEAT_OK;
+}
+
+/* The sums that a fixed list of metrics keeps beside the counts of classes. */
+enum { METRIC_SUMS = 9 };
+static void metrics_sums(leat_metrics *k, lt_sum *sums[METRIC_SUMS]) {
+  lt_sum *all[METRIC_SUMS] = {&k->weight, &k->loss, &k->right, &k->brier, &k->square, &k->absolute, &k->y, &k->yy, &k->hit};
+  memcpy(sums, all, sizeof all);
+}
+
+void lt_metrics_scale(leat_metrics *k, double factor) {
+  lt_sum *sums[METRIC_SUMS];
+  metrics_sums(k, sums);
+  for (int i = 0; i < METRIC_SUMS; i++) {
+    sums[i]->sum *= factor;
+    sums[i]->rest *= factor;
+  }
+  for (int64_t c = 0; k->truth && c < 2 * k->classes; c++) {
+    k->truth[c].sum *= factor;
+    k->truth[c].rest *= factor;
+  }
+}
+
+void lt_metrics_save(const leat_metrics *k, lt_put *w) {
+  lt_sum *sums[METRIC_SUMS];
+  metrics_sums((leat_metrics *)(uintptr_t)k, sums);
+  lt_put_i64(w, k->n_out);
+  lt_put_i64(w, k->rows);
+  for (int i = 0; i < METRIC_SUMS; i++) {
+    lt_put_f64(w, sums[i]->sum);
+    lt_put_f64(w, sums[i]->rest);
+  }
+  for (int64_t c = 0; k->truth && c < 2 * k->classes; c++) {
+    lt_put_f64(w, k->truth[c].sum);
+    lt_put_f64(w, k->truth[c].rest);
+  }
+}
+
+leat_status lt_metrics_restore(leat_metrics *k, lt_get *r, leat_error *err) {
+  lt_sum *sums[METRIC_SUMS];
+  lt_metrics_reset(k);
+  int64_t n_out = lt_get_i64(r), rows = lt_get_i64(r);
+  if (n_out < 0 || n_out > CLASSES_MAX || n_out == 2 || rows < 0 || (n_out == 0 && rows > 0) ||
+      (uint64_t)n_out > lt_get_left(r)) {
+    lt_get_fail(r, LEAT_E_FORMAT);
+    return LEAT_OK;
+  }
+  leat_status st = n_out ? metrics_shape(k, n_out, err) : LEAT_OK;
+  if (st) return st;
+  k->rows = rows;
+  metrics_sums(k, sums);
+  for (int i = 0; i < METRIC_SUMS; i++) {
+    sums[i]->sum = lt_get_f64(r);
+    sums[i]->rest = lt_get_f64(r);
+  }
+  for (int64_t c = 0; k->truth && c < 2 * k->classes; c++) {
+    k->truth[c].sum = lt_get_f64(r);
+    k->truth[c].rest = lt_get_f64(r);
+  }
+  return LEAT_OK;
+}
+
 int64_t lt_metrics_count(const leat_metrics *k) { return k->n; }
 
 const char *lt_metrics_name(const leat_metrics *k, int64_t index) {

@@ -24,6 +24,12 @@ leat_status lt_metrics_reserve(leat_metrics *k, int64_t n_out, int64_t n, leat_e
 leat_status lt_metrics_check(const leat_metrics *k, double y, double w, leat_error *err);
 leat_status lt_metrics_merge(leat_metrics *k, const leat_metrics *other, leat_error *err);
 void lt_metrics_reset(leat_metrics *k);
+/* For progressive metrics, without auc, ece and f1: more classes than before (what was seen stays, the new classes had
+ * probability 0), all weights times `factor` (finite, > 0), bytes and back into an object of the same names. */
+leat_status lt_metrics_grow(leat_metrics *k, int64_t classes, leat_error *err);
+void lt_metrics_scale(leat_metrics *k, double factor);
+void lt_metrics_save(const leat_metrics *k, lt_put *w);
+leat_status lt_metrics_restore(leat_metrics *k, lt_get *r, leat_error *err);
 int64_t lt_metrics_count(const leat_metrics *k);
 const char *lt_metrics_name(const leat_metrics *k, int64_t index); /* NULL outside [0, count) */
 leat_status lt_metrics_value(const leat_metrics *k, const char *name, double *value, leat_error *err);

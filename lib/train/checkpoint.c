@@ -39,7 +39,28 @@ static void put_state(const leat_trainer *t, lt_put *w) {
   lt_put_f64s(w, s->rho, (uint64_t)s->count);
 }
 
+/* An online trainer: its sections, beside settings and lineage. */
+static leat_status save_online(leat_trainer *t, const char *path, leat_error *err) {
+  lt_seal *seal = NULL;
+  if (!t->online->schema) return lt_fail(err, LEAT_E_STATE, "the trainer has seen no row yet: there is nothing to save");
+  leat_status st = lt_seal_create(t->rt, "CKPT", CKPT_VERSION, CKPT_VERSION, &seal, err);
+  for (int i = 0; i < 2 && !st; i++) {
+    lt_put w;
+    lt_put_init(&w, t->rt);
+    lt_put_text(&w, i ? t->lineage : lt_params_spec(t->settings)->name);
+    if (i == 0) lt_params_save(t->settings, &w);
+    st = lt_put_status(&w, err);
+    if (!st) st = lt_seal_add(seal, i ? "lineage" : "settings", LT_SEAL_ZSTD, w.data, w.size, err);
+    lt_put_free(&w);
+  }
+  if (!st) st = lt_online_put(t->online, seal, err);
+  if (!st) st = lt_seal_write(seal, path, err);
+  lt_seal_free(seal);
+  return st;
+}
+
 leat_status lt_trainer_save(leat_trainer *t, const char *path, leat_error *err) {
+  if (t->online) return save_online(t, path, err);
   if (!t->train) return lt_fail(err, LEAT_E_STATE, "the trainer has no data yet: there is nothing to save");
   leat_status st = lt_trainer_sums(t, err);
   if (st) return st;
@@ -146,14 +167,42 @@ static leat_status load_settings(lt_sealed *f, leat_runtime *rt, const leat_devi
   if (st) return st;
   char *spec = lt_get_text(&g);
   st = lt_get_status(&g, "the checkpoint's settings", err);
-  const lt_family *family = !st && strncmp(spec, "model/", 6) == 0 ? lt_family_find(spec + 6) : NULL;
+  const lt_family *family = st ? NULL : lt_family_of_spec(spec);
   if (!st && !family) st = lt_fail(err, LEAT_E_FORMAT, "the checkpoint is of the model '%.60s', which this library does not know", spec);
   if (!st) st = lt_params_create(rt, family->spec, &p, err);
   if (!st) st = lt_params_load(p, &g, err);
-  if (!st) st = lt_trainer_alloc(rt, p, dev, out, err);
+  if (!st) st = lt_trainer_alloc(rt, p, NULL, dev, out, err);
   lt_params_free(p);
   lt_free(rt, spec);
   return st;
+}
+
+static leat_status load_lineage(lt_sealed *f, leat_trainer *t, leat_error *err) {
+  lt_get g;
+  leat_status st = section(f, "lineage", t->rt, &g, err);
+  if (st) return st;
+  char *lineage = lt_get_text(&g);
+  st = lt_get_status(&g, "the checkpoint's lineage", err);
+  if (st) {
+    lt_free(t->rt, lineage);
+    return st;
+  }
+  lt_free(t->rt, t->lineage);
+  t->lineage = lineage;
+  return LEAT_OK;
+}
+
+static leat_status load_offline(lt_sealed *f, leat_trainer *t, leat_error *err) {
+  lt_get g;
+  leat_runtime *rt = t->rt;
+  leat_status st = section(f, "schema", rt, &g, err);
+  if (!st) st = lt_schema_load(rt, &g, &t->schema, err);
+  if (!st && lt_schema_role(t->schema, LEAT_ROLE_TARGET) < 0)
+    st = lt_fail(err, LEAT_E_FORMAT, "the checkpoint's schema has no target: it is damaged");
+  if (!st) st = section(f, "encoder", rt, &g, err);
+  if (!st) st = lt_encoder_load(rt, t->schema, &g, &t->encoder, err);
+  if (!st) st = section(f, "state", rt, &g, err);
+  return st ? st : get_state(t, &g, err);
 }
 
 leat_status lt_trainer_load(leat_runtime *rt, const char *path, const leat_device *dev, leat_trainer **out,
@@ -162,34 +211,17 @@ leat_status lt_trainer_load(leat_runtime *rt, const char *path, const leat_devic
   if (dev && lt_device_runtime(dev) != rt) return lt_fail(err, LEAT_E_ARG, "the device belongs to another runtime");
   lt_sealed *f = NULL;
   leat_trainer *t = NULL;
-  lt_get g;
   leat_status st = lt_sealed_open(rt, path, "CKPT", CKPT_VERSION, 0, &f, err);
   if (!st) st = load_settings(f, rt, dev, &t, err);
-  if (!st) st = section(f, "schema", rt, &g, err);
-  if (!st) st = lt_schema_load(rt, &g, &t->schema, err);
-  if (!st && lt_schema_role(t->schema, LEAT_ROLE_TARGET) < 0)
-    st = lt_fail(err, LEAT_E_FORMAT, "the checkpoint's schema has no target: it is damaged");
-  if (!st) st = section(f, "encoder", rt, &g, err);
-  if (!st) st = lt_encoder_load(rt, t->schema, &g, &t->encoder, err);
-  if (!st) st = section(f, "lineage", rt, &g, err);
-  if (!st) {
-    char *lineage = lt_get_text(&g);
-    st = lt_get_status(&g, "the checkpoint's lineage", err);
-    if (st) {
-      lt_free(rt, lineage);
-    } else {
-      lt_free(rt, t->lineage);
-      t->lineage = lineage;
-    }
-  }
-  if (!st) st = section(f, "state", rt, &g, err);
-  if (!st) st = get_state(t, &g, err);
+  if (!st) st = load_lineage(f, t, err);
+  if (!st) st = t->online ? lt_online_get(t->online, f, err) : load_offline(f, t, err);
   lt_sealed_free(f);
   if (st) {
     lt_trainer_free(t);
     return st;
   }
-  lt_trainer_publish(t);
+  if (t->online) lt_trainer_publish_online(t);
+  else lt_trainer_publish(t);
   *out = t;
   return LEAT_OK;
 }

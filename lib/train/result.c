@@ -29,6 +29,7 @@ leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *
 
 leat_status lt_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *err) {
   *out = NULL;
+  if (t->online) return lt_online_snapshot(t->online, t->lineage, out, err);
   if (!t->train) return lt_fail(err, LEAT_E_STATE, "the trainer has no data yet: call set_data first");
   void *params = NULL;
   leat_batch *golden = NULL;
@@ -75,6 +76,7 @@ static leat_status task_names(const leat_trainer *t, char names[40]) {
 
 leat_status lt_trainer_metrics(leat_trainer *t, int64_t set, leat_metrics **out, leat_error *err) {
   *out = NULL;
+  if (t->online) return lt_online_metrics(t->online, set, out, err);
   if (!t->train) return lt_fail(err, LEAT_E_STATE, "the trainer has no data yet: call set_data first");
   if (set != 0 && set != 1) return lt_fail(err, LEAT_E_ARG, "set is %lld: 0 (training) or 1 (validation) is expected", (long long)set);
   if (set == 1 && !t->valid) return lt_fail(err, LEAT_E_STATE, "the trainer has no validation rows");

@@ -216,6 +216,7 @@ leat_status lt_trainer_advance(leat_trainer *t, int64_t max_rows, int one_iterat
   leat_status st = LEAT_OK;
   int64_t seen = 0, begun = lt_monotonic_ns(t->rt);
   int iteration = 0;
+  if (t->online) return lt_trainer_is_online(err);
   if (!t->train) return lt_fail(err, LEAT_E_STATE, "the trainer has no data yet: call set_data first");
   if (max_rows < 0) return lt_fail(err, LEAT_E_ARG, "max_rows is %lld: 0 (one iteration) or more is expected", (long long)max_rows);
   atomic_store_explicit(&t->started_now, begun ? begun : 1, memory_order_relaxed);

@@ -11,6 +11,7 @@
 #ifndef LEAT_TRAIN_STATE_H
 #define LEAT_TRAIN_STATE_H
 #include <stdatomic.h>
+#include "train/online.h"
 #include "train/solver.h"
 #include "train/trainer.h"
 enum { PHASE_NULL_MODEL = 1, PHASE_SUB_BASE, PHASE_SUB_SEARCH, PHASE_BASE, PHASE_FIRST_SCORE, PHASE_SEARCH, PHASE_SCORE,
@@ -26,6 +27,7 @@ typedef struct lt_resume {
 } lt_resume;
 struct leat_trainer {
   leat_runtime *rt;
+  lt_online_trainer *online; /* NULL: offline; else the solution's fields below are not used */
   lt_owner owner;
   leat_params *settings;
   const lt_family *family;
@@ -62,12 +64,15 @@ struct leat_trainer {
   _Atomic int64_t step_now, rows_now, elapsed_now, started_now;
   _Atomic uint64_t loss_now, score_now;
 };
-leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, const leat_device *dev, leat_trainer **out,
-                             leat_error *err);
+/* schema: of the rows to come, or NULL */
+leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, const leat_schema *schema,
+                             const leat_device *dev, leat_trainer **out, leat_error *err);
+leat_status lt_trainer_is_online(leat_error *err); /* the error of offline calls */
 void lt_resume_free(leat_runtime *rt, lt_resume *r);
 /* Moves on until max_rows rows are seen or, with one_iteration, an iteration has ended. */
 leat_status lt_trainer_advance(leat_trainer *t, int64_t max_rows, int one_iteration, leat_error *err);
 void lt_trainer_publish(leat_trainer *t);
+void lt_trainer_publish_online(leat_trainer *t);
 /* Parameters of the family from the present (or best) solution. */
 leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *err);
 /* Checksums of the data, made once. */

@@ -4,14 +4,16 @@
 
 enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640 };
 
-leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, const leat_device *dev, leat_trainer **out,
-                             leat_error *err) {
+leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, const leat_schema *schema,
+                             const leat_device *dev, leat_trainer **out, leat_error *err) {
   *out = NULL;
   const char *spec = lt_params_spec(settings)->name;
-  const lt_family *family = strncmp(spec, "model/", 6) == 0 ? lt_family_find(spec + 6) : NULL;
+  const lt_family *family = lt_family_of_spec(spec);
   if (!family)
-    return lt_fail(err, LEAT_E_ARG, "parameters of '%.60s' do not name a model to train: make them for \"model/linear\"", spec);
-  if (strcmp(family->name, "linear") != 0)
+    return lt_fail(err, LEAT_E_ARG,
+                   "parameters of '%.60s' do not name a model to train: make them for \"model/linear\" or \"online/linear\"", spec);
+  int online = family == &lt_family_online;
+  if (!online && family != &lt_family_linear)
     return lt_fail(err, LEAT_E_UNSUPPORTED, "the offline trainer has no solver for the family '%.60s'", family->name);
   leat_trainer *t = lt_zalloc(rt, sizeof *t);
   if (!t) return lt_fail_memory(err, sizeof *t, "a trainer");
@@ -22,14 +24,18 @@ leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, cons
   /* linear models are trained by the CPU's kernels; the reference device stands for the plain C ones */
   t->vec = dev && strcmp(lt_device_name(dev), "reference") == 0 ? lt_vec_generic() : lt_vec_get();
   t->best_score = t->score = t->last_loss = NAN;
-  t->max_iterations = lt_param_int(settings, "max_iterations");
-  t->patience = lt_param_int(settings, "patience");
-  t->intercept = lt_param_int(settings, "intercept") != 0;
+  if (!online) {
+    t->max_iterations = lt_param_int(settings, "max_iterations");
+    t->patience = lt_param_int(settings, "patience");
+    t->intercept = lt_param_int(settings, "intercept") != 0;
+  }
   leat_status st = lt_params_copy(settings, &t->settings, err);
   if (!st) {
     t->lineage = lt_strdup(rt, "");
     if (!t->lineage) st = lt_fail_memory(err, 1, "a trainer");
   }
+  if (!st && online) st = lt_online_open(rt, t->settings, schema, &t->online, err);
+  else if (!st && schema) st = lt_schema_copy(schema, &t->wanted, err);
   if (st) {
     lt_trainer_free(t);
     return st;
@@ -50,8 +56,7 @@ leat_status lt_trainer_create(leat_runtime *rt, const leat_params *p, const leat
   *out = NULL;
   leat_status st = check_device(rt, dev, err);
   leat_trainer *t = NULL;
-  if (!st) st = lt_trainer_alloc(rt, p, dev, &t, err);
-  if (!st && s) st = lt_schema_copy(s, &t->wanted, err);
+  if (!st) st = lt_trainer_alloc(rt, p, s, dev, &t, err);
   if (st) {
     lt_trainer_free(t);
     return st;
@@ -66,11 +71,12 @@ leat_status lt_trainer_from_model(const leat_model *m, const leat_params *p, con
   leat_runtime *rt = lt_model_runtime(m);
   leat_trainer *t = NULL;
   leat_status st = check_device(rt, dev, err);
-  if (!st) st = lt_trainer_alloc(rt, p ? p : lt_model_settings(m), dev, &t, err);
+  if (!st) st = lt_trainer_alloc(rt, p ? p : lt_model_settings(m), NULL, dev, &t, err);
   if (!st && t->family != lt_model_family(m))
     st = lt_fail(err, LEAT_E_ARG, "the model is of the family '%.60s', the parameters are for '%.60s'",
                  lt_model_family(m)->name, t->family->name);
-  if (!st) st = lt_encoder_copy(lt_model_encoder(m), &t->encoder, err);
+  if (!st && t->online) st = lt_online_from_model(t->online, m, err);
+  if (!st && !t->online) st = lt_encoder_copy(lt_model_encoder(m), &t->encoder, err);
   if (!st) {
     char hex[40];
     uint64_t needed;
@@ -86,12 +92,13 @@ leat_status lt_trainer_from_model(const leat_model *m, const leat_params *p, con
     lt_trainer_free(t);
     return st;
   }
+  *out = t;
+  if (t->online) return LEAT_OK;
   t->schema = lt_model_schema(m);
   lt_schema_ref(t->schema);
   t->warm = m;
   t->warm_start = 1;
   lt_model_ref(m);
-  *out = t;
   return LEAT_OK;
 }
 
@@ -137,6 +144,7 @@ void lt_trainer_free(leat_trainer *t) {
   if (!t) return;
   leat_runtime *rt = t->rt;
   drop_data(t);
+  lt_online_close(t->online);
   lt_resume_free(rt, t->resume);
   lt_free(rt, t->best);
   lt_encoder_free(t->encoder);
@@ -147,6 +155,54 @@ void lt_trainer_free(leat_trainer *t) {
   lt_free(rt, t->lineage);
   lt_free(rt, t);
   lt_runtime_unref(rt);
+}
+
+leat_status lt_trainer_is_online(leat_error *err) {
+  return lt_fail(err, LEAT_E_UNSUPPORTED,
+                 "this trainer is online: give it rows by leat_trainer_learn or leat_trainer_test_then_train");
+}
+
+static leat_status not_online(const leat_trainer *t, leat_error *err) {
+  return t->online ? LEAT_OK
+                   : lt_fail(err, LEAT_E_UNSUPPORTED, "this trainer is offline: make one of \"online/linear\" to learn row by row");
+}
+
+void lt_trainer_publish_online(leat_trainer *t) {
+  const lt_online_trainer *o = t->online;
+  t->iterations = t->rows_seen = o->learned;
+  if (o->progress) {
+    t->last_loss = lt_progressive_loss(o->progress, LT_PROGRESS_ALL);
+    t->score = lt_progressive_loss(o->progress, LT_PROGRESS_FADED);
+  }
+  atomic_store_explicit(&t->state_now, o->learned ? LEAT_TRAIN_RUNNING : LEAT_TRAIN_NEW, memory_order_relaxed);
+  lt_trainer_publish(t);
+}
+
+static leat_status learn_rows(leat_trainer *t, const leat_batch *rows, int64_t chunk_rows, const leat_matrix *pred,
+                              leat_error *err) {
+  int64_t begun = lt_monotonic_ns(t->rt);
+  leat_status st = lt_online_rows(t->online, rows, chunk_rows, pred, err);
+  t->elapsed_ns += lt_monotonic_ns(t->rt) - begun;
+  lt_trainer_publish_online(t);
+  return st;
+}
+
+leat_status lt_trainer_learn(leat_trainer *t, const leat_batch *rows, leat_error *err) {
+  leat_status st = not_online(t, err);
+  return st ? st : learn_rows(t, rows, 0, NULL, err);
+}
+
+leat_status lt_trainer_test_then_train(leat_trainer *t, const leat_batch *rows, int64_t chunk_rows, leat_matrix *pred,
+                                       leat_error *err) {
+  leat_status st = not_online(t, err);
+  if (!st && chunk_rows < 1)
+    st = lt_fail(err, LEAT_E_RANGE, "chunk_rows is %lld, it must be 1 or more", (long long)chunk_rows);
+  return st ? st : learn_rows(t, rows, chunk_rows, pred, err);
+}
+
+leat_status lt_trainer_predict(leat_trainer *t, const leat_batch *rows, leat_matrix *pred, leat_error *err) {
+  leat_status st = not_online(t, err);
+  return st ? st : lt_online_predict(t->online, rows, pred, err);
 }
 
 lt_owner *lt_trainer_owner(leat_trainer *t) { return &t->owner; }
@@ -387,6 +443,7 @@ static leat_status use_data(leat_trainer *t, leat_error *err) {
 }
 
 leat_status lt_trainer_set_data(leat_trainer *t, const leat_dataset *train, const leat_dataset *valid, leat_error *err) {
+  if (t->online) return lt_trainer_is_online(err);
   if (t->train) return lt_fail(err, LEAT_E_STATE, "the trainer has its data: make another trainer for other data");
   if (lt_dataset_runtime(train) != t->rt || (valid && lt_dataset_runtime(valid) != t->rt))
     return lt_fail(err, LEAT_E_ARG, "the dataset belongs to another runtime");

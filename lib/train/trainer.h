@@ -1,4 +1,4 @@
-/* The offline trainer. */
+/* The trainer, offline and online (learn, test_then_train, predict). */
 #ifndef LEAT_TRAIN_TRAINER_H
 #define LEAT_TRAIN_TRAINER_H
 #include "device/device.h"
@@ -11,6 +11,10 @@ void lt_trainer_free(leat_trainer *t);
 leat_status lt_trainer_set_data(leat_trainer *t, const leat_dataset *train, const leat_dataset *valid, leat_error *err);
 leat_status lt_trainer_fit(leat_trainer *t, leat_error *err);
 leat_status lt_trainer_step(leat_trainer *t, int64_t max_rows, leat_progress *out, leat_error *err);
+leat_status lt_trainer_learn(leat_trainer *t, const leat_batch *rows, leat_error *err);
+leat_status lt_trainer_test_then_train(leat_trainer *t, const leat_batch *rows, int64_t chunk_rows, leat_matrix *pred,
+                                       leat_error *err);
+leat_status lt_trainer_predict(leat_trainer *t, const leat_batch *rows, leat_matrix *pred, leat_error *err);
 leat_status lt_trainer_progress(const leat_trainer *t, leat_progress *out, leat_error *err);
 leat_status lt_trainer_cancel(leat_trainer *t);
 leat_status lt_trainer_metrics(leat_trainer *t, int64_t set, leat_metrics **out, leat_error *err);

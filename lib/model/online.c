@@ -1,0 +1,522 @@
+/* The online family: its settings, its state and its bytes. Rows and predictions are in online_rows.c, learning is in
+ * train/. */
+#include "model/online.h"
+#include <math.h>
+#include <string.h>
+
+static const lt_param_def online_defs[] = {
+    {"learner", LEAT_PARAM_CHOICE, "race", 0, 0, "race|cheap|adagrad|ftrl|coin|ons|alma|gauss",
+     "Who learns. race: all but ftrl, mixed by their logits (numbers: adagrad, coin and gauss); cheap: adagrad, coin and alma.", 1},
+    {"hash_bits", LEAT_PARAM_I64, "18", 1, 24, NULL,
+     "Sparse blocks, labels and words share 2^hash_bits slots; indices below that do not collide.", 1},
+    {"max_classes", LEAT_PARAM_I64, "256", 2, LT_ONLINE_CLASSES, NULL, "The most classes that may come up.", 1},
+    {"adagrad_rate", LEAT_PARAM_F64, "0.5", 0, 1e6, NULL, "The learning rate of adagrad.", 1},
+    {"ftrl_alpha", LEAT_PARAM_F64, "0.1", 1e-12, 1e6, NULL, "The learning rate of ftrl.", 1},
+    {"ftrl_beta", LEAT_PARAM_F64, "1", 0, 1e6, NULL, "How slowly ftrl's first steps begin.", 1},
+    {"ftrl_l1", LEAT_PARAM_F64, "0", 0, 1e6, NULL, "ftrl keeps a weight at 0 while its evidence is below this.", 1},
+    {"half_life", LEAT_PARAM_I64, "1000", 1, 1000000000, NULL, "Rows after which a row counts half in the faded metrics.", 1},
+    {"window", LEAT_PARAM_I64, "1000", 1, 1000000, NULL, "Rows of the window metrics.", 1},
+};
+static const lt_spec online_spec = {
+    "online/linear", "Linear model that learns row by row, untuned: a race of learners, mixed.", online_defs,
+    (int64_t)(sizeof online_defs / sizeof online_defs[0])};
+
+uint32_t lt_online_learners(const char *name, int regression) {
+  static const char *const names[LT_LEARNERS] = {"adagrad", "coin", "ons", "alma", "gauss", "ftrl"};
+  const uint32_t numbers = LT_LEARNER(LT_ADAGRAD) | LT_LEARNER(LT_COIN) | LT_LEARNER(LT_GAUSS) | LT_LEARNER(LT_FTRL);
+  uint32_t set = 0;
+  if (strcmp(name, "race") == 0) set = LT_LEARNER(LT_MIXED) - 1;
+  else if (strcmp(name, "cheap") == 0) set = LT_LEARNER(LT_ADAGRAD) | LT_LEARNER(LT_COIN) | LT_LEARNER(LT_ALMA);
+  else
+    for (int i = 0; i < LT_LEARNERS; i++) set |= strcmp(name, names[i]) == 0 ? LT_LEARNER(i) : 0;
+  return regression ? set & numbers : set;
+}
+
+/* ---------------------------------------------------------------------------------------------- life */
+
+void lt_online_free(lt_online *m) {
+  if (!m) return;
+  leat_runtime *rt = m->rt;
+  for (int64_t k = 0; m->slot && k < m->n_models; k++) lt_free(rt, m->slot[k]);
+  lt_free(rt, m->slot);
+  lt_free(rt, m->one);
+  lt_free(rt, m->moment);
+  lt_free(rt, m);
+  lt_runtime_unref(rt);
+}
+
+static void online_start(const lt_online *m, lt_online_one *o) {
+  int n = 0;
+  memset(o, 0, sizeof *o);
+  o->alma_scale = o->alma_k = 1;
+  o->platt_a = 1;
+  o->noise = 1;
+  for (int i = 0; i < LT_MIXED; i++) n += (m->learners & LT_LEARNER(i)) != 0;
+  for (int i = 0; i < n; i++) {
+    o->mix_w[i] = 1.0 / n;
+    o->mix_p[i * LT_MIXED + i] = 0.1;
+  }
+}
+
+/* Everything but the values. */
+static leat_status online_make(leat_runtime *rt, const lt_online *like, lt_online **out, leat_error *err) {
+  *out = NULL;
+  lt_online *m = lt_zalloc(rt, sizeof *m);
+  if (!m) return lt_fail_memory(err, sizeof *m, "an online model");
+  *m = *like;
+  lt_runtime_ref(rt);
+  m->rt = rt;
+  m->slot = lt_zarray(rt, (uint64_t)m->n_models, sizeof *m->slot);
+  m->one = lt_zarray(rt, (uint64_t)m->n_models, sizeof *m->one);
+  m->moment = lt_zarray(rt, (uint64_t)m->n_dense, sizeof *m->moment);
+  int whole = m->slot && m->one && m->moment;
+  for (int64_t k = 0; whole && k < m->n_models; k++) {
+    m->slot[k] = lt_zarray(rt, (uint64_t)m->n_slots, sizeof **m->slot);
+    whole = m->slot[k] != NULL;
+    online_start(m, &m->one[k]);
+  }
+  if (!whole) {
+    lt_online_free(m);
+    return lt_fail_memory(err, (uint64_t)(like->n_models * like->n_slots) * sizeof **m->slot, "an online model");
+  }
+  *out = m;
+  return LEAT_OK;
+}
+
+leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t n_classes, const lt_encoder *e, lt_online **out,
+                             leat_error *err) {
+  lt_online like = {0};
+  like.learners = learners;
+  like.regression = n_classes < 0;
+  like.n_classes = n_classes < 0 ? 0 : n_classes;
+  like.n_models = n_classes > 2 ? n_classes : 1;
+  like.n_dense = e->n_dense;
+  like.hash_bits = e->hash_bits;
+  like.n_hashed = e->n_slots > e->n_dense ? (int64_t)1 << e->hash_bits : 0;
+  like.n_slots = 1 + like.n_dense + like.n_hashed;
+  if (like.n_slots > LT_MAX_SLOTS)
+    return lt_fail(err, LEAT_E_RANGE, "%lld numbers a row are too many for an online model", (long long)e->n_dense);
+  return online_make(rt, &like, out, err);
+}
+
+leat_status lt_online_copy(const lt_online *m, lt_online **out, leat_error *err) {
+  leat_status st = online_make(m->rt, m, out, err);
+  if (st) return st;
+  memcpy((*out)->one, m->one, (size_t)m->n_models * sizeof *m->one);
+  memcpy((*out)->moment, m->moment, (size_t)m->n_dense * sizeof *m->moment);
+  for (int64_t k = 0; k < m->n_models; k++) memcpy((*out)->slot[k], m->slot[k], (size_t)m->n_slots * sizeof **m->slot);
+  return LEAT_OK;
+}
+
+/* The model of class 0 against class 1 from the one of class 1 against class 0: every weight's sign is turned. */
+static void online_mirror(const lt_online *m, const lt_online_slot *from, lt_online_slot *to, const lt_online_one *one,
+                          lt_online_one *mirror) {
+  *mirror = *one;
+  mirror->platt_b = -one->platt_b;
+  for (int64_t i = 0; i < m->n_slots; i++) {
+    to[i] = from[i];
+    to[i].n = to[i].square = 0;
+    to[i].ada_w = -from[i].ada_w;
+    to[i].coin_w = -from[i].coin_w;
+    to[i].coin_th = -from[i].coin_th;
+    to[i].ons_b = -from[i].ons_b;
+    to[i].alma_w = -from[i].alma_w;
+    to[i].gauss_w = -from[i].gauss_w;
+  }
+}
+
+leat_status lt_online_add_class(lt_online *m, leat_error *err) {
+  if (m->n_classes < 2) {
+    m->n_classes++;
+    return LEAT_OK;
+  }
+  int64_t n = m->n_classes + 1, fresh = n - m->n_models, made = 0;
+  lt_online_slot *block[2] = {NULL, NULL};
+  lt_online_slot **slot = lt_zarray(m->rt, (uint64_t)n, sizeof *slot);
+  lt_online_one *one = lt_zarray(m->rt, (uint64_t)n, sizeof *one);
+  for (; slot && one && made < fresh; made++) {
+    block[made] = lt_zarray(m->rt, (uint64_t)m->n_slots, sizeof **slot);
+    if (!block[made]) break;
+  }
+  if (made < fresh) {
+    lt_free(m->rt, block[0]);
+    lt_free(m->rt, slot);
+    lt_free(m->rt, one);
+    return lt_fail_memory(err, (uint64_t)m->n_slots * sizeof **slot, "one more class of an online model");
+  }
+  memcpy(slot, m->slot, (size_t)m->n_models * sizeof *slot);
+  memcpy(one, m->one, (size_t)m->n_models * sizeof *one);
+  if (m->n_models == 1) { /* slot 0 keeps the statistics of the values */
+    online_mirror(m, m->slot[0], block[1], &m->one[0], &one[0]);
+    one[1] = m->one[0];
+    slot[0] = block[1];
+    slot[1] = m->slot[0];
+    for (int64_t i = 0; i < m->n_slots; i++) {
+      slot[0][i].n = slot[1][i].n;
+      slot[0][i].square = slot[1][i].square;
+      slot[1][i].n = slot[1][i].square = 0;
+    }
+  }
+  slot[n - 1] = block[0];
+  online_start(m, &one[n - 1]);
+  lt_free(m->rt, m->slot);
+  lt_free(m->rt, m->one);
+  m->slot = slot;
+  m->one = one;
+  m->n_classes = m->n_models = n;
+  return LEAT_OK;
+}
+
+int lt_online_fits(const lt_online *m, const lt_encoder *e) {
+  return m->n_dense == e->n_dense && m->hash_bits == e->hash_bits && (m->n_hashed > 0) == (e->n_slots > e->n_dense);
+}
+
+/* ---------------------------------------------------------------------------------------------- bytes */
+
+enum { SLOT_NUMBERS = (int)(sizeof(lt_online_slot) / sizeof(float)) - 1 };
+
+static void put_moment(lt_put *w, const lt_online_moment *t) {
+  lt_put_f64(w, t->n);
+  lt_put_f64(w, t->mean);
+  lt_put_f64(w, t->m2);
+}
+
+/* Slots that have been learned, all models together. */
+void lt_online_save(const lt_online *m, lt_put *w) {
+  uint64_t used = 0;
+  lt_put_u32(w, m->learners);
+  lt_put_i64(w, m->regression ? -1 : m->n_classes);
+  lt_put_i64(w, m->n_dense);
+  lt_put_i64(w, m->hash_bits);
+  lt_put_u8(w, m->n_hashed > 0);
+  put_moment(w, &m->target);
+  for (int64_t k = 0; k < m->n_models; k++) {
+    const lt_online_one *o = &m->one[k];
+    const double v[] = {o->alma_scale, o->alma_square, o->alma_k, o->platt_a, o->platt_b, o->noise};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) lt_put_f64(w, v[i]);
+    for (int i = 0; i < LT_MIXED; i++) lt_put_f64(w, o->mix_w[i]);
+    for (int i = 0; i < LT_MIXED * LT_MIXED; i++) lt_put_f64(w, o->mix_p[i]);
+  }
+  for (int64_t j = 0; j < m->n_dense; j++) put_moment(w, &m->moment[j]);
+  for (int64_t i = 0; i < m->n_slots; i++) used += m->slot[0][i].n > 0;
+  lt_put_u64(w, used);
+  for (int64_t i = 0; i < m->n_slots; i++) {
+    if (!(m->slot[0][i].n > 0)) continue;
+    lt_put_u32(w, (uint32_t)i);
+    for (int64_t k = 0; k < m->n_models; k++) {
+      float v[SLOT_NUMBERS + 1];
+      memcpy(v, &m->slot[k][i], sizeof v);
+      for (int j = 0; j < SLOT_NUMBERS; j++) lt_put_f32(w, v[j]);
+    }
+  }
+}
+
+static double get_finite(lt_get *r, double low) {
+  double v = lt_get_f64(r);
+  if (!isfinite(v) || v < low) lt_get_fail(r, LEAT_E_FORMAT);
+  return v;
+}
+
+static void get_moment(lt_get *r, lt_online_moment *t) {
+  t->n = get_finite(r, 0);
+  t->mean = get_finite(r, -1e300);
+  t->m2 = get_finite(r, 0);
+}
+
+static void get_one(lt_get *r, lt_online_one *o) {
+  const double any = -1e300;
+  o->alma_scale = get_finite(r, 1e-300);
+  o->alma_square = get_finite(r, 0);
+  o->alma_k = get_finite(r, 1);
+  o->platt_a = get_finite(r, any);
+  o->platt_b = get_finite(r, any);
+  o->noise = get_finite(r, 0);
+  for (int i = 0; i < LT_MIXED; i++) o->mix_w[i] = get_finite(r, any);
+  for (int i = 0; i < LT_MIXED * LT_MIXED; i++) o->mix_p[i] = get_finite(r, any);
+}
+
+static void get_slots(lt_get *r, lt_online *m) {
+  uint64_t used = lt_get_count(r, 4 + 4 * SLOT_NUMBERS * (uint64_t)m->n_models, (uint64_t)m->n_slots);
+  int64_t last = -1;
+  for (uint64_t u = 0; u < used && !r->failed; u++) {
+    int64_t i = lt_get_u32(r);
+    if (i <= last || i >= m->n_slots) {
+      lt_get_fail(r, LEAT_E_FORMAT);
+      return;
+    }
+    last = i;
+    for (int64_t k = 0; k < m->n_models; k++) {
+      float v[SLOT_NUMBERS + 1] = {0};
+      lt_online_slot *s = &m->slot[k][i];
+      for (int j = 0; j < SLOT_NUMBERS; j++) {
+        v[j] = lt_get_f32(r);
+        if (!isfinite(v[j])) lt_get_fail(r, LEAT_E_FORMAT);
+      }
+      memcpy(s, v, sizeof *s);
+      if (s->square < 0 || s->ada_g < 0 || s->coin_l < 0 || s->coin_g < 0 || s->coin_r < 0 || s->ons_wealth < -1 ||
+          s->ons_a < 0 || s->gauss_q < 0 || (k == 0 && !(s->n > 0)) || s->n < 0)
+        lt_get_fail(r, LEAT_E_FORMAT);
+    }
+  }
+}
+
+/* Learners that one setting can stand for. */
+static int online_known(uint32_t learners, int regression) {
+  static const char *const all[] = {"race", "cheap", "adagrad", "ftrl", "coin", "ons", "alma", "gauss"};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (learners && lt_online_learners(all[i], regression) == learners) return 1;
+  return 0;
+}
+
+leat_status lt_online_load(leat_runtime *rt, lt_get *r, lt_online **out, leat_error *err) {
+  lt_online like = {0}, *m = NULL;
+  *out = NULL;
+  like.learners = lt_get_u32(r);
+  like.n_classes = lt_get_i64(r);
+  like.n_dense = lt_get_i64(r);
+  like.hash_bits = lt_get_i64(r);
+  uint8_t hashed = lt_get_u8(r);
+  if (like.n_classes < -1 || like.n_classes > LT_ONLINE_CLASSES || like.n_dense < 0 || like.n_dense > LT_MAX_SLOTS / 2 ||
+      like.hash_bits < 1 || like.hash_bits > 24 || hashed > 1 || !online_known(like.learners, like.n_classes < 0) ||
+      (uint64_t)like.n_dense > lt_get_left(r) / 24)
+    lt_get_fail(r, LEAT_E_FORMAT);
+  if (r->failed) return lt_get_status(r, "the online model", err);
+  like.regression = like.n_classes < 0;
+  if (like.regression) like.n_classes = 0;
+  like.n_models = like.n_classes > 2 ? like.n_classes : 1;
+  like.n_hashed = hashed ? (int64_t)1 << like.hash_bits : 0;
+  like.n_slots = 1 + like.n_dense + like.n_hashed;
+  uint64_t bytes = (uint64_t)(like.n_models * like.n_slots) * sizeof(lt_online_slot);
+  if (bytes > lt_runtime_load_budget(rt))
+    return lt_fail(err, LEAT_E_MEMORY, "an online model of %llu bytes, the budget is %llu: raise load_budget_bytes",
+                   (unsigned long long)bytes, (unsigned long long)lt_runtime_load_budget(rt));
+  leat_status st = online_make(rt, &like, &m, err);
+  if (st) return st;
+  get_moment(r, &m->target);
+  for (int64_t k = 0; k < m->n_models && !r->failed; k++) get_one(r, &m->one[k]);
+  for (int64_t j = 0; j < m->n_dense && !r->failed; j++) get_moment(r, &m->moment[j]);
+  if (!r->failed) get_slots(r, m);
+  st = lt_get_status(r, "the online model", err);
+  if (st) lt_online_free(m);
+  else *out = m;
+  return st;
+}
+
+/* ---------------------------------------------------------------------------------------------- plan */
+
+typedef struct online_plan {
+  const lt_online *m;
+  const lt_encoder *e;
+  double *x;               /* [numbers] */
+  int32_t *index;          /* [text_room] words of a text, entries to be sorted */
+  float *value;
+  uint64_t index_cap, value_cap;
+  lt_online_dot *dot;      /* [n_models] */
+  double *mixed;
+  lt_online_feed feed;
+  uint32_t slot[LT_ONLINE_BLOCK];
+  float z[LT_ONLINE_BLOCK];
+} online_plan;
+
+static void online_plan_use(void *user) {
+  online_plan *p = user;
+  lt_online_scale(&p->feed);
+  for (int64_t k = 0; k < p->m->n_models; k++) lt_online_dots(p->m, k, &p->feed, &p->dot[k]);
+  p->feed.n = p->feed.n_done = 0;
+}
+
+static void online_plan_free(lt_plan *plan) {
+  online_plan *p = (online_plan *)plan;
+  if (!p) return;
+  leat_runtime *rt = p->m->rt;
+  lt_free(rt, p->x);
+  lt_free(rt, p->index);
+  lt_free(rt, p->value);
+  lt_free(rt, p->dot);
+  lt_free(rt, p->mixed);
+  lt_free(rt, p);
+}
+
+static leat_status online_plan_create(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err) {
+  const lt_online *m = params;
+  *out = NULL;
+  if (!lt_online_fits(m, e))
+    return lt_fail(err, LEAT_E_FORMAT, "the online model's state is not of its columns: the file is damaged");
+  online_plan *p = lt_zalloc(m->rt, sizeof *p);
+  if (!p) return lt_fail_memory(err, sizeof *p, "a plan of predictions");
+  p->m = m;
+  p->e = e;
+  p->x = lt_zarray(m->rt, (uint64_t)(m->n_dense + e->n_parts), sizeof *p->x);
+  p->dot = lt_zarray(m->rt, (uint64_t)m->n_models, sizeof *p->dot);
+  p->mixed = lt_zarray(m->rt, (uint64_t)m->n_models, sizeof *p->mixed);
+  p->feed = (lt_online_feed){m, 0, 0, LT_ONLINE_BLOCK, p->slot, p->z, online_plan_use, p};
+  if (!p->x || !p->dot || !p->mixed) {
+    online_plan_free((lt_plan *)p);
+    return lt_fail_memory(err, (uint64_t)(m->n_dense + m->n_models) * sizeof *p->x, "a plan of predictions");
+  }
+  *out = (lt_plan *)p;
+  return LEAT_OK;
+}
+
+static leat_status online_plan_fork(const lt_plan *plan, lt_plan **out, leat_error *err) {
+  const online_plan *p = (const online_plan *)plan;
+  return online_plan_create(p->m, p->e, out, err);
+}
+
+static leat_status online_plan_entries(online_plan *p, uint64_t n, leat_error *err) {
+  void *index = p->index, *value = p->value;
+  leat_status st = lt_grow(p->m->rt, &index, &p->index_cap, n, sizeof *p->index, err);
+  p->index = index;
+  if (!st) st = lt_grow(p->m->rt, &value, &p->value_cap, n, sizeof *p->value, err);
+  p->value = value;
+  return st;
+}
+
+static leat_status online_plan_reserve(lt_plan *plan, uint64_t text_bytes, leat_error *err) {
+  return online_plan_entries((online_plan *)plan, text_bytes / 2 + 1, err);
+}
+
+static void online_plan_end(online_plan *p, double *out) {
+  double expert[LT_LEARNERS];
+  online_plan_use(p);
+  for (int64_t k = 0; k < p->m->n_models; k++) p->mixed[k] = lt_online_mix(p->m, k, &p->dot[k], expert);
+  lt_online_link(p->m, p->mixed, out);
+  memset(p->dot, 0, (size_t)p->m->n_models * sizeof *p->dot);
+}
+
+static leat_status online_plan_rows(lt_plan *plan, const lt_encode *bind, const lt_rows *rows, int64_t from, int64_t n,
+                                    double *out, leat_error *err) {
+  online_plan *p = (online_plan *)plan;
+  for (int64_t r = from; r < from + n; r++, out += p->m->n_models) {
+    for (int64_t k = 0; k < p->e->n_parts; k++) {
+      if (p->e->part[k].type != LT_PART_TEXT) continue;
+      uint64_t bytes = 0;
+      lt_encode_text(bind, k, rows, r, &bytes);
+      leat_status st = online_plan_entries(p, bytes / 2 + 1, err);
+      if (st) return st;
+    }
+    lt_online_row(&p->feed, bind, rows, r, p->x, p->index, p->value);
+    online_plan_end(p, out);
+  }
+  return LEAT_OK;
+}
+
+static int online_numbers_only(const lt_encoder *e) {
+  for (int64_t k = 0; k < e->n_parts; k++)
+    if (e->part[k].type == LT_PART_TEXT || e->part[k].type == LT_PART_SPARSE) return 0;
+  return 1;
+}
+
+static leat_status online_one_f64(lt_plan *plan, const double *x, double *out) {
+  online_plan *p = (online_plan *)plan;
+  if (!online_numbers_only(p->e)) return LEAT_E_UNSUPPORTED;
+  lt_online_numbers(&p->feed, p->e, x);
+  online_plan_end(p, out);
+  return LEAT_OK;
+}
+
+static leat_status online_one_f32(lt_plan *plan, const float *x, double *out) {
+  online_plan *p = (online_plan *)plan;
+  if (!online_numbers_only(p->e)) return LEAT_E_UNSUPPORTED;
+  for (int64_t j = 0; j < p->e->n_numbers; j++) p->x[j] = (double)x[j];
+  return online_one_f64(plan, p->x, out);
+}
+
+static leat_status online_one_sparse(lt_plan *plan, const int32_t *index, const float *value, uint64_t nnz, double *out) {
+  online_plan *p = (online_plan *)plan;
+  int64_t n = (int64_t)nnz;
+  if (p->e->n_parts != 1 || p->e->sparse_part != 0) return LEAT_E_UNSUPPORTED;
+  for (uint64_t i = 1; i < nnz; i++) {
+    if (index[i - 1] < index[i]) continue;
+    if (online_plan_entries(p, nnz, NULL)) return LEAT_E_MEMORY;
+    memcpy(p->index, index, nnz * sizeof *index);
+    for (uint64_t j = 0; j < nnz; j++) p->value[j] = value ? value[j] : 1.0f;
+    n = lt_sort_slots(p->index, p->value, n);
+    index = p->index;
+    value = p->value;
+    break;
+  }
+  lt_online_numbers(&p->feed, p->e, NULL); /* begins with the bias: there are no numbers */
+  lt_online_entries(&p->feed, index, value, n);
+  online_plan_end(p, out);
+  return LEAT_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------- family */
+
+static leat_status online_task(int64_t n_classes, const leat_params *settings, lt_task *task, leat_error *err) {
+  task->n_classes = n_classes;
+  task->n_out = n_classes > 2 ? n_classes : 1;
+  if (!lt_online_learners(lt_param_str(settings, "learner"), n_classes == 0))
+    return lt_fail(err, LEAT_E_ARG, "learner=%s does not learn numbers: use race, cheap, adagrad, ftrl, coin or gauss",
+                   lt_param_str(settings, "learner"));
+  if (n_classes > lt_param_int(settings, "max_classes"))
+    return lt_fail(err, LEAT_E_DATA, "the target has %lld classes, max_classes is %lld", (long long)n_classes,
+                   (long long)lt_param_int(settings, "max_classes"));
+  return LEAT_OK;
+}
+
+static leat_status online_create(leat_runtime *rt, const lt_task *task, int64_t n_slots, const leat_params *settings,
+                                 void **params, leat_error *err) {
+  (void)rt, (void)task, (void)n_slots, (void)settings;
+  *params = NULL;
+  return lt_fail(err, LEAT_E_UNSUPPORTED, "an online model is made by learning rows: leat_trainer_learn");
+}
+
+static leat_status online_copy(const void *params, void **out, leat_error *err) {
+  lt_online *m = NULL;
+  leat_status st = lt_online_copy(params, &m, err);
+  *out = m;
+  return st;
+}
+
+static void online_release(void *params) { lt_online_free(params); }
+static void online_save(const void *params, lt_put *w) { lt_online_save(params, w); }
+
+static void online_describe(const void *params, lt_task *task, int64_t *n_parameters) {
+  const lt_online *m = params;
+  task->n_classes = m->n_classes;
+  task->n_out = m->n_models;
+  *n_parameters = m->n_models * m->n_slots;
+}
+
+static leat_status online_load(leat_runtime *rt, int64_t n_slots, lt_get *r, void **params, lt_task *task,
+                               leat_error *err) {
+  lt_online *m = NULL;
+  int64_t n_parameters;
+  (void)n_slots; /* plan_create compares them */
+  *params = NULL;
+  leat_status st = lt_online_load(rt, r, &m, err);
+  if (st) return st;
+  online_describe(m, task, &n_parameters);
+  *params = m;
+  return LEAT_OK;
+}
+
+static leat_status online_array(const void *params, const char *name, const double **v, uint64_t *n, leat_error *err) {
+  (void)params;
+  *v = NULL;
+  *n = 0;
+  return lt_fail(err, LEAT_E_UNSUPPORTED, "an online model mixes learners and has no single '%.60s'", name);
+}
+
+const lt_family lt_family_online = {
+    .name = "online",
+    .spec = &online_spec,
+    .task = online_task,
+    .create = online_create,
+    .copy = online_copy,
+    .release = online_release,
+    .save = online_save,
+    .load = online_load,
+    .array = online_array,
+    .describe = online_describe,
+    .plan_create = online_plan_create,
+    .plan_fork = online_plan_fork,
+    .plan_free = online_plan_free,
+    .plan_reserve = online_plan_reserve,
+    .plan_rows = online_plan_rows,
+    .plan_one_f32 = online_one_f32,
+    .plan_one_f64 = online_one_f64,
+    .plan_one_sparse = online_one_sparse,
+};

@@ -1,0 +1,97 @@
+/* The online family: a linear learner that is trained one row after the other (train/online_*.c), up to five learners
+ * at once, mixed. A snapshot is the whole state, so that a model can be learned on and predicts what its trainer did.
+ *
+ * A row is a list of slots with values z: slot 0 the bias (z = 1); slots 1 .. n_dense the numbers, standardised by the
+ * mean and deviation so far *with this row's own value* and clipped to +-8; behind them, when the model has other
+ * columns, 2^hash_bits slots for indices of sparse blocks (as they are while they fit), labels and words (hashed), each
+ * value divided by the root mean square of the slot's values, this one among them. Missing numbers are left out. */
+#ifndef LEAT_MODEL_ONLINE_H
+#define LEAT_MODEL_ONLINE_H
+#include "model/encoding.h"
+#include "model/family.h"
+enum { LT_ADAGRAD = 0, LT_COIN, LT_ONS, LT_ALMA, LT_GAUSS, LT_FTRL, LT_LEARNERS };
+enum { LT_MIXED = 5 };               /* those that the mixer takes, at most; ftrl stands alone */
+#define LT_LEARNER(k) (1u << (k))
+enum { LT_ONLINE_CLASSES = 256, LT_ONLINE_CLIP = 8 };
+/* One slot of one model: one cache line. All zero is where every learner starts. */
+typedef struct lt_online_slot {
+  float n, square;                   /* values seen and the sum of their squares; of the first model only */
+  float ada_w, ada_g;                /* weight, sum of squared gradients */
+  float coin_w, coin_l, coin_g, coin_r, coin_th; /* ftrl: w, -, n, -, z */
+  float ons_wealth, ons_a, ons_b;    /* less 1, less 1, the bet */
+  float alma_w;                      /* times the model's alma_scale */
+  float gauss_w, gauss_q;            /* weight; precision less its start */
+  float spare;
+} lt_online_slot;
+/* What a model has once. */
+typedef struct lt_online_one {
+  double alma_scale, alma_square, alma_k; /* |w|^2 of the true weights; updates + 1 */
+  double platt_a, platt_b;
+  double noise;                      /* regression: the mean squared error so far, faded */
+  double mix_w[LT_MIXED], mix_p[LT_MIXED * LT_MIXED];
+} lt_online_one;
+typedef struct lt_online_moment { double n, mean, m2; } lt_online_moment;
+typedef struct lt_online {
+  leat_runtime *rt;
+  uint32_t learners;                 /* LT_LEARNER bits */
+  int32_t regression;
+  int64_t n_classes;                 /* classes known so far; 0 regression */
+  int64_t n_models;                  /* 1 up to two classes (class 1 against class 0), else one a class */
+  int64_t n_dense, hash_bits, n_hashed, n_slots; /* n_slots = 1 + n_dense + n_hashed */
+  lt_online_moment *moment;          /* [n_dense] */
+  lt_online_moment target;           /* regression */
+  lt_online_one *one;                /* [n_models] */
+  lt_online_slot **slot;             /* [n_models] of [n_slots] */
+} lt_online;
+extern const lt_family lt_family_online;
+leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t n_classes, const lt_encoder *e, lt_online **out,
+                             leat_error *err);
+void lt_online_free(lt_online *m);
+leat_status lt_online_copy(const lt_online *m, lt_online **out, leat_error *err);
+/* One more class; the third one turns the model of two classes into one a class. On failure nothing has changed. */
+leat_status lt_online_add_class(lt_online *m, leat_error *err);
+void lt_online_save(const lt_online *m, lt_put *w);
+leat_status lt_online_load(leat_runtime *rt, lt_get *r, lt_online **out, leat_error *err);
+/* Does it belong to this encoder? */
+int lt_online_fits(const lt_online *m, const lt_encoder *e);
+/* The learners that a choice stands for; 0 when it does not fit numbers. */
+uint32_t lt_online_learners(const char *name, int regression);
+
+/* ---- rows (online_rows.c) */
+enum { LT_ONLINE_BLOCK = 256 };
+/* A row's slots, block by block: full calls `use`. */
+typedef struct lt_online_feed {
+  const lt_online *m;
+  int64_t n, n_done;                 /* entries; the first n_done have their z already */
+  int64_t cap;
+  uint32_t *slot;
+  float *z;
+  void (*use)(void *user);           /* NULL: cap is enough for the row */
+  void *user;
+} lt_online_feed;
+/* Entries that row r can have. */
+int64_t lt_online_room(const lt_online *m, const lt_encode *bind, const lt_rows *rows, int64_t r);
+/* Appends the row's entries, dense ones with z, the others with raw values. index and value: room for the longest text's
+ * words. x: room for n_dense. */
+void lt_online_row(lt_online_feed *f, const lt_encode *bind, const lt_rows *rows, int64_t r, double *x, int32_t *index,
+                   float *value);
+/* The same from numbers in schema order with codes for labels (no texts, no sparse block). */
+void lt_online_numbers(lt_online_feed *f, const lt_encoder *e, const double *x);
+/* The same from the entries of a model's only column, a sparse block. */
+void lt_online_entries(lt_online_feed *f, const int32_t *index, const float *value, int64_t n);
+/* Raw values -> z. */
+void lt_online_scale(lt_online_feed *f);
+static inline int lt_online_usable(double x) { return x > -1e150 && x < 1e150; }       /* false for NaN */
+static inline int lt_online_usable_f(float v) { return v > -1e15f && v < 1e15f; }
+
+/* ---- predictions. dot: of the learners' weights with z, in the order of the entries. */
+typedef struct lt_online_dot { double dot[LT_LEARNERS], var, zz; } lt_online_dot;
+void lt_online_dots(const lt_online *m, int64_t model, const lt_online_feed *f, lt_online_dot *d);
+/* The learners' own linear predictions (logits, or standardised numbers), and their mixture. */
+double lt_online_mix(const lt_online *m, int64_t model, const lt_online_dot *d, double expert[LT_LEARNERS]);
+/* Mixtures of the models -> predictions as a predictor gives them. */
+void lt_online_link(const lt_online *m, const double *mixed, double *out);
+double lt_online_sigmoid(double v);
+/* A target in the units of the models, and back (regression). */
+double lt_online_deviation(const lt_online_moment *t);
+#endif
