@@ -100,7 +100,7 @@ int cli_apply_sets(const cli_args *a, leat_params *const *sets, int n);
 /* Reader parameters for DATA (files[0] decides the format unless --format does), with the role options in. */
 int cli_reader(const cli_args *a, leat_runtime *rt, const char *path, int with_roles, leat_params **out);
 /* Reads the n files as one dataset. schema NULL: kinds and roles are inferred. stream 1: in passes. */
-typedef struct cli_data { leat_dataset *set; struct cli_source *source; char *temporary; } cli_data;
+typedef struct cli_data { leat_dataset *set; struct cli_source *source; char *temporary; const char *labels; } cli_data;
 int cli_data_open(const cli_args *a, leat_runtime *rt, const leat_schema *schema, const leat_params *reader,
                   const char *const *files, int n, int stream, cli_data *out);
 void cli_data_close(cli_data *d);
@@ -124,6 +124,9 @@ cli_source *cli_source_open(const char *const *files, int n, int csv);
 int64_t cli_source_pull(void *source, void *buf, uint64_t cap); /* the signature leat_dataset_from_reader takes */
 /* Why the pull failed, "" if it did not. */
 const char *cli_source_error(const cli_source *s);
+/* Of several files: which one line `line` (from 1) of all the bytes that were given out came from, and its number in that
+ * file. NULL for one file. */
+const char *cli_source_line(const cli_source *s, int64_t line, int64_t *own);
 void cli_source_free(cli_source *s);
 /* How a file's first bytes say it is packed; -1 when it cannot be opened (message printed). */
 int cli_source_packing(const char *path, int *regular);

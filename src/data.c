@@ -186,9 +186,27 @@ static int unpack_labels(const char *path, char **out) {
   return status;
 }
 
+/* Puts `with` for every `what` in the message: users know the file they named, not our temporary one. */
+static void rename_in(char *message, size_t cap, const char *what, const char *with) {
+  char *hit;
+  while (what && strcmp(what, with) != 0 && (hit = strstr(message, what)) != NULL) {
+    char *longer = cli_text("%.*s%s%s", (int)(hit - message), message, with, hit + strlen(what));
+    snprintf(message, cap, "%s", longer);
+    free(longer);
+    if (strstr(with, what)) return;
+  }
+}
+
 int cli_data_failed(const cli_data *d, const leat_error *err) {
+  leat_error e = *err;
+  long long line = 0;
   if (cli_source_error(d->source)[0]) return cli_fail("cannot read %s", cli_source_error(d->source));
-  return cli_fail_error(err);
+  if (d->temporary) rename_in(e.message, sizeof e.message, d->temporary, d->labels);
+  const char *at = strstr(e.message, "(line ");
+  int64_t own;
+  const char *file = at && sscanf(at, "(line %lld)", &line) == 1 ? cli_source_line(d->source, line, &own) : NULL;
+  if (file) return cli_fail("%s; that is line %lld of %s", e.message, (long long)own, file);
+  return cli_fail_error(&e);
 }
 
 static int open_packed(const cli_args *a, leat_runtime *rt, const leat_schema *schema, const leat_params *reader,
@@ -215,6 +233,7 @@ int cli_data_open(const cli_args *a, leat_runtime *rt, const leat_schema *schema
     if ((packing = cli_source_packing(files[i], &regular)) < 0) return CLI_FAILED;
   if (leat_params_copy(reader, &p, &err)) return cli_fail_error(&err);
   if (a->labels) {
+    out->labels = a->labels;
     status = unpack_labels(a->labels, &out->temporary);
     const char *labels = out->temporary ? out->temporary : a->labels;
     if (!status) status = set_role(p, "this", "labels", labels);
@@ -223,7 +242,7 @@ int cli_data_open(const cli_args *a, leat_runtime *rt, const leat_schema *schema
   if (stream && params_have(p, "stream")) leat_params_set_i64(p, "stream", 1, NULL);
   if (n == 1 && regular && packing != CLI_GZIP) {
     if (params_have(p, "map")) leat_params_set_i64(p, "map", packing == CLI_PLAIN, NULL);
-    if (leat_dataset_open(rt, schema, files[0], p, &out->set, &err)) status = cli_fail_error(&err);
+    if (leat_dataset_open(rt, schema, files[0], p, &out->set, &err)) status = cli_data_failed(out, &err);
   } else
     status = open_packed(a, rt, schema, p, files, n, out);
 out:
