@@ -214,18 +214,21 @@ static int skip_header(cli_source *s) {
   size_t end = nl ? (size_t)(nl - s->head) : s->head_size;
   size_t len = end - a;
   if (len && s->head[end - 1] == '\r') len--;
+  char *line = cli_text("%.*s", (int)len, (const char *)s->head + a);
   if (s->at == 0) {
-    s->first_line = cli_alloc(len + 1);
-    memcpy(s->first_line, s->head + a, len);
-  } else if (s->first_line && strlen(s->first_line) == len && memcmp(s->first_line, s->head + a, len) == 0 &&
-             (s->csv == 2 || names_only(s->first_line))) {
+    s->first_line = line;
+    return 1;
+  }
+  int header = s->csv == 2 || (s->first_line && names_only(s->first_line) && names_only(line));
+  if (header && s->first_line && strcmp(s->first_line, line) == 0) {
     s->head_at = nl ? end + 1 : end;
     for (size_t i = 0; i < s->head_at; i++) s->skipped[s->at] += s->head[i] == '\n';
-  } else if (s->csv == 2) {
-    source_fail(s, "its header is not that of the first file: expected the same columns");
-    return -1;
-  }
-  return 1;
+  } else if (header)
+    r = (int)source_fail(s, s->csv == 2 ? "its header is not that of the first file: expected the same columns"
+                                        : "its first line looks like a header, but is not that of the first file: expected "
+                                          "the same columns, or --no-header");
+  free(line);
+  return r;
 }
 
 static void count_lines(cli_source *s, const uint8_t *p, size_t n) {
