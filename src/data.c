@@ -142,13 +142,11 @@ int cli_reader(const cli_args *a, leat_runtime *rt, const char *path, int with_r
   if (e) return cli_fail_error(&err);
   int status = 0;
   if (a->header >= 0) status = set_role(p, format, "header", a->header ? "yes" : "no");
-  if (!status && with_roles) {
-    const char *const role[][2] = { { "target", a->target }, { "key", a->key }, { "weight", a->weight },
-      { "time", a->time }, { "ignore", a->ignore }, { "categorical", a->categorical }, { "text", a->text },
-      { "task", a->task } };
-    for (size_t i = 0; !status && i < sizeof role / sizeof role[0]; i++)
-      status = set_role(p, format, role[i][0], role[i][1]);
-  }
+  const char *const role[][2] = { { "target", a->target }, { "key", a->key }, { "weight", a->weight },
+    { "time", a->time }, { "ignore", a->ignore }, { "categorical", a->categorical }, { "text", a->text },
+    { "task", a->task } };
+  size_t n = with_roles ? sizeof role / sizeof role[0] : 2; /* a model's schema knows the others */
+  for (size_t i = 0; !status && i < n; i++) status = set_role(p, format, role[i][0], role[i][1]);
   if (status) {
     leat_params_free(p);
     p = NULL;
@@ -293,9 +291,9 @@ int64_t cli_schema_role(const leat_schema *s, leat_role role) {
   return -1;
 }
 
-static int set_column_role(leat_schema *s, const char *name, const char *option, leat_kind kind, leat_role role) {
+int cli_schema_set_weight(leat_schema *s, const char *name) {
   leat_error err;
-  int64_t index, old = cli_schema_role(s, role);
+  int64_t index, old = cli_schema_role(s, LEAT_ROLE_WEIGHT);
   cli_error_init(&err);
   if (old >= 0) leat_schema_set_role(s, old, LEAT_ROLE_IGNORE, NULL);
   leat_status e = leat_schema_find(s, name, &index, NULL);
@@ -303,18 +301,10 @@ static int set_column_role(leat_schema *s, const char *name, const char *option,
     leat_column_info info = { .struct_size = sizeof info };
     leat_schema_column(s, index, &info, NULL);
     if (info.role == LEAT_ROLE_FEATURE || info.role == LEAT_ROLE_TARGET)
-      return cli_fail("%s %s: the model uses this column as %s: choose another one", option, name,
+      return cli_fail("--weight %s: the model uses this column as %s: choose another one", name,
                       cli_role_name(info.role));
-    e = leat_schema_set_role(s, index, role, &err);
+    e = leat_schema_set_role(s, index, LEAT_ROLE_WEIGHT, &err);
   } else
-    e = leat_schema_add_column(s, name, kind, role, &err);
+    e = leat_schema_add_column(s, name, LEAT_NUMBER, LEAT_ROLE_WEIGHT, &err);
   return e ? cli_fail_error(&err) : 0;
-}
-
-int cli_schema_set_key(leat_schema *s, const char *name) {
-  return set_column_role(s, name, "--key", LEAT_ID, LEAT_ROLE_KEY);
-}
-
-int cli_schema_set_weight(leat_schema *s, const char *name) {
-  return set_column_role(s, name, "--weight", LEAT_NUMBER, LEAT_ROLE_WEIGHT);
 }
