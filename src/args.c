@@ -57,23 +57,21 @@ enum { N_OPTIONS = (int)(sizeof option_defs / sizeof option_defs[0]) };
 static int min3(int a, int b, int c) { int m = a < b ? a : b; return m < c ? m : c; }
 static char fold(char c) { return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c == '_' ? '-' : c); }
 
-/* Levenshtein distance with one row of the table (Wagner and Fischer 1974). */
+/* Optimal string alignment: edits, and swaps of neighbours (Damerau 1964), by the table of Wagner and Fischer (1974). */
 static int edit_distance(const char *a, const char *b) {
-  enum { MOST = 64 };
-  int row[MOST + 1];
+  enum { MOST = 63 };
+  int t[MOST + 1][MOST + 1];
   size_t n = strlen(a), m = strlen(b);
   if (n > MOST || m > MOST) return MOST;
-  for (size_t j = 0; j <= m; j++) row[j] = (int)j;
-  for (size_t i = 1; i <= n; i++) {
-    int diagonal = row[0];
-    row[0] = (int)i;
+  for (size_t i = 0; i <= n; i++) t[i][0] = (int)i;
+  for (size_t j = 0; j <= m; j++) t[0][j] = (int)j;
+  for (size_t i = 1; i <= n; i++)
     for (size_t j = 1; j <= m; j++) {
-      int old = row[j];
-      row[j] = min3(row[j] + 1, row[j - 1] + 1, diagonal + (fold(a[i - 1]) != fold(b[j - 1])));
-      diagonal = old;
+      int d = min3(t[i - 1][j] + 1, t[i][j - 1] + 1, t[i - 1][j - 1] + (fold(a[i - 1]) != fold(b[j - 1])));
+      int swap = i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) && fold(a[i - 2]) == fold(b[j - 1]);
+      t[i][j] = swap && t[i - 2][j - 2] + 1 < d ? t[i - 2][j - 2] + 1 : d;
     }
-  }
-  return row[m];
+  return t[n][m];
 }
 
 const char *cli_nearest(const char *name, const char *const *candidates, int64_t n) {

@@ -72,6 +72,8 @@ int cli_json_print(json_t *object);
 int cli_flush(void);
 /* A number for people: 5 significant digits, no trailing zeros; "-" when not finite. */
 const char *cli_number(double v, char buf[32]);
+/* 1234567 -> "1.2 million" */
+const char *cli_count(double v, char buf[32]);
 /* 1234567 -> "1.2 MB" */
 const char *cli_bytes(int64_t n, char buf[32]);
 const char *cli_kind_name(int64_t kind);

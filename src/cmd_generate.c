@@ -193,8 +193,8 @@ int cmd_generate(const cli_args *a) {
   }
   if (!kind) {
     const char *near = cli_nearest(a->files[0], names, N);
-    return cli_wrong("generate: unknown kind '%s': %s%s", a->files[0], near ? "did you mean " :
-                     "expected churn, sea, hyperplane, sparse or dense", near ? near : "");
+    if (near) return cli_wrong("generate: unknown kind '%s': did you mean '%s'?", a->files[0], near);
+    return cli_wrong("generate: unknown kind '%s': expected churn, sea, hyperplane, sparse or dense", a->files[0]);
   }
   if (a->json && !a->output) return cli_wrong("generate: --json: the data itself goes to stdout: write it with -o FILE");
   if (a->n_sets) return cli_wrong("--set %s: `leat generate` has no parameters: leave it out", a->set_name[0]);

@@ -39,16 +39,40 @@ static void put_field(FILE *to, const char *s) {
   putc('"', to);
 }
 
+/* A probability of 1e-4 and more in as few digits as tell its float from the others: from six digits up, the first
+ * decimal that rounds to it. Returns the text's start inside buf[32], or NULL when v is outside. */
+static const char *short_decimal(float f, char buf[32]) {
+  static const double scale[] = { 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12 };
+  double v = (double)f;
+  if (!(v >= 1e-4 && v < 0.999999)) return NULL;
+  int zeros = v >= 0.1 ? 0 : v >= 0.01 ? 1 : v >= 0.001 ? 2 : 3;
+  int64_t n = 0;
+  int k = zeros;
+  for (; k <= zeros + 3; k++) {
+    n = (int64_t)(v * scale[k] + 0.5);
+    if ((float)((double)n / scale[k]) == f) break;
+  }
+  int decimals = k > zeros + 3 ? zeros + 9 : k + 6;
+  while (n % 10 == 0) { n /= 10; decimals--; }
+  char *p = buf + 32;
+  *--p = 0;
+  for (; decimals > 0; decimals--) { *--p = (char)('0' + n % 10); n /= 10; }
+  *--p = '.';
+  *--p = '0';
+  return p;
+}
+
 /* The shortest decimal that reads back as the same float: nine digits always do (Steele and White 1990). */
 static void put_real(FILE *to, double v) {
   char buf[40];
   float f = (float)v;
-  for (int digits = 6; digits <= 9; digits++) {
+  const char *text = short_decimal(f, buf);
+  for (int digits = 6; !text && digits <= 9; digits++) {
     snprintf(buf, sizeof buf, "%.*g", digits, (double)f);
-    if (digits == 9 || strtof(buf, NULL) == f) break;
+    if (digits == 9 || strtof(buf, NULL) == f) text = buf;
   }
   putc(',', to);
-  fputs(buf, to);
+  fputs(text, to);
 }
 
 static void put_head(predict_run *r) {
@@ -185,7 +209,7 @@ static int predict_all(predict_run *r) {
     return cli_json_print(json_pack("{s:I,s:o,s:o,s:s}", "rows", (json_int_t)r->rows, "rows_per_second",
                                     cli_json_real(rate), "seconds", cli_json_real(seconds), "file", a->output));
   char number[32];
-  cli_note(a, "%lld rows predicted to %s, %s rows/s", (long long)r->rows, a->output, cli_number(rate, number));
+  cli_note(a, "%lld rows predicted to %s, %s rows/s", (long long)r->rows, a->output, cli_count(rate, number));
   return 0;
 }
 

@@ -126,6 +126,19 @@ static void count_missing(train_run *r) {
   leat_batch_free(b);
 }
 
+/* A key taken for the target would ask for a class a row. */
+static int check_target(const train_run *r) {
+  int64_t target = cli_schema_role(r->schema, LEAT_ROLE_TARGET);
+  leat_column_info info = { .struct_size = sizeof info };
+  if (target < 0) return cli_wrong("train: no target: name the column to predict with --target COL");
+  if (leat_schema_column(r->schema, target, &info, NULL) || info.kind != LEAT_CATEGORY || info.n_categories <= 1000 ||
+      info.n_categories <= r->rows / 2)
+    return 0;
+  return cli_fail("--target %s: it has %lld different labels in %lld rows: that is a key, not a class; choose another "
+                  "column, or --task regression for numbers", info.name, (long long)info.n_categories,
+                  (long long)r->rows);
+}
+
 static int read_data(train_run *r) {
   const cli_args *a = r->a;
   leat_error err;
@@ -135,8 +148,7 @@ static int read_data(train_run *r) {
   if (leat_dataset_schema(r->all.set, &r->schema, &err) || leat_dataset_shape(r->all.set, &r->rows, &r->cols, &err) ||
       leat_schema_count(r->schema, &r->n_columns, &err))
     return cli_fail_error(&err);
-  if (cli_schema_role(r->schema, LEAT_ROLE_TARGET) < 0)
-    return cli_wrong("train: no target: name the column to predict with --target COL");
+  if ((status = check_target(r)) != 0) return status;
   if (!a->json && !a->quiet) count_missing(r);
   r->train = r->all.set;
   if (a->holdout > 0) return hold_out(r);
@@ -193,7 +205,7 @@ static void show_columns(const train_run *r) {
                    : info.width > 1 ? cli_text("%lld numbers a row%s", (long long)info.width,
                                                info.flags & LEAT_COLUMN_SPARSE ? ", sparse" : "")
                                     : cli_text("%s", "");
-    char *missing = r->missing && r->missing[i] ? cli_text("%lld", (long long)r->missing[i]) : cli_text("%s", "");
+    char *missing = r->missing && r->missing[i] && info.role != LEAT_ROLE_IGNORE ? cli_text("%lld", (long long)r->missing[i]) : cli_text("%s", "");
     const char *row[] = { info.name, cli_kind_name(info.kind), cli_role_name(info.role), missing, labels };
     cli_table_row(t, row);
     free(labels);
@@ -355,7 +367,7 @@ static int answer(train_run *r) {
     json_decref(valid_metrics);
     if (train) show_metrics(train, valid);
     printf("\n%lld iterations in %s s, %s rows/s, at most %s of memory\n%s: checksum %s\n", (long long)r->iterations,
-           cli_number(r->seconds, seconds), cli_number(speed, rate), cli_bytes(peak, size), a->output, sum ? sum : "");
+           cli_number(r->seconds, seconds), cli_count(speed, rate), cli_bytes(peak, size), a->output, sum ? sum : "");
     status = cli_flush();
   }
   free(sum);

@@ -108,6 +108,26 @@ static int set_role(leat_params *p, const char *format, const char *option, cons
   return 0;
 }
 
+static int unknown_format(leat_runtime *rt, const char *path, const char *format) {
+  const char *names[16];
+  int64_t n = 0, have = 0;
+  leat_spec_count(rt, &n, NULL);
+  char *list = cli_text("%s", "");
+  for (int64_t i = 0; i < n && have < 16; i++) {
+    const char *name;
+    if (leat_spec_name(rt, i, &name, NULL) || strncmp(name, "reader/", 7) != 0) continue;
+    names[have++] = name + 7;
+    char *longer = cli_text("%s%s%s", list, list[0] ? ", " : "", name + 7);
+    free(list);
+    list = longer;
+  }
+  const char *near = cli_nearest(format, names, have);
+  int status = near ? cli_wrong("%s: unknown format '%s': did you mean '%s'?", path, format, near)
+                    : cli_wrong("%s: format '%s' cannot be read: give --format, one of %s", path, format, list);
+  free(list);
+  return status;
+}
+
 int cli_reader(const cli_args *a, leat_runtime *rt, const char *path, int with_roles, leat_params **out) {
   const char *format = a->format ? a->format : format_of(path);
   leat_error err;
@@ -118,12 +138,7 @@ int cli_reader(const cli_args *a, leat_runtime *rt, const char *path, int with_r
   char *spec = cli_text("reader/%s", format);
   leat_status e = leat_params_create(rt, spec, &p, &err);
   free(spec);
-  if (e == LEAT_E_NOT_FOUND) {
-    static const char *const names[] = { "csv", "svmlight", "idx", "npy" };
-    const char *near = cli_nearest(format, names, 4);
-    return cli_wrong("%s: format '%s' cannot be read: %s%s", path, format, near ? "did you mean " :
-                     "expected csv, svmlight, idx or npy", near ? near : "");
-  }
+  if (e == LEAT_E_NOT_FOUND) return unknown_format(rt, path, format);
   if (e) return cli_fail_error(&err);
   int status = 0;
   if (a->header >= 0) status = set_role(p, format, "header", a->header ? "yes" : "no");

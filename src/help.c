@@ -14,6 +14,12 @@ static void add(help_text *h, const char *text) {
 }
 
 /* "integer, 0 to 30", "number, above 0" ... */
+static const char *bound(const leat_param_info *i, double v, char buf[32]) {
+  if (i->type != LEAT_PARAM_I64 || fabs(v) > 9e15) return cli_number(v, buf);
+  snprintf(buf, 32, "%.0f", v);
+  return buf;
+}
+
 static void add_type(help_text *h, const leat_param_info *i) {
   static const char *const name[] = { "?", "integer", "number", "text", "choice", "yes or no" };
   char low[32], high[32];
@@ -24,9 +30,9 @@ static void add_type(help_text *h, const leat_param_info *i) {
   add(h, name[i->type >= 1 && i->type <= 5 ? i->type : 0]);
   if (i->type > LEAT_PARAM_F64 || !(i->min < i->max)) return;
   int from = isfinite(i->min) && i->min > -1e300, to = isfinite(i->max) && i->max < 9e18;
-  char *bounds = from && to ? cli_text(", %s to %s", cli_number(i->min, low), cli_number(i->max, high))
-                 : from     ? cli_text(", from %s", cli_number(i->min, low))
-                 : to       ? cli_text(", to %s", cli_number(i->max, high))
+  char *bounds = from && to ? cli_text(", %s to %s", bound(i, i->min, low), bound(i, i->max, high))
+                 : from     ? cli_text(", from %s", bound(i, i->min, low))
+                 : to       ? cli_text(", to %s", bound(i, i->max, high))
                             : cli_text("%s", "");
   add(h, bounds);
   free(bounds);
@@ -42,12 +48,12 @@ static void add_param(help_text *h, const leat_param_info *i) {
     add(h, i->default_text);
   }
   add(h, "\n");
-  /* the sentence, folded at 79 columns */
+  /* the sentence, folded before argp would do it */
   const char *p = i->doc ? i->doc : "";
   while (*p) {
     size_t n = strlen(p);
-    if (n > 58) {
-      n = 58;
+    if (n > 56) {
+      n = 56;
       while (n && p[n] != ' ') n--;
       if (!n) n = strcspn(p, " ");
     }
@@ -97,12 +103,13 @@ char *cli_help_params(const char *command, const char *family) {
     int model = strncmp(name, "model/", 6) == 0, reader = strncmp(name, "reader/", 7) == 0;
     if (!reader && (train ? !model : strcmp(name, "predictor") != 0)) continue;
     if (model && family && strcmp(name + 6, family) != 0) continue;
-    char *title = model    ? cli_text("Parameters of --model %s (--set NAME=VALUE):\n", name + 6)
-                  : reader ? cli_text("\nParameters of --format %s:\n", name + 7)
-                           : cli_text("Parameters of the predictor (--set NAME=VALUE):\n");
+    char *title = model    ? cli_text("%sParameters of --model %s (--set NAME=VALUE):\n", h.n ? "\n" : "", name + 6)
+                  : reader ? cli_text("%sParameters of --format %s:\n", h.n ? "\n" : "", name + 7)
+                           : cli_text("%sParameters of the predictor (--set NAME=VALUE):\n", h.n ? "\n" : "");
     add_spec(&h, rt, name, title);
     free(title);
   }
   leat_runtime_free(rt);
+  if (h.n) add(&h, "\n"); /* argp takes the last end of line away */
   return h.s;
 }

@@ -142,6 +142,14 @@ const char *cli_number(double v, char buf[32]) {
   return buf;
 }
 
+const char *cli_count(double v, char buf[32]) {
+  static const char *const unit[] = { "", " thousand", " million", " billion" };
+  int u = 0;
+  while (v >= 999.5 && u < 3) { v /= 1000; u++; }
+  snprintf(buf, 32, u && v < 99.95 ? "%.1f%s" : "%.0f%s", v, unit[u]);
+  return buf;
+}
+
 const char *cli_bytes(int64_t n, char buf[32]) {
   static const char *const unit[] = { "B", "kB", "MB", "GB", "TB" };
   double v = (double)n;

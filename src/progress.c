@@ -23,7 +23,7 @@ void cli_progress_show(cli_progress *p, const char *what, double done, double to
   double now = cli_seconds();
   if (now - p->shown < 0.1) return;
   p->shown = now;
-  char bar[32] = "", left[48] = "", value[48] = "", number[32];
+  char bar[32] = "", left[48] = "", value[48] = "", number[32], speed[32];
   if (total > 0) {
     enum { WIDTH = 20 };
     double share = done / total > 1 ? 1 : done / total;
@@ -40,7 +40,7 @@ void cli_progress_show(cli_progress *p, const char *what, double done, double to
   if (isfinite(loss)) snprintf(value, sizeof value, ", loss %s", cli_number(loss, number));
   char of[32] = "";
   if (total > 0) snprintf(of, sizeof of, "/%.0f", total);
-  fprintf(stderr, "\r\033[K%s%s %.0f%s, %.3g rows/s%s%s", bar, what, done, of, rate, value, left);
+  fprintf(stderr, "\r\033[K%s%s %.0f%s, %s rows/s%s%s", bar, what, done, of, cli_count(rate, speed), value, left);
   fflush(stderr);
 }
 

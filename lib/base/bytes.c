@@ -77,8 +77,8 @@ void lt_put_f32(lt_put *w, float v) {
 }
 
 void lt_put_raw(lt_put *w, const void *data, uint64_t n) {
-  uint8_t *p = put_room(w, n);
-  if (p && n) memcpy(p, data, n);
+  uint8_t *p = n ? put_room(w, n) : NULL;
+  if (p) memcpy(p, data, n);
 }
 
 void lt_put_text(lt_put *w, const char *s) {

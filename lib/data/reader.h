@@ -37,7 +37,7 @@ enum { LT_SINCE_0_1 = 1 << 8 };
    "map the file instead of reading it: faster, but the process gets SIGBUS when another one cuts the file", LT_SINCE_0_1},       \
   {"stream", LEAT_PARAM_BOOL, "false", 0, 0, NULL, "read in passes with bounded memory", LT_SINCE_0_1},                           \
   {"chunk_rows", LEAT_PARAM_I64, "10000", 1, 100000000, NULL,                                                          \
-   "rows of a stream's first window, from which kinds and labels are learned", LT_SINCE_0_1}
+   "kinds and labels of a stream are learned from its first rows, at least so many", LT_SINCE_0_1}
 int lt_reader_task(const leat_params *p); /* LT_TASK_* */
 
 /* ---- text in pieces of about a MiB that end behind newlines: (*bounds)[i] .. (*bounds)[i + 1], *n pieces */

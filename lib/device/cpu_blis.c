@@ -10,9 +10,12 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { CPU_TILE_ROWS = 384, CPU_TILE_COLS = 512, CPU_TILES = 16 };
-static const double cpu_tile_work = 4e6;   /* multiply-adds below which a tile is not cut further */
+enum { CPU_TILE_ROWS = 768, CPU_TILE_COLS = 1024, CPU_TILES = 8 };
+static const double cpu_tile_work = 8e6;    /* multiply-adds below which a tile is not cut further */
 static const double cpu_small_work = 32768; /* multiply-adds below which BLIS is not entered */
+/* From this size on in both directions, BLIS packs its operands. Its path without packing wins on slim shapes, but falls
+ * to a third where the leading dimension is a power of two; left alone it would take it for tiles of any product. */
+enum { CPU_PACK_FROM = 192 };
 
 /* A matrix as BLIS takes it: unit stride in one direction, the other one steps over it. */
 typedef struct cpu_matrix {
@@ -27,7 +30,8 @@ typedef struct cpu_job {
   cpu_matrix a, b, c;
   uint64_t size; /* of an element: 4 or 8 */
   double alpha, beta;
-  int64_t tile_rows, tile_cols, tiles_across;
+  int64_t tile_rows, tile_cols, tiles_down, tiles_across;
+  bool unpacked;
 } cpu_job;
 
 /* ---- a place inside BLIS: its memory pools were grown for so many callers */
@@ -55,6 +59,7 @@ static void cpu_tile(void *arg, int64_t index) {
   void *c = (void *)(uintptr_t)(job->c.data + (i * job->c.rs + j * job->c.cs) * (int64_t)job->size);
   rntm_t one_thread = BLIS_RNTM_INITIALIZER;
   bli_rntm_set_num_threads(1, &one_thread);
+  bli_rntm_set_l3_sup(job->unpacked, &one_thread);
   blis_enter(job->self);
   if (job->size == sizeof(float)) {
     float alpha = (float)job->alpha, beta = (float)job->beta;
@@ -68,19 +73,29 @@ static void cpu_tile(void *arg, int64_t index) {
   blis_leave(job->self);
 }
 
-/* Tiles by shape: the largest, halved while there are few of them and each is still worth a thread. */
+/* `count` pieces of n, all but the last a multiple of `unit`. */
+static int64_t cpu_piece(int64_t n, int64_t count, int64_t unit) {
+  int64_t piece = (n + count - 1) / count;
+  piece = (piece + unit - 1) / unit * unit;
+  return piece < n ? piece : n;
+}
+
+/* Tiles by shape: no larger than the largest, then cut on where they are longer while there are few of them and each is
+ * still worth a thread. */
 static void cpu_cut(cpu_job *job) {
-  int64_t rows = job->c.rows < CPU_TILE_ROWS ? job->c.rows : CPU_TILE_ROWS;
-  int64_t cols = job->c.cols < CPU_TILE_COLS ? job->c.cols : CPU_TILE_COLS;
-  for (;;) {
-    int64_t down = (job->c.rows + rows - 1) / rows, across = (job->c.cols + cols - 1) / cols;
-    job->tile_rows = rows, job->tile_cols = cols, job->tiles_across = across;
-    if (down >= CPU_TILES || across >= CPU_TILES || down * across >= CPU_TILES) return;
-    if ((double)rows * (double)cols * (double)job->a.cols <= cpu_tile_work) return;
-    if (cols >= rows && cols > 32) cols = (cols / 2 + 31) / 32 * 32;
-    else if (rows > 24) rows = (rows / 2 + 23) / 24 * 24;
-    else return;
+  int64_t m = job->c.rows, n = job->c.cols;
+  int64_t down = (m + CPU_TILE_ROWS - 1) / CPU_TILE_ROWS, across = (n + CPU_TILE_COLS - 1) / CPU_TILE_COLS;
+  while (down < CPU_TILES && across < CPU_TILES && down * across < CPU_TILES) {
+    double tiles = (double)down * (double)across;
+    if ((double)m * (double)n * (double)job->a.cols / tiles < 2 * cpu_tile_work) break;
+    if (n / across >= m / down) across++;
+    else down++;
   }
+  job->tile_rows = cpu_piece(m, down, 24);
+  job->tile_cols = cpu_piece(n, across, 32);
+  job->tiles_down = (m + job->tile_rows - 1) / job->tile_rows;
+  job->tiles_across = (n + job->tile_cols - 1) / job->tile_cols;
+  job->unpacked = m < CPU_PACK_FROM || n < CPU_PACK_FROM;
 }
 
 static void copy_elements(void *to, int64_t to_rs, int64_t to_cs, const void *from, int64_t rs, int64_t cs,
@@ -116,7 +131,7 @@ static leat_status cpu_run(cpu_job *job, leat_error *err) {
       (st = cpu_matrix_take(job->self, &job->c, job->size, job->beta != 0, err)) != 0)
     goto out;
   cpu_cut(job);
-  int64_t tiles = (job->c.rows + job->tile_rows - 1) / job->tile_rows * job->tiles_across;
+  int64_t tiles = job->tiles_down * job->tiles_across;
   if (tiles == 1) cpu_tile(job, 0);
   else if ((st = host->parallel_for(host->ctx, tiles, cpu_tile, job)) != 0)
     lt_fail(err, st, "the host's executor failed with status %d", (int)st);
@@ -131,10 +146,9 @@ out:
   return st;
 }
 
-/* BLIS does not gain on slivers, on small products, or where there is nothing to multiply; and its kernels take a beta of
- * NaN for 0. */
+/* BLIS does not gain on small products or where there is nothing to multiply; and its kernels take a beta of NaN for 0. */
 static int cpu_is_small(int64_t m, int64_t n, int64_t k, double alpha, double beta) {
-  return m < 8 || n < 8 || k < 1 || alpha == 0 || beta != beta || (double)m * (double)n * (double)k < cpu_small_work;
+  return k < 1 || alpha == 0 || beta != beta || (double)m * (double)n * (double)k < cpu_small_work;
 }
 
 static leat_status cpu_gemm(leat_b_instance *self, const lt_gemm *g, leat_error *err) {

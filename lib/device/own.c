@@ -3,6 +3,8 @@
 #include "device/host_device.h"
 #include "device/vec.h"
 
+#include <string.h>
+
 enum { OWN_ROWS = 32, OWN_COLS = 64, PANEL = 16 }; /* a task's tile of C: 2 x 4 panels */
 _Static_assert(OWN_ROWS % PANEL == 0 && OWN_COLS % PANEL == 0, "tiles are whole panels");
 
@@ -20,12 +22,14 @@ static int64_t at_most(int64_t v, int64_t limit) { return v < limit ? v : limit;
 
 /* Columns [0, width) of `rows` rows side by side, zeros behind: column j of row r is data[r * rs + j * cs]. */
 static void own_pack(const float *data, int64_t rs, int64_t cs, int64_t rows, int64_t width, float *out) {
-  for (int64_t r = 0; r < rows; r++, out += PANEL) {
-    const float *row = data + r * rs;
-    int64_t j = 0;
-    for (; j < width; j++) out[j] = row[j * cs];
-    for (; j < PANEL; j++) out[j] = 0;
+  if (cs == 1 && width == PANEL) {
+    for (int64_t r = 0; r < rows; r++) memcpy(out + r * PANEL, data + r * rs, PANEL * sizeof *out);
+    return;
   }
+  for (int64_t j = 0; j < width; j++)
+    for (int64_t r = 0; r < rows; r++) out[r * PANEL + j] = data[r * rs + j * cs];
+  for (int64_t j = width; j < PANEL; j++)
+    for (int64_t r = 0; r < rows; r++) out[r * PANEL + j] = 0;
 }
 
 static void own_store(const lt_gemm *g, float *c, int64_t rows, int64_t cols, const float total[OWN_ROWS][OWN_COLS]) {
@@ -41,7 +45,7 @@ static void own_tile(void *arg, int64_t index) {
   const own_job *job = arg;
   const lt_gemm *g = job->g;
   _Alignas(64) float a[OWN_ROWS / PANEL][LT_GRAM_ROWS * PANEL], b[LT_GRAM_ROWS * PANEL];
-  _Alignas(64) float total[OWN_ROWS][OWN_COLS] = {{0}}, sum[18 * PANEL]; /* 18: rows up to the next multiple of 6 */
+  _Alignas(64) float total[OWN_ROWS][OWN_COLS] = {{0}}, sum[PANEL * PANEL];
   int64_t i0 = index / job->cols * OWN_ROWS, j0 = index % job->cols * OWN_COLS;
   int64_t rows = at_most(g->m - i0, OWN_ROWS), cols = at_most(g->n - j0, OWN_COLS);
   for (int64_t k0 = 0; k0 < g->k && g->alpha != 0; k0 += LT_GRAM_ROWS) {

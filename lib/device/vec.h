@@ -6,7 +6,7 @@
 #define LEAT_DEVICE_VEC_H
 #include <stdint.h>
 /* gram_ff sums this many rows in float before it adds to the doubles; cut rows at multiples of it. */
-enum { LT_GRAM_ROWS = 256 };
+enum { LT_GRAM_ROWS = 128 };
 typedef struct lt_vec {
   const char *name; /* "avx2" or "generic" */
   /* sum x[i] * w[i]; where x[i] is NaN, fill[i] stands for it (fill NULL: no check). |error| <= (n/16 + 20) * 2^-53 *
@@ -26,11 +26,11 @@ typedef struct lt_vec {
   void (*gemv_t_ff)(const float *x, int64_t ld, const float *v, float *g, int64_t rows, int64_t n);
   /* h[i * ldh + j] += sum_r d[r] X[r, i] X[r, j] for i <= j < n (the lower triangle is not touched); d NULL: ones. Rows
    * are summed in order in float, LT_GRAM_ROWS at a time from the first row on, and each sum is added to h in double:
-   * |error| <= 260 * 2^-24 * sum |d x x|. h is the same however a caller cuts the rows, if at multiples of LT_GRAM_ROWS
+   * |error| <= 132 * 2^-24 * sum |d x x|. h is the same however a caller cuts the rows, if at multiples of LT_GRAM_ROWS
    * and in order. Uses 40 KiB of stack. */
   void (*gram_ff)(const float *x, int64_t ld, const float *d, double *h, int64_t ldh, int64_t rows, int64_t n);
   /* sum[i][j] = sum_r a[r][i] * b[r][j] over `rows` <= LT_GRAM_ROWS rows of two packed panels of 16 columns (32-byte
-   * aligned), for i < m <= 16 (rows of sum up to the next multiple of 6 may be overwritten): the core of gram_ff, and of
+   * aligned), for i < m <= 16 (all 16 rows of sum may be overwritten): the core of gram_ff, and of
    * products that are too small for BLIS. In order, in float. */
   void (*panel_ff)(const float *a, const float *b, int64_t rows, int64_t m, float *sum);
   /* sum value[k] * w[index[k]] (value NULL: ones), in double, four sums by k mod 4. No index is checked. */

@@ -74,6 +74,40 @@ AVX2 static double avx2_dot_f32(const float *x, const double *w, const double *f
   return fill ? dot_any(x, 1, w, fill, n) : dot_any(x, 1, w, NULL, n);
 }
 
+/* ------------------------------------------------------------------------------------------------ sparse
+ * Four loads a step instead of a gather instruction, which is no faster and has been slow after microcode updates. */
+AVX2_INLINE double sparse_end(__m256d s, double tail[4]) {
+  double lane[4];
+  _mm256_storeu_pd(lane, s);
+  return ((lane[0] + tail[0]) + (lane[1] + tail[1])) + ((lane[2] + tail[2]) + (lane[3] + tail[3]));
+}
+
+AVX2 static double avx2_dot_sparse(const int32_t *index, const float *value, const float *w, int64_t nnz) {
+  __m256d s = _mm256_setzero_pd();
+  double tail[4] = {0, 0, 0, 0};
+  int64_t k = 0;
+  for (; k + 4 <= nnz; k += 4) {
+    const int32_t *at = index + k;
+    __m256d v = _mm256_cvtps_pd(_mm_set_ps(w[at[3]], w[at[2]], w[at[1]], w[at[0]]));
+    s = value ? _mm256_fmadd_pd(_mm256_cvtps_pd(_mm_loadu_ps(value + k)), v, s) : _mm256_add_pd(s, v);
+  }
+  for (; k < nnz; k++) tail[k & 3] = (value ? (double)value[k] : 1.0) * (double)w[index[k]];
+  return sparse_end(s, tail);
+}
+
+AVX2 static double avx2_dot_sparse_f64(const int32_t *index, const float *value, const double *w, int64_t nnz) {
+  __m256d s = _mm256_setzero_pd();
+  double tail[4] = {0, 0, 0, 0};
+  int64_t k = 0;
+  for (; k + 4 <= nnz; k += 4) {
+    const int32_t *at = index + k;
+    __m256d v = _mm256_set_pd(w[at[3]], w[at[2]], w[at[1]], w[at[0]]);
+    s = value ? _mm256_fmadd_pd(_mm256_cvtps_pd(_mm_loadu_ps(value + k)), v, s) : _mm256_add_pd(s, v);
+  }
+  for (; k < nnz; k++) tail[k & 3] = (value ? (double)value[k] : 1.0) * w[index[k]];
+  return sparse_end(s, tail);
+}
+
 /* ------------------------------------------------------------------------------------------------ float, dense */
 /* Lanes as ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)): the order that hadd gives eight rows at once in gemv_ff. */
 AVX2_INLINE float sum8(__m256 v) {
@@ -207,8 +241,10 @@ AVX2 static void avx2_gemv_t_ff(const float *x, int64_t ld, const float *v, floa
 }
 
 /* ------------------------------------------------------------------------------------------------ Gram matrix
- * Panels of 16 columns of one tile of rows are packed side by side (zeros behind the last column), one as it is and one
- * times d; a block of 6 x 16 sums then stays in 12 registers over the rows, as in a matrix product. */
+ * Panels of 16 columns of one tile of rows are packed side by side (zeros behind the last column), up to four as they are
+ * and one times d; a block of 6 x 16 sums then stays in 12 registers over the rows, as in a matrix product. A pair of
+ * panels fits into the first cache. */
+enum { GRAM_GROUP = 4 };
 typedef struct gram_panel { float v[LT_GRAM_ROWS][16]; } gram_panel;
 
 AVX2_INLINE void gram_pack(const float *x, int64_t ld, const float *d, int64_t rows, int64_t width, gram_panel *p) {
@@ -276,25 +312,31 @@ AVX2 static void avx2_panel_ff(const float *a, const float *b, int64_t rows, int
   if (m > 12) gram_block(a, b, rows, 12, 0, sum);
 }
 
-AVX2 static void avx2_gram_ff(const float *x, int64_t ld, const float *d, double *h, int64_t ldh, int64_t rows,
-                              int64_t n) {
-  _Alignas(64) gram_panel s, b;
+/* One tile of rows: panels [from, from + GRAM_GROUP) of columns against all panels up to them. */
+AVX2_INLINE void gram_group(const float *x, int64_t ld, const float *d, double *h, int64_t ldh, int64_t rows, int64_t n,
+                            int64_t from) {
+  _Alignas(64) gram_panel s, b[GRAM_GROUP];
   _Alignas(32) float sum[16][16];
-  for (int64_t r = 0; r < rows; r += LT_GRAM_ROWS) {
-    int64_t m = rows - r < LT_GRAM_ROWS ? rows - r : LT_GRAM_ROWS;
-    const float *t = x + r * ld, *dt = d ? d + r : NULL;
-    for (int64_t i = 0; i < n; i += 16) {
-      int64_t width[2] = {n - i < 16 ? n - i : 16, 0};
-      gram_pack(t + i, ld, dt, m, width[0], &s);
-      for (int64_t j = i; j < n; j += 16) {
-        width[1] = n - j < 16 ? n - j : 16;
-        gram_pack(t + j, ld, NULL, m, width[1], &b);
-        avx2_panel_ff(s.v[0], b.v[0], m, width[0], sum[0]);
-        for (int64_t q = 0; q < width[0]; q++)
-          gram_flush(sum[q], h + (i + q) * ldh + j, i == j ? q : 0, width[1]);
-      }
+  int64_t end = n - from < GRAM_GROUP * 16 ? n : from + GRAM_GROUP * 16;
+  for (int64_t j = from; j < end; j += 16)
+    gram_pack(x + j, ld, NULL, rows, n - j < 16 ? n - j : 16, &b[(j - from) / 16]);
+  for (int64_t i = 0; i < end; i += 16) {
+    int64_t height = n - i < 16 ? n - i : 16;
+    if (d) gram_pack(x + i, ld, d, rows, height, &s);
+    else gram_pack(x + i, ld, NULL, rows, height, &s);
+    for (int64_t j = i > from ? i : from; j < end; j += 16) {
+      avx2_panel_ff(s.v[0], b[(j - from) / 16].v[0], rows, height, sum[0]);
+      for (int64_t q = 0; q < height; q++)
+        gram_flush(sum[q], h + (i + q) * ldh + j, i == j ? q : 0, n - j < 16 ? n - j : 16);
     }
   }
+}
+
+AVX2 static void avx2_gram_ff(const float *x, int64_t ld, const float *d, double *h, int64_t ldh, int64_t rows,
+                              int64_t n) {
+  for (int64_t r = 0; r < rows; r += LT_GRAM_ROWS)
+    for (int64_t from = 0; from < n; from += GRAM_GROUP * 16)
+      gram_group(x + r * ld, ld, d ? d + r : NULL, h, ldh, rows - r < LT_GRAM_ROWS ? rows - r : LT_GRAM_ROWS, n, from);
 }
 
 /* ------------------------------------------------------------------------------------------------ exp and friends
@@ -398,24 +440,54 @@ AVX2 static void avx2_softmax_ff(float *z, int64_t ld, int64_t rows, int64_t n) 
   }
 }
 
-/* With t = s z and e = exp(-|t|): the loss is max(-t, 0) + log1p(e), its slope -s / (1 + exp t). */
+/* log(1 + e) for e in [0, 1], as log1p8: above sqrt 2 - 1 half of 1 + e is taken, and ln 2 added. */
+AVX2_INLINE __m256 log1p_unit8(__m256 e) {
+  __m256 one = _mm256_set1_ps(1.0f), large = _mm256_cmp_ps(e, _mm256_set1_ps(0.41421356f), _CMP_GT_OQ);
+  __m256 f = _mm256_blendv_ps(e, _mm256_mul_ps(_mm256_sub_ps(e, one), _mm256_set1_ps(0.5f)), large);
+  __m256 s = _mm256_div_ps(f, _mm256_add_ps(_mm256_set1_ps(2.0f), f)), q = _mm256_mul_ps(s, s);
+  __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(1.0f / 9), q, _mm256_set1_ps(1.0f / 7));
+  p = _mm256_fmadd_ps(p, q, _mm256_set1_ps(1.0f / 5));
+  p = _mm256_fmadd_ps(p, q, _mm256_set1_ps(1.0f / 3));
+  __m256 s2 = _mm256_add_ps(s, s);
+  p = _mm256_fmadd_ps(_mm256_mul_ps(s2, q), p, s2);
+  return _mm256_add_ps(p, _mm256_and_ps(large, _mm256_set1_ps(0x1.62e43p-1f)));
+}
+
+typedef struct logistic8 { __m256 loss, g, h; } logistic8;
+
+/* With t = s z and e = exp(-|t|): the loss is max(-t, 0) + log(1 + e), its slope -s / (1 + exp t). */
+AVX2_INLINE logistic8 logistic_step(__m256 z, __m256 y, __m256 w) {
+  __m256 one = _mm256_set1_ps(1.0f), minus = _mm256_set1_ps(-0.0f);
+  __m256 s = _mm256_fmsub_ps(_mm256_set1_ps(2.0f), y, one), t = _mm256_mul_ps(s, z);
+  __m256 e = exp8(negative_abs(t)), q = _mm256_div_ps(one, _mm256_add_ps(one, e)), eq = _mm256_mul_ps(e, q);
+  logistic8 r;
+  r.loss = _mm256_add_ps(_mm256_max_ps(_mm256_setzero_ps(), _mm256_xor_ps(t, minus)), log1p_unit8(e));
+  r.g = _mm256_mul_ps(_mm256_mul_ps(_mm256_xor_ps(s, minus), _mm256_blendv_ps(eq, q, t)), w);
+  r.h = _mm256_mul_ps(_mm256_mul_ps(eq, q), w);
+  return r;
+}
+
 AVX2 static double avx2_logistic_ff(const float *z, const float *y, const float *w, float *g, float *h, int64_t n) {
-  __m256 one = _mm256_set1_ps(1.0f), zero = _mm256_setzero_ps();
   __m256d lo = _mm256_setzero_pd(), hi = lo;
   for (int64_t i = 0; i < n; i += 8) {
+    __m256 weight = _mm256_set1_ps(1.0f);
     __m256i m = mask8(n - i < 8 ? n - i : 8);
-    __m256 s = _mm256_fmsub_ps(_mm256_set1_ps(2.0f), _mm256_maskload_ps(y + i, m), one);
-    __m256 t = _mm256_mul_ps(s, _mm256_maskload_ps(z + i, m));
-    __m256 wt = w ? _mm256_maskload_ps(w + i, m) : _mm256_and_ps(one, _mm256_castsi256_ps(m));
-    __m256 e = exp8(negative_abs(t)), q = _mm256_div_ps(one, _mm256_add_ps(one, e)), eq = _mm256_mul_ps(e, q);
-    __m256 loss = _mm256_add_ps(_mm256_max_ps(zero, _mm256_xor_ps(t, _mm256_set1_ps(-0.0f))), log1p8(e));
-    lo = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(wt)), _mm256_cvtps_pd(_mm256_castps256_ps128(loss)), lo);
-    hi = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(wt, 1)), _mm256_cvtps_pd(_mm256_extractf128_ps(loss, 1)), hi);
-    if (g) {
-      __m256 slope = _mm256_mul_ps(_mm256_xor_ps(s, _mm256_set1_ps(-0.0f)), _mm256_blendv_ps(eq, q, t));
-      _mm256_maskstore_ps(g + i, m, _mm256_mul_ps(slope, wt));
+    logistic8 r;
+    if (n - i >= 8) { /* masked stores are slow: only at the end */
+      if (w) weight = _mm256_loadu_ps(w + i);
+      r = logistic_step(_mm256_loadu_ps(z + i), _mm256_loadu_ps(y + i), weight);
+      if (g) _mm256_storeu_ps(g + i, r.g);
+      if (h) _mm256_storeu_ps(h + i, r.h);
+    } else {
+      weight = w ? _mm256_maskload_ps(w + i, m) : _mm256_and_ps(weight, _mm256_castsi256_ps(m));
+      r = logistic_step(_mm256_maskload_ps(z + i, m), _mm256_maskload_ps(y + i, m), weight);
+      if (g) _mm256_maskstore_ps(g + i, m, r.g);
+      if (h) _mm256_maskstore_ps(h + i, m, r.h);
     }
-    if (h) _mm256_maskstore_ps(h + i, m, _mm256_mul_ps(_mm256_mul_ps(eq, q), wt));
+    lo = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(weight)),
+                         _mm256_cvtps_pd(_mm256_castps256_ps128(r.loss)), lo);
+    hi = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(weight, 1)),
+                         _mm256_cvtps_pd(_mm256_extractf128_ps(r.loss, 1)), hi);
   }
   __m256d s = _mm256_add_pd(lo, hi);
   __m128d p = _mm_add_pd(_mm256_castpd256_pd128(s), _mm256_extractf128_pd(s, 1));
@@ -438,8 +510,8 @@ static const lt_vec vec_avx2 = {
     .sigmoid_ff = avx2_sigmoid_ff,
     .softmax_ff = avx2_softmax_ff,
     .logistic_ff = avx2_logistic_ff,
-    .dot_sparse = lt_vec_dot_sparse,
-    .dot_sparse_f64 = lt_vec_dot_sparse_f64,
+    .dot_sparse = avx2_dot_sparse,
+    .dot_sparse_f64 = avx2_dot_sparse_f64,
     .axpy_sparse = lt_vec_axpy_sparse,
     .axpy_sparse_ff = lt_vec_axpy_sparse_ff,
     .sigmoid = lt_vec_sigmoid,

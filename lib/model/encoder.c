@@ -115,8 +115,30 @@ typedef struct enc_stats {
 
 enum { ENC_STRIP = 256 };
 
+/* Four columns at once, which hides the adds' latency; 0 when a number is missing or not finite (nothing is added then). */
+static int enc_four_moments(enc_moment *m, const double *shift, const double *x, int64_t rows, int64_t n) {
+  double a = shift[0], b = shift[1], c = shift[2], d = shift[3];
+  double sa = 0, sb = 0, sc = 0, sd = 0, qa = 0, qb = 0, qc = 0, qd = 0;
+  for (int64_t r = 0; r < rows; r++) {
+    const double *v = x + r * n;
+    double da = v[0] - a, db = v[1] - b, dc = v[2] - c, dd = v[3] - d;
+    sa += da, sb += db, sc += dc, sd += dd;
+    qa += da * da, qb += db * db, qc += dc * dc, qd += dd * dd;
+  }
+  if (!isfinite(qa + qb + qc + qd)) return 0;
+  const double s[4] = {sa, sb, sc, sd}, q[4] = {qa, qb, qc, qd};
+  for (int k = 0; k < 4; k++) {
+    m[k].n += (double)rows;
+    m[k].mean += s[k];
+    m[k].m2 += q[k];
+  }
+  return 1;
+}
+
 static void enc_strip_moments(enc_moment *m, double *shift, const double *x, int64_t rows, int64_t n) {
   for (int64_t j = 0; j < n; j++) {
+    while (j + 4 <= n && enc_four_moments(m + j, shift + j, x + j, rows, n)) j += 4;
+    if (j == n) break;
     double s = shift[j], sum = 0.0, square = 0.0, count = 0.0;
     for (int64_t r = 0; r < rows; r++) {
       double v = x[r * n + j];

@@ -1,10 +1,12 @@
 #include "train/design.h"
+#include "model/encoding.h"
 #include <math.h>
 #include <string.h>
 
 enum {
   DENSE_SLOTS = 1024,       /* up to here a dense matrix is made ... */
   SAMPLE_ROWS = 1024,       /* rows looked at to estimate how full rows are */
+  SCALE_ROWS = 8192,        /* and to see the scale of columns */
   ENCODE_TILE = 1024        /* rows that are encoded at once */
 };
 static const int64_t dense_bytes = (int64_t)2 << 30; /* ... unless it would take more than this */
@@ -26,7 +28,7 @@ typedef struct encode_job {
 void lt_design_free(lt_design *d) {
   if (!d) return;
   leat_runtime *rt = d->rt;
-  lt_free(rt, d->x);
+  if (!d->borrowed) lt_free(rt, d->x);
   lt_free(rt, d->row_start);
   lt_free(rt, d->index);
   lt_free(rt, d->value);
@@ -45,11 +47,24 @@ static int64_t tile_rows(int64_t ld) {
   return ld <= 512 ? 256 : 64;
 }
 
+/* By the exponents, four at a time: this runs over all the data. */
+static int all_finite(const float *x, int64_t n) {
+  const uint32_t inf = 0x7f800000u;
+  uint32_t a = 0, b = 0, c = 0, e = 0, u[4];
+  int64_t j = 0;
+  for (; j + 4 <= n; j += 4) {
+    memcpy(u, x + j, sizeof u);
+    a |= (uint32_t)((u[0] & inf) == inf);
+    b |= (uint32_t)((u[1] & inf) == inf);
+    c |= (uint32_t)((u[2] & inf) == inf);
+    e |= (uint32_t)((u[3] & inf) == inf);
+  }
+  for (; j < n; j++) a |= (uint32_t)!isfinite(x[j]);
+  return !(a | b | c | e);
+}
+
 static int row_is_finite(const float *x, int64_t n, const float *v, int64_t nv) {
-  float a = 0;
-  for (int64_t j = 0; j < n; j++) a += x[j] * 0.0f;
-  for (int64_t j = 0; j < nv; j++) a += v[j] * 0.0f;
-  return a == 0.0f;
+  return all_finite(x, n) && all_finite(v, nv);
 }
 
 static leat_status fail_not_finite(const encode_job *job, int64_t row, const float *x, const int32_t *index,
@@ -302,24 +317,29 @@ out:
   return st;
 }
 
-typedef struct scale_args { lt_design *d; int64_t n, n_tasks; double *sum, *square; } scale_args;
+/* ---- scale */
 
-/* Sums of one task's rows: first of x - pivot (the first row), so that large offsets cost no digits. */
-static void moments_task(void *arg, int64_t task) {
-  scale_args *a = arg;
-  const lt_design *d = a->d;
-  double *sum = a->sum + task * a->n, *square = a->square + task * a->n;
-  int64_t from = task * d->n_tiles / a->n_tasks * d->tile, to = (task + 1) * d->n_tiles / a->n_tasks * d->tile;
-  if (to > d->n) to = d->n;
-  for (int64_t r = from; r < to; r++) {
-    const float *x = d->x + r * d->ld;
-    for (int64_t j = 0; j < a->n; j++) {
-      double v = (double)x[j] - (double)d->x[j];
-      sum[j] += v;
-      square[j] += v * v;
+/* Mean and deviation of the n numbers of some of the rows (spread evenly): enough for a good scale. Sums are of x - the
+ * first row's, so that large offsets cost no digits. sum, square: [n]. */
+static void sample_moments(const float *x, int64_t rows, int64_t ld, int64_t n, double *mean, double *var) {
+  int64_t step = rows / SCALE_ROWS + 1, seen = (rows + step - 1) / step;
+  for (int64_t j = 0; j < n; j++) mean[j] = var[j] = 0;
+  for (int64_t r = 0; r < rows; r += step) {
+    const float *row = x + r * ld;
+    for (int64_t j = 0; j < n; j++) {
+      double v = (double)row[j] - (double)x[j];
+      mean[j] += v;
+      var[j] += v * v;
     }
   }
+  for (int64_t j = 0; j < n; j++) {
+    mean[j] /= (double)seen;
+    var[j] = fmax(var[j] / (double)seen - mean[j] * mean[j], 0);
+    mean[j] += (double)x[j];
+  }
 }
+
+typedef struct scale_args { lt_design *d; int64_t n, n_tasks; } scale_args;
 
 static void rescale_task(void *arg, int64_t task) {
   scale_args *a = arg;
@@ -332,49 +352,106 @@ static void rescale_task(void *arg, int64_t task) {
   }
 }
 
-static leat_status rescale(lt_design *d, int64_t n, const lt_design_plan *plan, leat_error *err) {
-  leat_runtime *rt = d->rt;
-  if (n == 0 || (plan->like && !plan->like->shift)) return LEAT_OK;
-  if (!plan->like && !plan->rescale) return LEAT_OK;
-  leat_status st = LEAT_OK;
-  scale_args a = {d, n, d->n_tiles < 32 ? d->n_tiles : 32, NULL, NULL};
-  uint64_t cells = (uint64_t)(a.n_tasks * n);
-  a.sum = lt_zarray(rt, cells, sizeof *a.sum);
-  a.square = lt_zarray(rt, cells, sizeof *a.square);
-  d->shift = lt_zarray(rt, (uint64_t)n, sizeof *d->shift);
-  d->scale = lt_zarray(rt, (uint64_t)n, sizeof *d->scale);
+static leat_status scale_alloc(lt_design *d, int64_t n, leat_error *err) {
+  d->shift = lt_zarray(d->rt, (uint64_t)n, sizeof *d->shift);
+  d->scale = lt_zarray(d->rt, (uint64_t)n, sizeof *d->scale);
   d->n_scaled = n;
-  if (!a.sum || !a.square || !d->shift || !d->scale) {
-    st = lt_fail_memory(err, cells * 16, "the moments of the rows");
-    goto out;
-  }
+  return d->shift && d->scale ? LEAT_OK : lt_fail_memory(err, (uint64_t)n * 16, "the scale of columns");
+}
+
+static leat_status rescale(lt_design *d, int64_t n, const lt_design_plan *plan, leat_error *err) {
+  if (n == 0 || (plan->like && !plan->like->shift) || (!plan->like && !plan->rescale)) return LEAT_OK;
+  scale_args a = {d, n, d->n_tiles < 32 ? d->n_tiles : 32};
+  leat_status st = scale_alloc(d, n, err);
+  if (st) return st;
+  int needed = 0;
   if (plan->like) {
     memcpy(d->shift, plan->like->shift, (size_t)n * sizeof *d->shift);
     memcpy(d->scale, plan->like->scale, (size_t)n * sizeof *d->scale);
   } else {
-    st = lt_parallel_for(rt, a.n_tasks, moments_task, &a);
-    for (int64_t j = 0; j < n && !st; j++) {
-      double sum = 0, square = 0, rows = (double)d->n;
-      for (int64_t t = 0; t < a.n_tasks; t++) {
-        sum += a.sum[t * n + j];
-        square += a.square[t * n + j];
-      }
-      double mean = sum / rows, var = square / rows - mean * mean;
-      double centre = mean + (double)d->x[j];
-      if (!plan->centre) var += centre * centre; /* the column stays where it is: its length counts */
+    sample_moments(d->x, d->n, d->ld, n, d->shift, d->scale);
+    for (int64_t j = 0; j < n; j++) {
+      double mean = d->shift[j], var = d->scale[j];
+      if (!plan->centre) var += mean * mean; /* the column stays where it is: its length counts */
       /* powers of two, and a shift of few digits: then hardly any number is rounded, and the optimum is that of the
        * numbers as they came */
       double unit = var > 0 ? ldexp(1, (int)lround(log2(var) / 2)) : 0;
       int flat = !(unit > 0) || !isfinite(1 / unit);
-      d->shift[j] = !plan->centre ? 0 : flat ? centre : nearbyint(centre / unit) * unit;
+      d->shift[j] = !plan->centre ? 0 : flat ? mean : nearbyint(mean / unit) * unit;
       d->scale[j] = flat ? 1 : 1 / unit;
     }
   }
-  if (!st) st = lt_parallel_for(rt, a.n_tasks, rescale_task, &a);
-  if (st) lt_fail(err, st, "the threads failed while columns were scaled");
+  for (int64_t j = 0; j < n; j++) needed |= d->shift[j] != 0 || d->scale[j] != 1;
+  st = needed ? lt_parallel_for(d->rt, a.n_tasks, rescale_task, &a) : LEAT_OK;
+  return st ? lt_fail(err, st, "the threads failed while columns were scaled") : LEAT_OK;
+}
+
+/* ---- numbers that are used where they lie */
+
+typedef struct finite_args { const float *x; int64_t rows, ld, n, n_tasks; int32_t *bad; } finite_args;
+
+static void finite_task(void *arg, int64_t task) {
+  finite_args *a = arg;
+  int64_t from = task * a->rows / a->n_tasks, to = (task + 1) * a->rows / a->n_tasks;
+  int good = 1;
+  if (a->ld == a->n) good = all_finite(a->x + from * a->ld, (to - from) * a->ld);
+  else for (int64_t r = from; r < to && good; r++) good = all_finite(a->x + r * a->ld, a->n);
+  a->bad[task] = !good;
+}
+
+/* Takes the dataset's own memory as the design when it can. */
+static leat_status borrow(const leat_dataset *data, const lt_encode *encode, const lt_design_plan *plan, lt_design *d,
+                          leat_error *err) {
+  const lt_encoder *e = plan->encoder;
+  if (plan->like || e->n_parts != 1 || e->part[0].type != LT_PART_NUMBERS || encode->part[0].how != LT_HOW_NUMBER ||
+      d->n < SCALE_ROWS || (e->standardize && !plan->centre))
+    return LEAT_OK;
+  leat_batch *gather = NULL;
+  double *mean = NULL;
+  finite_args a = {NULL, d->n, 0, d->n_slots, 32, NULL};
+  lt_rows rows;
+  leat_status st = lt_batch_create(d->rt, lt_dataset_schema(data), &gather, err);
+  if (!st) st = lt_dataset_view(data, 0, 1, gather, &rows, err);
+  if (st) goto out;
+  lt_col c = rows.col[encode->part[0].column];
+  if (!c.data || c.dtype != LEAT_F32 || c.col_stride != 1 || c.row_stride < d->n_slots) goto out;
+  a.x = c.data;
+  a.ld = c.row_stride;
+  /* the last row lies where it must when all rows are one block (a selection gathers each into `gather` instead) */
+  st = lt_dataset_view(data, d->n - 1, 1, gather, &rows, err);
+  if (st || rows.col[encode->part[0].column].data != (const void *)(a.x + (d->n - 1) * a.ld)) goto out;
+  mean = lt_array(d->rt, (uint64_t)d->n_slots * 2, sizeof *mean);
+  a.bad = lt_zarray(d->rt, 32, sizeof *a.bad);
+  if (!mean || !a.bad) {
+    st = lt_fail_memory(err, (uint64_t)d->n_slots * 16, "the moments of the rows");
+    goto out;
+  }
+  sample_moments(a.x, d->n, a.ld, d->n_slots, mean, mean + d->n_slots);
+  for (int64_t j = 0; j < d->n_slots; j++) { /* else a copy that is centred and scaled serves the solvers better */
+    double var = mean[d->n_slots + j];
+    if (!(var >= 0.0625 && var <= 16) || (plan->centre && mean[j] * mean[j] > var)) goto out;
+  }
+  st = lt_parallel_for(d->rt, a.n_tasks, finite_task, &a);
+  if (st) {
+    lt_fail(err, st, "the threads failed while rows were checked");
+    goto out;
+  }
+  for (int64_t t = 0; t < a.n_tasks; t++) {
+    if (a.bad[t]) goto out;
+  }
+  st = scale_alloc(d, d->n_slots, err);
+  if (st) goto out;
+  for (int64_t j = 0; j < d->n_slots; j++) {
+    d->scale[j] = e->standardize ? e->scale[j] : 1;
+    d->shift[j] = e->standardize ? -e->mean[j] / e->scale[j] : 0;
+  }
+  d->x = (float *)(uintptr_t)a.x; /* never written to */
+  d->ld = a.ld;
+  d->borrowed = 1;
 out:
-  lt_free(rt, a.sum);
-  lt_free(rt, a.square);
+  lt_batch_free(gather);
+  lt_free(d->rt, mean);
+  lt_free(d->rt, a.bad);
   return st;
 }
 
@@ -402,8 +479,9 @@ leat_status lt_design_create(const leat_dataset *data, const lt_design_plan *pla
   d->n = n;
   d->n_slots = n_slots;
   st = choose_layout(data, encode, plan, d, err);
-  if (!st) st = encode_rows(data, encode, plan->encoder, d, err);
-  if (!st) st = rescale(d, lt_encoder_dense(plan->encoder), plan, err);
+  if (!st && d->n_dense == d->n_slots) st = borrow(data, encode, plan, d, err);
+  if (!st && !d->borrowed) st = encode_rows(data, encode, plan->encoder, d, err);
+  if (!st && !d->borrowed) st = rescale(d, lt_encoder_dense(plan->encoder), plan, err);
   if (st) goto out;
   d->weight_sum = (double)n;
   *out = d;

@@ -4,9 +4,10 @@
  * rest in compressed rows. Which slots are dense is decided by the data alone: all of them while slots are few or rows are
  * full, else only those that every row fills.
  *
- * Numbers that the encoder left unscaled (standardize=no) are centred and scaled here, so that float32 sums and the
+ * A dataset that is one float32 block of finite, well-scaled numbers is read where it lies: the dataset must outlive the
+ * design. Numbers that the encoder left unscaled (standardize=no) are centred and scaled here, so that float32 sums and the
  * solvers see well-conditioned columns: x = (encoded - shift) * scale. The penalty is turned with them (see lt_objective),
- * so the optimum is that of the encoded numbers. */
+ * so the optimum is that of the encoded numbers. (For borrowed numbers shift and scale undo what the encoder would do.) */
 #ifndef LEAT_TRAIN_DESIGN_H
 #define LEAT_TRAIN_DESIGN_H
 #include "model/encoder.h"
@@ -15,7 +16,8 @@ typedef struct lt_design {
   int64_t n, n_slots, n_dense, ld;
   int64_t tile, n_tiles; /* rows of one unit of work, by shape alone */
   int64_t nnz;           /* of the compressed part */
-  float *x;              /* [n, ld] */
+  float *x;              /* [n, ld]; borrowed from the dataset when it is there already as the solvers want it */
+  int32_t borrowed;
   int64_t *row_start;    /* [n + 1], NULL when n_dense = n_slots */
   int32_t *index;        /* slot - n_dense */
   float *value;          /* NULL: all ones */

@@ -51,7 +51,7 @@ static int lane_create(lt_objective *o, lt_lane *l, uint32_t want) {
     l->diag = lt_array(rt, n, sizeof *l->diag);
     if (!l->diag) return 0;
   }
-  l->gf = lt_array(rt, (uint64_t)d->ld, sizeof *l->gf);
+  l->gf = lt_array(rt, (uint64_t)d->ld + 8, sizeof *l->gf);
   l->z = lt_array(rt, t * k, sizeof *l->z);
   l->v = lt_array(rt, t * k, sizeof *l->v);
   l->c = lt_array(rt, t * pairs, sizeof *l->c);

@@ -28,8 +28,8 @@ call() {
   shift 3
   timeout 120 "$@" >out 2>err </dev/null
   rc=$?
-  if [ $rc -ne "$want" ]; then bad "$name" "exit status $rc, expected $want: $*" "$(tail -3 err)"; return; fi
-  if [ -n "$pattern" ] && ! grep -qE -e "$pattern" out err; then bad "$name" "nothing says '$pattern': $*" "$(tail -3 out err)"; return; fi
+  if [ $rc -ne "$want" ]; then bad "$name" "exit status $rc, expected $want: $*" "$(tail -n 3 err)"; return; fi
+  if [ -n "$pattern" ] && ! grep -qE -e "$pattern" out err; then bad "$name" "nothing says '$pattern': $*" "$(tail -n 3 out; tail -n 3 err)"; return; fi
   if [ "$want" -ne 0 ] && [ "$(grep -c '^leat: ' err)" -ne 1 ]; then bad "$name" "expected one line of error" "$(cat err)"; return; fi
   ok "$name"
 }

@@ -18,7 +18,7 @@ static inline leat_runtime *kit_runtime(int64_t threads) {
   leat_runtime_opts o = {.struct_size = sizeof o, .n_threads = threads};
   leat_runtime *rt = NULL;
   leat_error e = {.struct_size = sizeof e};
-  if (lt_runtime_create(&o, &rt, &e)) fail_msg("runtime: %s", e.message);
+  if (leat_runtime_create(&o, &rt, &e)) fail_msg("runtime: %s", e.message);
   return rt;
 }
 
@@ -125,10 +125,10 @@ static inline void kit_balanced(leat_runtime *rt) { /* nothing but the runtime i
   int64_t after = -1, empty = -1;
   leat_error e = {.struct_size = sizeof e};
   leat_runtime *fresh = kit_runtime(lt_runtime_threads(rt));
-  if (lt_runtime_stat(fresh, "bytes_in_use", &empty, &e)) fail_msg("%s", e.message);
-  if (lt_runtime_stat(rt, "bytes_in_use", &after, &e)) fail_msg("%s", e.message);
+  if (leat_runtime_stat(fresh, "bytes_in_use", &empty, &e)) fail_msg("%s", e.message);
+  if (leat_runtime_stat(rt, "bytes_in_use", &after, &e)) fail_msg("%s", e.message);
   if (after > empty + 4096) fail_msg("%lld bytes are not given back", (long long)(after - empty));
-  lt_runtime_unref(fresh);
-  lt_runtime_unref(rt);
+  leat_runtime_free(fresh);
+  leat_runtime_free(rt);
 }
 #endif

@@ -219,6 +219,36 @@ static void test_blocks(void **state) {
   }
 }
 
+static void churn(void *arg, int64_t index) {
+  leat_runtime *rt = arg;
+  for (uint64_t i = 1; i < 60; i++) {
+    uint8_t *p = lt_zalloc(rt, i * 100);
+    if (!p) return;
+    memset(p, (int)index, i * 100);
+    uint8_t *q = lt_realloc(rt, p, i * 150);
+    lt_free(rt, q ? q : p);
+  }
+  lt_log(rt, LEAT_LOG_ERROR, "task %lld", (long long)index);
+}
+/* Memory and log from many threads: the sums are right in the end. */
+static void test_blocks_of_threads(void **state) {
+  leat_runtime_opts opts = {.struct_size = sizeof opts, .n_threads = 4, .log_bytes = 1 << 20};
+  leat_runtime *rt = host_runtime(&opts);
+  char buf[64];
+  uint64_t needed = 1;
+  int64_t messages = -1;
+  (void)state;
+  lt_parallel_for(rt, 2, churn, rt); /* starts the pool */
+  int64_t before = host_stat(rt, "bytes_in_use"), count = host_stat(rt, "allocations");
+  lt_parallel_for(rt, 200, churn, rt);
+  assert_int_equal(host_stat(rt, "bytes_in_use"), before);
+  assert_int_equal(host_stat(rt, "allocations") - count, 200 * 59 * 2);
+  assert_true(host_stat(rt, "bytes_peak") >= before + 59 * 150);
+  for (; needed; messages++) assert_int_equal(lt_log_read(rt, NULL, NULL, buf, sizeof buf, &needed), LEAT_OK);
+  assert_int_equal(messages, 202);
+  lt_runtime_unref(rt);
+}
+
 static void test_grow(void **state) {
   leat_error err = {.struct_size = sizeof err};
   leat_runtime *rt = host_runtime(NULL);
@@ -346,7 +376,8 @@ static void test_each_allocation_fails(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_defaults), cmocka_unit_test(test_missing_functions),
-      cmocka_unit_test(test_hostile_sizes_and_numbers), cmocka_unit_test(test_blocks), cmocka_unit_test(test_grow),
+      cmocka_unit_test(test_hostile_sizes_and_numbers), cmocka_unit_test(test_blocks),
+      cmocka_unit_test(test_blocks_of_threads), cmocka_unit_test(test_grow),
       cmocka_unit_test(test_owner), cmocka_unit_test(test_devices_slot),
       cmocka_unit_test(test_each_allocation_fails)};
   return cmocka_run_group_tests(tests, NULL, NULL);
