@@ -521,11 +521,13 @@ LEAT_API leat_status leat_model_save(const leat_model *m, const char *path, leat
 /* The package's bytes into buf. Errors: ARG, CAPACITY, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_model_save_bytes(const leat_model *m, void *buf, uint64_t cap, uint64_t *needed,
                                            leat_error *err);
-/* Integers: n_classes (0 regression), in_cols, out_cols, n_parameters, rows_trained, iterations, format_version.
+/* Integers: n_classes (0 regression), in_cols, out_cols, n_features (encoded), n_parameters, rows_trained, iterations,
+ * format_version.
  * Errors: ARG, NOT_FOUND. Thread: immutable. */
 LEAT_API leat_status leat_model_get_i64(const leat_model *m, const char *name, int64_t *value, leat_error *err);
-/* Texts: family, task (binary, multiclass, regression), target, checksum (hex), kernels, lineage, class:K (label of
- * class K), feature:J (name of encoded feature J). Errors: ARG, NOT_FOUND, CAPACITY. Thread: immutable. */
+/* Texts: family, task (binary, multiclass, regression), target, checksum (hex), kernels, lineage, library (version that
+ * made it), data (checksum of the training data, hex), class:K (label of class K), feature:J (name of encoded feature J),
+ * param:NAME (a hyper-parameter). Errors: ARG, NOT_FOUND, CAPACITY. Thread: immutable. */
 LEAT_API leat_status leat_model_get_text(const leat_model *m, const char *name, char *buf, uint64_t cap,
                                          uint64_t *needed, leat_error *err);
 /* Arrays: weights [outputs, encoded features] in units of the encoded features, intercept [outputs]. cap and needed
