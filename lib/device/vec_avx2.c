@@ -316,7 +316,7 @@ AVX2 static void avx2_panel_ff(const float *a, const float *b, int64_t rows, int
 AVX2_INLINE void gram_group(const float *x, int64_t ld, const float *d, double *h, int64_t ldh, int64_t rows, int64_t n,
                             int64_t from) {
   _Alignas(64) gram_panel s, b[GRAM_GROUP];
-  _Alignas(32) float sum[18][16];
+  _Alignas(32) float sum[16][16];
   int64_t end = n - from < GRAM_GROUP * 16 ? n : from + GRAM_GROUP * 16;
   for (int64_t j = from; j < end; j += 16)
     gram_pack(x + j, ld, NULL, rows, n - j < 16 ? n - j : 16, &b[(j - from) / 16]);
