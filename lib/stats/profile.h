@@ -17,6 +17,7 @@ leat_status lt_profile_category(leat_runtime *rt, const char *name, const char *
 leat_status lt_profile_sparse(leat_runtime *rt, const char *name, const double *nnz, const double *norm, int64_t n,
                               lt_profile **out, leat_error *err);
 void lt_profile_add(lt_profile *p, double v);                          /* NUMBER */
+void lt_profile_add_many(lt_profile *p, const double *v, int64_t n);   /* the same counts as one by one, faster */
 void lt_profile_add_label(lt_profile *p, const char *label, uint64_t n, int64_t times); /* CATEGORY; NULL: missing */
 void lt_profile_add_sparse(lt_profile *p, double nnz, double norm);
 void lt_profile_clear(lt_profile *p);                                  /* counts to 0, edges stay */
