@@ -42,7 +42,7 @@ static void scan_piece(void *arg, int64_t i) {
 
 static leat_status cut(csv_job *job, leat_error *err) {
   const char **bound = NULL;
-  leat_status st = lt_cut_lines(job->c->rt, job->from, job->to, &bound, &job->n, err);
+  leat_status st = lt_cut_lines(job->c->rt, job->from, job->to, job->c->piece, &bound, &job->n, err);
   if (st) return st;
   job->piece = lt_zarray(job->c->rt, (uint64_t)job->n, sizeof *job->piece);
   if (!job->piece) st = lt_fail_memory(err, (uint64_t)job->n * sizeof *job->piece, "the pieces of a file");

@@ -11,6 +11,7 @@
 
 static const lt_param_def svm_defs[] = {
     LT_READER_PARAMS("the first field is the target; its column is called label"),
+    LT_TEXT_PARAMS,
     {"index", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|0|1",
      "number of the first feature; auto: 1, unless an index 0 is seen", LT_SINCE_0_1},
 };
@@ -23,6 +24,7 @@ typedef struct svm {
   leat_runtime *rt;
   const char *name;
   int task;
+  int64_t piece;       /* bytes parsed by one task */
   int base;            /* 0 or 1; -1: not known yet */
   int known;           /* the schema is given or learned */
   int strict;          /* learned from a stream's window: wider rows are an error */
@@ -286,7 +288,7 @@ static leat_status svm_room(svm_job *job, int64_t entries, leat_error *err) {
 
 static leat_status cut_and_count(svm_job *job, int64_t row, int64_t line, int64_t *entries, leat_error *err) {
   const char **bound = NULL;
-  leat_status st = lt_cut_lines(job->f->rt, job->from, job->to, &bound, &job->n, err);
+  leat_status st = lt_cut_lines(job->f->rt, job->from, job->to, job->f->piece, &bound, &job->n, err);
   if (!st) {
     job->piece = lt_zarray(job->f->rt, (uint64_t)job->n, sizeof *job->piece);
     if (!job->piece) st = lt_fail_memory(err, (uint64_t)job->n * sizeof *job->piece, "the pieces of a file");
@@ -444,6 +446,7 @@ static leat_status svm_start(leat_runtime *rt, const leat_schema *s, const lt_so
   f->rt = rt;
   f->name = lt_source_name(src);
   f->task = lt_reader_task(p);
+  f->piece = lt_param_int(p, "piece_bytes");
   f->base = lt_param_is(p, "index", "0") ? 0 : lt_param_is(p, "index", "1") ? 1 : -1;
   f->label = f->qid = f->block = -1;
   const char *target = lt_param_str(p, "target");
