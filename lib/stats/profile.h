@@ -5,7 +5,9 @@
 #include "base/bytes.h"
 typedef struct lt_profile lt_profile;
 enum { LT_PROFILE_NUMBER = 1, LT_PROFILE_CATEGORY = 2, LT_PROFILE_SPARSE = 3 };
-/* A number's profile from a sample (any order, NaN and Inf allowed): edges are its equal-mass quantiles. */
+/* A number's profile from a sample (any order, NaN and Inf allowed), which is counted too. Edges: at most ten distinct
+ * values get a cell each; else cells of equal mass, where a value that holds more than its share has a cell of its own
+ * and the rest is spread over the others. Cells are [low, high), the last one with its upper edge. */
 leat_status lt_profile_number(leat_runtime *rt, const char *name, const double *sample, int64_t n, lt_profile **out,
                               leat_error *err);
 /* A category's profile: top 100 labels by count (ties by label). counts[n_labels], missing. */
