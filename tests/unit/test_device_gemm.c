@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,6 +271,40 @@ static void test_threads(void **unused) {
   }
 }
 
+/* Many callers of one runtime: more than it has threads, and than may be inside BLIS; all get the same bits. */
+typedef struct caller { const leat_device *dev; const float *a, *b, *want; float *c; int32_t wrong; } caller;
+static void *call(void *arg) {
+  caller *k = arg;
+  for (int i = 0; i < 10; i++) {
+    lt_gemm g = {200, 210, 220, 1, 0, k->a, k->b, k->c, 220, 1, 210, 1, 210, 1};
+    if (lt_device_gemm(k->dev, &g, NULL) || memcmp(k->c, k->want, 200 * 210 * sizeof(float))) k->wrong++;
+  }
+  return NULL;
+}
+
+static void test_many_callers(void **unused) {
+  (void)unused;
+  enum { CALLERS = 5 };
+  leat_runtime *rt = runtime(2);
+  matrix a = make(ROWS, 200, 220), b = make(ROWS, 220, 210), want = make(ROWS, 200, 210), c[CALLERS];
+  lt_gemm g = {200, 210, 220, 1, 0, a.at, b.at, want.at, 220, 1, 210, 1, 210, 1};
+  caller k[CALLERS];
+  pthread_t threads[CALLERS];
+  assert_int_equal(lt_device_gemm(device(rt, "cpu"), &g, NULL), LEAT_OK);
+  for (int i = 0; i < CALLERS; i++) {
+    c[i] = make(ROWS, 200, 210);
+    k[i] = (caller){device(rt, "cpu"), a.at, b.at, want.at, c[i].at, 0};
+    assert_int_equal(pthread_create(&threads[i], NULL, call, &k[i]), 0);
+  }
+  for (int i = 0; i < CALLERS; i++) {
+    assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(k[i].wrong, 0);
+    free(c[i].block);
+  }
+  free(a.block), free(b.block), free(want.block);
+  leat_runtime_free(rt);
+}
+
 /* Every allocation that a product needs fails once: MEMORY, nothing is lost, and the next try works. */
 typedef struct failing { int64_t left, alive; } failing;
 static void *failing_alloc(void *user, uint64_t size, uint64_t align) {
@@ -325,6 +360,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_gemm_shapes), cmocka_unit_test(test_gemv_shapes), cmocka_unit_test(test_repeated_rows),
       cmocka_unit_test(test_refused), cmocka_unit_test(test_special_numbers), cmocka_unit_test(test_double),
-      cmocka_unit_test(test_threads), cmocka_unit_test(test_memory_fails)};
+      cmocka_unit_test(test_threads), cmocka_unit_test(test_memory_fails),
+      cmocka_unit_test(test_many_callers)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
