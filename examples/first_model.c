@@ -12,7 +12,7 @@ int main(int argc, char **argv) {
   leat_model *made = NULL, *model = NULL;
   leat_predictor *predictor = NULL;
   /* one customer, as the columns come in the file; no encoding by hand */
-  const char *customer[] = { "coast", "3", "month-to-month", "fibre", "invoice", "74.90", "120.5", "4", "0" };
+  const char *customer[] = { "coast", "14", "month-to-month", "fibre", "card", "74.90", "120.5", "1", "0" };
   float leaves = 0;
   int failed =
       leat_runtime_create(NULL, &rt, &err) ||

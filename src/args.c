@@ -32,8 +32,8 @@ static const option_def option_defs[] = {
   { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tep" },
   { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tep" },
   { { "target", KEY_TARGET, "COL", 0, "What is to be predicted; a column is a name, or a number from 1 or, negative, "
-      "from the end", 2 }, "t" },
-  { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tep" },
+      "from the end", 2 }, "te" },
+  { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tp" },
   { { "weight", KEY_WEIGHT, "COL", 0, "How much a row counts", 2 }, "te" },
   { { "time", KEY_TIME, "COL", 0, "When the row was seen", 2 }, "t" },
   { { "ignore", KEY_IGNORE, "COL,...", 0, "Columns to leave out", 2 }, "t" },

@@ -97,10 +97,11 @@ int cli_runtime(const cli_args *a, leat_runtime **rt);
 int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev);
 /* Every --set into the first of the n parameter sets that has the name; an unknown name is wrong usage. */
 int cli_apply_sets(const cli_args *a, leat_params *const *sets, int n);
-/* Reader parameters for DATA (files[0] decides the format unless --format does), with the role options in. */
+/* Reader parameters for DATA (files[0] decides the format unless --format does), with the role options in; with_roles 0:
+ * target and key only, as a model's schema brings the others. */
 int cli_reader(const cli_args *a, leat_runtime *rt, const char *path, int with_roles, leat_params **out);
 /* Reads the n files as one dataset. schema NULL: kinds and roles are inferred. stream 1: in passes. */
-typedef struct cli_data { leat_dataset *set; struct cli_source *source; char *temporary; } cli_data;
+typedef struct cli_data { leat_dataset *set; struct cli_source *source; char *temporary; const char *labels; } cli_data;
 int cli_data_open(const cli_args *a, leat_runtime *rt, const leat_schema *schema, const leat_params *reader,
                   const char *const *files, int n, int stream, cli_data *out);
 void cli_data_close(cli_data *d);
@@ -112,8 +113,7 @@ char *cli_model_text(const leat_model *m, const char *name);
 int64_t cli_model_i64(const leat_model *m, const char *name);
 /* First column of a role, or -1. */
 int64_t cli_schema_role(const leat_schema *s, leat_role role);
-/* Makes the column of that name the KEY or WEIGHT of a model's schema; it is added when the model does not know it. */
-int cli_schema_set_key(leat_schema *s, const char *name);
+/* Makes the column of that name the WEIGHT of a model's schema; it is added when the model does not know it. */
 int cli_schema_set_weight(leat_schema *s, const char *name);
 
 /* ---- bytes of files, one after the other (input.c) */
@@ -124,6 +124,9 @@ cli_source *cli_source_open(const char *const *files, int n, int csv);
 int64_t cli_source_pull(void *source, void *buf, uint64_t cap); /* the signature leat_dataset_from_reader takes */
 /* Why the pull failed, "" if it did not. */
 const char *cli_source_error(const cli_source *s);
+/* Of several files: which one line `line` (from 1) of all the bytes that were given out came from, and its number in that
+ * file. NULL for one file. */
+const char *cli_source_line(const cli_source *s, int64_t line, int64_t *own);
 void cli_source_free(cli_source *s);
 /* How a file's first bytes say it is packed; -1 when it cannot be opened (message printed). */
 int cli_source_packing(const char *path, int *regular);

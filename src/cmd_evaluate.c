@@ -98,11 +98,6 @@ static int evaluate_file(evaluation *e, const char *path) {
   if (status) return status;
   if (leat_dataset_schema(d.set, &s, &err) || leat_batch_create(e->rt, s, &b, &err)) status = cli_fail_error(&err);
   int64_t target = s ? cli_schema_role(s, LEAT_ROLE_TARGET) : -1, weight = s ? cli_schema_role(s, LEAT_ROLE_WEIGHT) : -1;
-  if (!status && target < 0) {
-    char *name = cli_model_text(e->m, "target");
-    status = cli_fail("%s: the target column '%s' is not in it: evaluate needs labelled rows", path, name ? name : "");
-    free(name);
-  }
   for (int64_t got = 1; !status && got > 0;) {
     if (leat_dataset_next(d.set, BATCH_ROWS, b, &got, &err)) status = cli_data_failed(&d, &err);
     if (!status && got) status = add_batch(e, b, got, target, weight);
@@ -131,7 +126,6 @@ static int prepare(evaluation *e) {
         leat_predictor_shape(e->q, &in_cols, &e->n_out, &err) || leat_model_schema(e->m, &e->schema, &err))
       status = cli_fail_error(&err);
   leat_params_free(p);
-  if (!status && a->key) status = cli_schema_set_key(e->schema, a->key);
   if (!status && a->weight) status = cli_schema_set_weight(e->schema, a->weight);
   if (status) return status;
   e->n_classes = cli_model_i64(e->m, "n_classes");
@@ -226,8 +220,12 @@ int cmd_evaluate(const cli_args *a) {
     for (int i = 1; !status && i < a->n_files; i++) status = evaluate_file(&e, a->files[i]);
     cli_progress_end(&e.progress);
   }
-  if (!status && !e.rows)
-    status = cli_fail("%s: no row with a known label: evaluate needs labelled rows", a->files[1]);
+  if (!status && !e.rows) {
+    char *name = cli_model_text(e.m, "target");
+    status = cli_fail("%s: evaluate needs labelled rows, and no row has a label in '%s' that the model knows: name the "
+                      "column with --target COL", a->files[1], a->target ? a->target : name ? name : "");
+    free(name);
+  }
   if (!status) status = report(&e);
   for (int64_t k = 0; e.labels && k < e.n_classes; k++) free(e.labels[k].label);
   free(e.labels);

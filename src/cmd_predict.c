@@ -14,6 +14,7 @@ typedef struct predict_run {
   leat_params *reader;
   leat_predictor *q;
   const leat_device *dev;
+  int headed;               /* the first line is out */
   int64_t key;              /* column, or -1: the row's number */
   int64_t n_classes, n_out, rows;
   char **label;             /* of each class, quoted for CSV */
@@ -143,6 +144,8 @@ static int predict_file(predict_run *r, const char *path) {
   if (status) return status;
   if (leat_dataset_schema(d.set, &s, &err) || leat_batch_create(r->rt, s, &b, &err)) status = cli_fail_error(&err);
   r->key = s ? cli_schema_role(s, LEAT_ROLE_KEY) : -1;
+  if (!status && !r->headed) put_head(r);
+  r->headed = 1;
   for (int64_t got = 1; !status && got > 0;) {
     if (leat_dataset_next(d.set, BATCH_ROWS, b, &got, &err)) status = cli_data_failed(&d, &err);
     if (!status && got) status = predict_batch(r, b, got);
@@ -175,7 +178,6 @@ static int prepare(predict_run *r) {
       status = cli_fail_error(&err);
   leat_params_free(p);
   if (status) return status;
-  if (a->key) status = cli_schema_set_key(r->schema, a->key);
   r->n_classes = cli_model_i64(r->m, "n_classes");
   r->label = cli_alloc((size_t)(r->n_classes + 1) * sizeof *r->label);
   for (int64_t k = 0; k < r->n_classes; k++) {
@@ -195,7 +197,6 @@ static int predict_all(predict_run *r) {
   cli_catch_signals(NULL);
   cli_progress_begin(&r->progress, a);
   r->begun = cli_seconds();
-  put_head(r);
   for (int i = 1; !status && i < a->n_files; i++) status = predict_file(r, a->files[i]);
   cli_progress_end(&r->progress);
   if (status) {

@@ -18,7 +18,7 @@ typedef struct train_run {
   leat_dataset *train_own, *valid_own;
   leat_trainer *t;
   leat_model *m;
-  int64_t rows, cols, valid_rows, n_columns, *missing;
+  int64_t rows, valid_rows, n_columns, *missing;
   int64_t iterations, rows_seen;
   int resumed;
   double seconds;
@@ -145,7 +145,7 @@ static int read_data(train_run *r) {
   cli_error_init(&err);
   int status = cli_data_open(a, r->rt, NULL, r->reader, a->files, a->n_files, 0, &r->all);
   if (status) return status;
-  if (leat_dataset_schema(r->all.set, &r->schema, &err) || leat_dataset_shape(r->all.set, &r->rows, &r->cols, &err) ||
+  if (leat_dataset_schema(r->all.set, &r->schema, &err) || leat_dataset_shape(r->all.set, &r->rows, NULL, &err) ||
       leat_schema_count(r->schema, &r->n_columns, &err))
     return cli_fail_error(&err);
   if ((status = check_target(r)) != 0) return status;
@@ -164,6 +164,16 @@ static int read_data(train_run *r) {
 }
 
 /* ---- what was read */
+
+/* Numbers a row that are learned from; a text counts as one. */
+static int64_t count_features(const train_run *r) {
+  int64_t n = 0;
+  for (int64_t i = 0; i < r->n_columns; i++) {
+    leat_column_info info = { .struct_size = sizeof info };
+    if (leat_schema_column(r->schema, i, &info, NULL) == LEAT_OK && info.role == LEAT_ROLE_FEATURE) n += info.width;
+  }
+  return n;
+}
 
 static const char *train_task(const train_run *r) {
   int64_t target = cli_schema_role(r->schema, LEAT_ROLE_TARGET);
@@ -213,8 +223,8 @@ static void show_columns(const train_run *r) {
   }
   cli_table_print(t, stdout, 0);
   if (hidden) printf("... and %lld more features\n", (long long)hidden);
-  printf("\n%lld rows, %lld feature numbers a row, task %s", (long long)(r->rows + (r->a->holdout > 0 ? r->valid_rows : 0)),
-         (long long)r->cols, train_task(r));
+  printf("\n%lld rows, %lld features, task %s", (long long)(r->rows + (r->a->holdout > 0 ? r->valid_rows : 0)),
+         (long long)count_features(r), train_task(r));
   if (r->valid) printf("; %lld rows to train on, %lld to validate on", (long long)r->rows, (long long)r->valid_rows);
   puts("");
   fflush(stdout);
@@ -358,7 +368,7 @@ static int answer(train_run *r) {
   if (a->json) {
     status = cli_json_print(json_pack(
         "{s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:I,s:o,s:o,s:s,s:s,s:b,s:o}", "rows", (json_int_t)r->rows, "features",
-        (json_int_t)r->cols, "task", train_task(r), "model", a->model ? a->model : "linear", "iterations",
+        (json_int_t)count_features(r), "task", train_task(r), "model", a->model ? a->model : "linear", "iterations",
         (json_int_t)r->iterations, "seconds", cli_json_real(r->seconds), "rows_per_second", cli_json_real(speed),
         "peak_bytes", (json_int_t)peak, "train", train_metrics, "valid", valid_metrics, "file", a->output, "checksum",
         sum ? sum : "", "resumed", r->resumed, "columns", columns_json(r->schema, r->n_columns)));

@@ -142,13 +142,11 @@ int cli_reader(const cli_args *a, leat_runtime *rt, const char *path, int with_r
   if (e) return cli_fail_error(&err);
   int status = 0;
   if (a->header >= 0) status = set_role(p, format, "header", a->header ? "yes" : "no");
-  if (!status && with_roles) {
-    const char *const role[][2] = { { "target", a->target }, { "key", a->key }, { "weight", a->weight },
-      { "time", a->time }, { "ignore", a->ignore }, { "categorical", a->categorical }, { "text", a->text },
-      { "task", a->task } };
-    for (size_t i = 0; !status && i < sizeof role / sizeof role[0]; i++)
-      status = set_role(p, format, role[i][0], role[i][1]);
-  }
+  const char *const role[][2] = { { "target", a->target }, { "key", a->key }, { "weight", a->weight },
+    { "time", a->time }, { "ignore", a->ignore }, { "categorical", a->categorical }, { "text", a->text },
+    { "task", a->task } };
+  size_t n = with_roles ? sizeof role / sizeof role[0] : 2; /* a model's schema knows the others */
+  for (size_t i = 0; !status && i < n; i++) status = set_role(p, format, role[i][0], role[i][1]);
   if (status) {
     leat_params_free(p);
     p = NULL;
@@ -186,9 +184,27 @@ static int unpack_labels(const char *path, char **out) {
   return status;
 }
 
+/* Puts `with` for every `what` in the message: users know the file they named, not our temporary one. */
+static void rename_in(char *message, size_t cap, const char *what, const char *with) {
+  char *hit;
+  while (what && strcmp(what, with) != 0 && (hit = strstr(message, what)) != NULL) {
+    char *longer = cli_text("%.*s%s%s", (int)(hit - message), message, with, hit + strlen(what));
+    snprintf(message, cap, "%s", longer);
+    free(longer);
+    if (strstr(with, what)) return;
+  }
+}
+
 int cli_data_failed(const cli_data *d, const leat_error *err) {
+  leat_error e = *err;
+  long long line = 0;
   if (cli_source_error(d->source)[0]) return cli_fail("cannot read %s", cli_source_error(d->source));
-  return cli_fail_error(err);
+  if (d->temporary) rename_in(e.message, sizeof e.message, d->temporary, d->labels);
+  const char *at = strstr(e.message, "(line ");
+  int64_t own;
+  const char *file = at && sscanf(at, "(line %lld)", &line) == 1 ? cli_source_line(d->source, line, &own) : NULL;
+  if (file) return cli_fail("%s; that is line %lld of %s", e.message, (long long)own, file);
+  return cli_fail_error(&e);
 }
 
 static int open_packed(const cli_args *a, leat_runtime *rt, const leat_schema *schema, const leat_params *reader,
@@ -215,6 +231,7 @@ int cli_data_open(const cli_args *a, leat_runtime *rt, const leat_schema *schema
     if ((packing = cli_source_packing(files[i], &regular)) < 0) return CLI_FAILED;
   if (leat_params_copy(reader, &p, &err)) return cli_fail_error(&err);
   if (a->labels) {
+    out->labels = a->labels;
     status = unpack_labels(a->labels, &out->temporary);
     const char *labels = out->temporary ? out->temporary : a->labels;
     if (!status) status = set_role(p, "this", "labels", labels);
@@ -223,7 +240,7 @@ int cli_data_open(const cli_args *a, leat_runtime *rt, const leat_schema *schema
   if (stream && params_have(p, "stream")) leat_params_set_i64(p, "stream", 1, NULL);
   if (n == 1 && regular && packing != CLI_GZIP) {
     if (params_have(p, "map")) leat_params_set_i64(p, "map", packing == CLI_PLAIN, NULL);
-    if (leat_dataset_open(rt, schema, files[0], p, &out->set, &err)) status = cli_fail_error(&err);
+    if (leat_dataset_open(rt, schema, files[0], p, &out->set, &err)) status = cli_data_failed(out, &err);
   } else
     status = open_packed(a, rt, schema, p, files, n, out);
 out:
@@ -274,9 +291,9 @@ int64_t cli_schema_role(const leat_schema *s, leat_role role) {
   return -1;
 }
 
-static int set_column_role(leat_schema *s, const char *name, const char *option, leat_kind kind, leat_role role) {
+int cli_schema_set_weight(leat_schema *s, const char *name) {
   leat_error err;
-  int64_t index, old = cli_schema_role(s, role);
+  int64_t index, old = cli_schema_role(s, LEAT_ROLE_WEIGHT);
   cli_error_init(&err);
   if (old >= 0) leat_schema_set_role(s, old, LEAT_ROLE_IGNORE, NULL);
   leat_status e = leat_schema_find(s, name, &index, NULL);
@@ -284,18 +301,10 @@ static int set_column_role(leat_schema *s, const char *name, const char *option,
     leat_column_info info = { .struct_size = sizeof info };
     leat_schema_column(s, index, &info, NULL);
     if (info.role == LEAT_ROLE_FEATURE || info.role == LEAT_ROLE_TARGET)
-      return cli_fail("%s %s: the model uses this column as %s: choose another one", option, name,
+      return cli_fail("--weight %s: the model uses this column as %s: choose another one", name,
                       cli_role_name(info.role));
-    e = leat_schema_set_role(s, index, role, &err);
+    e = leat_schema_set_role(s, index, LEAT_ROLE_WEIGHT, &err);
   } else
-    e = leat_schema_add_column(s, name, kind, role, &err);
+    e = leat_schema_add_column(s, name, LEAT_NUMBER, LEAT_ROLE_WEIGHT, &err);
   return e ? cli_fail_error(&err) : 0;
-}
-
-int cli_schema_set_key(leat_schema *s, const char *name) {
-  return set_column_role(s, name, "--key", LEAT_ID, LEAT_ROLE_KEY);
-}
-
-int cli_schema_set_weight(leat_schema *s, const char *name) {
-  return set_column_role(s, name, "--weight", LEAT_NUMBER, LEAT_ROLE_WEIGHT);
 }

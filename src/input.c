@@ -26,6 +26,8 @@ struct cli_source {
   size_t head_at, head_size, head_cap;
   char *first_line;       /* of the first file, without its end of line */
   uint8_t last;           /* the last byte that was given out */
+  int64_t lines;          /* newlines that were given out */
+  int64_t *before, *skipped; /* a file: lines given out before it, lines of it that were left out */
   char error[512];
 };
 
@@ -212,17 +214,34 @@ static int skip_header(cli_source *s) {
   size_t end = nl ? (size_t)(nl - s->head) : s->head_size;
   size_t len = end - a;
   if (len && s->head[end - 1] == '\r') len--;
+  char *line = cli_text("%.*s", (int)len, (const char *)s->head + a);
   if (s->at == 0) {
-    s->first_line = cli_alloc(len + 1);
-    memcpy(s->first_line, s->head + a, len);
-  } else if (s->first_line && strlen(s->first_line) == len && memcmp(s->first_line, s->head + a, len) == 0 &&
-             (s->csv == 2 || names_only(s->first_line)))
-    s->head_at = nl ? end + 1 : end;
-  else if (s->csv == 2) {
-    source_fail(s, "its header is not that of the first file: expected the same columns");
-    return -1;
+    s->first_line = line;
+    return 1;
   }
-  return 1;
+  int header = s->csv == 2 || (s->first_line && names_only(s->first_line) && names_only(line));
+  if (header && s->first_line && strcmp(s->first_line, line) == 0) {
+    s->head_at = nl ? end + 1 : end;
+    for (size_t i = 0; i < s->head_at; i++) s->skipped[s->at] += s->head[i] == '\n';
+  } else if (header)
+    r = (int)source_fail(s, s->csv == 2 ? "its header is not that of the first file: expected the same columns"
+                                        : "its first line looks like a header, but is not that of the first file: expected "
+                                          "the same columns, or --no-header");
+  free(line);
+  return r;
+}
+
+static void count_lines(cli_source *s, const uint8_t *p, size_t n) {
+  if (s->n < 2) return;
+  for (const uint8_t *end = p + n; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++) s->lines++;
+}
+
+const char *cli_source_line(const cli_source *s, int64_t line, int64_t *own) {
+  if (!s || s->n < 2) return NULL;
+  int i = s->at < s->n ? s->at : s->n - 1;
+  while (i > 0 && s->before[i] >= line) i--;
+  *own = line - s->before[i] + s->skipped[i];
+  return s->files[i];
 }
 
 int64_t cli_source_pull(void *source, void *buf, uint64_t cap) {
@@ -234,8 +253,10 @@ int64_t cli_source_pull(void *source, void *buf, uint64_t cap) {
       if (s->csv && s->n > 1 && skip_header(s) < 0) return -1;
       if (s->at > 0 && s->last && s->last != '\n' && s->csv >= 0) { /* a file without a last end of line */
         *(uint8_t *)buf = s->last = '\n';
+        s->before[s->at] = ++s->lines;
         return 1;
       }
+      s->before[s->at] = s->lines;
     }
     int64_t got;
     if (s->head_at < s->head_size) {
@@ -249,6 +270,7 @@ int64_t cli_source_pull(void *source, void *buf, uint64_t cap) {
     if (got < 0) return -1;
     if (got > 0) {
       s->last = ((const uint8_t *)buf)[got - 1];
+      count_lines(s, buf, (size_t)got);
       return got;
     }
     close(s->fd);
@@ -266,6 +288,8 @@ cli_source *cli_source_open(const char *const *files, int n, int csv) {
   s->csv = csv;
   s->fd = -1;
   s->in = cli_alloc(CHUNK);
+  s->before = cli_alloc((size_t)n * sizeof *s->before);
+  s->skipped = cli_alloc((size_t)n * sizeof *s->skipped);
   return s;
 }
 
@@ -279,5 +303,7 @@ void cli_source_free(cli_source *s) {
   free(s->in);
   free(s->head);
   free(s->first_line);
+  free(s->before);
+  free(s->skipped);
   free(s);
 }

@@ -14,6 +14,7 @@ double cli_seconds(void) {
 
 void cli_progress_begin(cli_progress *p, const cli_args *a) {
   p->on = !a->quiet && isatty(STDERR_FILENO);
+  if (!a->output && isatty(STDOUT_FILENO) && a->command[0] == 'p') p->on = 0; /* predictions go to the same screen */
   p->begun = cli_seconds();
   p->shown = p->begun - 1;
 }

@@ -525,7 +525,8 @@ LEAT_API leat_status leat_trainer_metrics(leat_trainer *t, int64_t set, leat_met
  * leat_trainer_from_model goes on from it). Owner: caller. Errors: ARG, STATE (online: no row, or one class only), MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *err);
 /* Writes a checkpoint, atomically (temporary file, fsync, rename). Training that goes on from it gives the bytes of
- * training that was never stopped. Errors: ARG, STATE, IO, MEMORY, BUSY. Thread: owner. */
+ * training that was never stopped. It holds the last whole iteration: of one that has begun, the work is done again.
+ * Errors: ARG, STATE, IO, MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_trainer_save(leat_trainer *t, const char *path, leat_error *err);
 /* A trainer from a checkpoint; offline, set_data must follow. Owner: caller. Errors: ARG, IO, FORMAT, VERSION, MEMORY.
  * Thread: immutable. */
@@ -546,11 +547,13 @@ LEAT_API leat_status leat_model_save(const leat_model *m, const char *path, leat
 /* The package's bytes into buf. Errors: ARG, CAPACITY, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_model_save_bytes(const leat_model *m, void *buf, uint64_t cap, uint64_t *needed,
                                            leat_error *err);
-/* Integers: n_classes (0 regression), in_cols, out_cols, n_parameters, rows_trained, iterations, format_version.
+/* Integers: n_classes (0 regression), in_cols, out_cols, n_features (encoded), n_parameters, rows_trained, iterations,
+ * format_version.
  * Errors: ARG, NOT_FOUND. Thread: immutable. */
 LEAT_API leat_status leat_model_get_i64(const leat_model *m, const char *name, int64_t *value, leat_error *err);
-/* Texts: family, task (binary, multiclass, regression), target, checksum (hex), kernels, lineage, class:K (label of
- * class K), feature:J (name of encoded feature J). Errors: ARG, NOT_FOUND, CAPACITY. Thread: immutable. */
+/* Texts: family, task (binary, multiclass, regression), target, checksum (hex), kernels, lineage, library (version that
+ * made it), data (checksum of the training data, hex), class:K (label of class K), feature:J (name of encoded feature J),
+ * param:NAME (a hyper-parameter). Errors: ARG, NOT_FOUND, CAPACITY. Thread: immutable. */
 LEAT_API leat_status leat_model_get_text(const leat_model *m, const char *name, char *buf, uint64_t cap,
                                          uint64_t *needed, leat_error *err);
 /* Arrays: weights [outputs, encoded features] in units of the encoded features, intercept [outputs]. cap and needed

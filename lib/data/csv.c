@@ -7,6 +7,7 @@
 
 static const lt_param_def csv_defs[] = {
     LT_READER_PARAMS("column to learn"),
+    LT_TEXT_PARAMS,
     {"key", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column that names the row; not learned from", LT_SINCE_0_1},
     {"weight", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column with the row's weight", LT_SINCE_0_1},
     {"time", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column with the row's time; not learned from", LT_SINCE_0_1},
@@ -188,7 +189,7 @@ static int numbers_below(const lt_csv *c, const char *p, const char *end, int64_
 
 static int knows_names(const lt_csv *c, const leat_schema *s, int *numbered) {
   int any = 0;
-  *numbered = s->n > 0;
+  *numbered = s->n > 0; /* names made up for a file without a header */
   for (int64_t i = 0; i < s->n; i++) {
     int64_t k;
     const char *name = s->col[i].name;
@@ -217,6 +218,7 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
   const char *at = *data;
   *line = 1;
   c->task = lt_reader_task(p);
+  c->piece = lt_param_int(p, "piece_bytes");
   if (end - at >= 3 && !memcmp(at, "\xef\xbb\xbf", 3)) at += 3;
   leat_status st = check_text(c, at, end, err);
   if (!st) st = lt_tokens_split(c->rt, lt_param_str(p, "missing"), &c->missing, err);
@@ -235,7 +237,7 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
   if (st) return st;
   if (lt_param_is(p, "header", "yes")) c->has_header = 1;
   else if (lt_param_is(p, "header", "no")) c->has_header = 0;
-  else if (s && knows_names(c, s, &numbered)) c->has_header = 1;
+  else if (s && knows_names(c, s, &numbered)) c->has_header = !numbered || could == LINE_NAMES;
   else if (s && numbered) c->has_header = 0;
   else if (could == LINE_NAMES) c->has_header = doubled || !repeats(c, behind, end);
   else c->has_header = could == LINE_MIXED && !doubled && numbers_below(c, behind, end, word);

@@ -31,6 +31,7 @@ typedef struct lt_csv {
   int fixed;           /* labels are those of the schema; others are unseen */
   int64_t n_labels, n_texts;
   int task;
+  int64_t piece;       /* bytes parsed by one task */
 } lt_csv;
 
 /* ---- fields */

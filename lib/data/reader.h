@@ -38,11 +38,15 @@ enum { LT_SINCE_0_1 = 1 << 8 };
   {"stream", LEAT_PARAM_BOOL, "false", 0, 0, NULL, "read in passes with bounded memory", LT_SINCE_0_1},                           \
   {"chunk_rows", LEAT_PARAM_I64, "10000", 1, 100000000, NULL,                                                          \
    "kinds and labels of a stream are learned from its first rows, at least so many", LT_SINCE_0_1}
+/* and those of text */
+#define LT_TEXT_PARAMS                                                                                                 \
+  {"piece_bytes", LEAT_PARAM_I64, "1048576", 1, 1073741824, NULL,                                                      \
+   "text is parsed in parallel in pieces of about so many bytes; does not change the result", LT_SINCE_0_1}
 int lt_reader_task(const leat_params *p); /* LT_TASK_* */
 
-/* ---- text in pieces of about a MiB that end behind newlines: (*bounds)[i] .. (*bounds)[i + 1], *n pieces */
-leat_status lt_cut_lines(leat_runtime *rt, const char *from, const char *to, const char ***bounds, int64_t *n,
-                         leat_error *err);
+/* ---- text in pieces of about `piece` bytes that end behind newlines: (*bounds)[i] .. (*bounds)[i + 1], *n pieces */
+leat_status lt_cut_lines(leat_runtime *rt, const char *from, const char *to, int64_t piece, const char ***bounds,
+                         int64_t *n, leat_error *err);
 
 /* ---- text in passes: a format behind this table, a window of whole records held in memory (stream.c) */
 typedef struct lt_text_format {

@@ -3,11 +3,9 @@
 
 #include <string.h>
 
-enum { BLOCK = 1 << 21, PIECE = 1 << 20 };
-
-leat_status lt_cut_lines(leat_runtime *rt, const char *from, const char *to, const char ***bounds, int64_t *n,
-                         leat_error *err) {
-  int64_t most = (to - from) / PIECE + 2;
+leat_status lt_cut_lines(leat_runtime *rt, const char *from, const char *to, int64_t piece, const char ***bounds,
+                         int64_t *n, leat_error *err) {
+  int64_t most = (to - from) / piece + 2;
   const char **b = lt_array(rt, (uint64_t)most, sizeof *b);
   *n = 0;
   *bounds = b;
@@ -16,7 +14,7 @@ leat_status lt_cut_lines(leat_runtime *rt, const char *from, const char *to, con
   b[0] = p;
   while (p < to) {
     const char *q = NULL;
-    if (to - p > PIECE) q = memchr(p + PIECE - 1, '\n', (uint64_t)(to - (p + PIECE - 1)));
+    if (to - p > piece) q = memchr(p + piece - 1, '\n', (uint64_t)(to - (p + piece - 1)));
     p = q ? q + 1 : to;
     b[++*n] = p;
   }
@@ -29,7 +27,7 @@ typedef struct text_stream {
   void *self;
   lt_source *src;
   char *buf;             /* text [at, size) is not parsed yet */
-  uint64_t cap, at, size;
+  uint64_t cap, at, size, block_bytes;
   int ended;
   uint64_t skip;         /* bytes of the source before the first record */
   int64_t row, line;     /* of the text at `at` */
@@ -68,26 +66,22 @@ static leat_status fill(text_stream *x, uint64_t want, leat_error *err) {
   return st;
 }
 
-static const char *whole(const text_stream *x, int64_t *records) {
-  return x->format->whole(x->self, x->buf + x->at, x->buf + x->size, x->ended, records);
-}
-
-/* Parses the next whole records into block; when none are left, block stays NULL. */
+/* Parses the next whole records, of about block_bytes, into block; when none are left, block stays NULL. */
 static leat_status next_block(text_stream *x, leat_error *err) {
   lt_batch_free(x->block);
   x->block = NULL;
   x->given = 0;
   leat_status st = LEAT_OK;
-  for (uint64_t want = BLOCK; !st;) {
+  for (uint64_t want = x->block_bytes; !st; want *= 2) {
     if (x->size - x->at < want && !x->ended) st = fill(x, want, err);
     if (st) break;
+    uint64_t have = x->size - x->at < want ? x->size - x->at : want;
+    int last = x->ended && have == x->size - x->at;
     int64_t records, lines;
-    const char *from = x->buf + x->at, *to = whole(x, &records);
-    if (!records && x->ended) break;
-    if (!records) {
-      want = (x->size - x->at) * 2;
-      continue;
-    }
+    const char *from = x->buf + x->at;
+    const char *to = x->format->whole(x->self, from, from + have, last, &records);
+    if (!records && last) break;
+    if (!records) continue;
     st = x->format->parse(x->self, from, to, x->row, x->line, &x->block, &lines, err);
     if (st) break;
     x->at += (uint64_t)(to - from);
@@ -132,38 +126,37 @@ static leat_status stream_rewind(void *self, leat_error *err) {
   x->ended = 0;
   x->row = 1;
   x->line = x->first_line;
-  st = fill(x, x->skip > BLOCK ? x->skip : BLOCK, err);
+  st = fill(x, x->skip > x->block_bytes ? x->skip : x->block_bytes, err);
   if (!st && x->size < x->skip)
     st = lt_fail(err, LEAT_E_FORMAT, "%s: the file has become shorter", lt_source_name(x->src));
   if (!st) x->at = x->skip;
   return st;
 }
 
-/* The first window: at least `rows` records behind the header. */
+/* The first window: at least `rows` records behind the header, and enough to know the format by. */
 static leat_status first_window(text_stream *x, int64_t rows, leat_error *err) {
-  int64_t records = 0;
-  uint64_t want = BLOCK;
+  enum { LEAST = 1 << 21 };
+  int64_t records = 0, lines = 0;
+  uint64_t want = x->block_bytes > LEAST ? x->block_bytes : LEAST;
   leat_status st = fill(x, want, err);
   while (!st && !x->ended && !memchr(x->buf, '\n', x->size)) st = fill(x, want *= 2, err);
   if (st) return st;
-  const char *data = x->size ? x->buf : "";
-  const char *start = data;
-  st = x->format->head(x->self, &data, data + x->size, &x->line, err);
+  const char *data = x->size ? x->buf : "", *start = data, *end = data + x->size;
+  while (!x->ended && end[-1] != '\n') end--; /* no half line is looked at */
+  st = x->format->head(x->self, &data, end, &x->line, err);
   if (st) return st;
   x->skip = (uint64_t)(data - start);
   x->first_line = x->line;
   x->row = 1;
+  const char *from, *to;
   for (;;) {
-    x->at = x->skip;
-    whole(x, &records);
-    x->at = 0;
+    from = x->buf + x->skip;
+    to = x->format->whole(x->self, from, x->buf + x->size, x->ended, &records);
     if (x->ended || records >= rows) break;
     st = fill(x, want *= 2, err);
     if (st) return st;
   }
   x->at = x->skip;
-  const char *from = x->buf + x->at, *to = whole(x, &records);
-  int64_t lines = 0;
   st = x->format->plan(x->self, from, to, x->line, &x->block, &lines, err);
   if (st || !x->block) return st;
   x->at += (uint64_t)(to - from);
@@ -184,6 +177,7 @@ leat_status lt_text_stream(leat_runtime *rt, const lt_text_format *format, void 
   x->format = format;
   x->self = self;
   x->src = src;
+  x->block_bytes = 2 * (uint64_t)lt_param_int(p, "piece_bytes");
   leat_status st = first_window(x, lt_param_int(p, "chunk_rows"), err);
   if (st) {
     stream_free(x);

@@ -44,7 +44,7 @@ static leat_status run_buffer(run_state *s, int i, leat_error *err) {
   s->tensor[i].offset = (uint64_t)-v->low;
   if (size == 0) return LEAT_OK;
   if (t->buffer_wrap) st = t->buffer_wrap(s->device, base, size, &s->buffer[i], err);
-  if (st && t->buffer_alloc && t->queue_copy) {
+  if (st == LEAT_E_UNSUPPORTED && t->buffer_alloc && t->queue_copy) {
     s->buffer[i] = NULL;
     st = t->buffer_alloc(s->device, 0, size, 64, &s->buffer[i], err);
     if (st) return st;

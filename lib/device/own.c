@@ -45,7 +45,7 @@ static void own_tile(void *arg, int64_t index) {
   const own_job *job = arg;
   const lt_gemm *g = job->g;
   _Alignas(64) float a[OWN_ROWS / PANEL][LT_GRAM_ROWS * PANEL], b[LT_GRAM_ROWS * PANEL];
-  _Alignas(64) float total[OWN_ROWS][OWN_COLS] = {{0}}, sum[18 * PANEL]; /* 18: rows up to the next multiple of 6 */
+  _Alignas(64) float total[OWN_ROWS][OWN_COLS] = {{0}}, sum[PANEL * PANEL];
   int64_t i0 = index / job->cols * OWN_ROWS, j0 = index % job->cols * OWN_COLS;
   int64_t rows = at_most(g->m - i0, OWN_ROWS), cols = at_most(g->n - j0, OWN_COLS);
   for (int64_t k0 = 0; k0 < g->k && g->alpha != 0; k0 += LT_GRAM_ROWS) {

@@ -5,6 +5,7 @@
 #include "device/host_device.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { REGISTRY_MAX_DEVICES = 1024, REGISTRY_MAX_NAME = 64 };
@@ -90,20 +91,26 @@ static leat_status table_check(const leat_b_backend *t, const char *whence, leat
   return LEAT_OK;
 }
 
-static char *join(leat_runtime *rt, const char *left, const char *between, const char *right) {
-  uint64_t a = strlen(left), b = strlen(between), c = strlen(right);
-  char *s = lt_alloc(rt, a + b + c + 1);
-  if (!s) return NULL;
-  memcpy(s, left, a);
-  memcpy(s + a, between, b);
-  memcpy(s + a + b, right, c + 1);
-  return s;
+/* Names of leat's own in place of the plug-in's: "opencl:0", and "VENDOR MODEL" as vendor. */
+static leat_status device_name(leat_device *dev, leat_error *err) {
+  lt_backend *b = dev->backend;
+  const char *vendor = dev->props.vendor ? dev->props.vendor : "", *model = dev->props.name ? dev->props.name : "";
+  char name[REGISTRY_MAX_NAME + 32], maker[512];
+  snprintf(name, sizeof name, "%s:%lld", b->name, (long long)dev->index);
+  snprintf(maker, sizeof maker, "%s%s%s", vendor, *vendor && *model ? " " : "", model);
+  dev->name = lt_strdup(b->rt, b->built_in ? b->name : name);
+  dev->vendor = lt_strdup(b->rt, b->built_in ? vendor : maker);
+  if (!dev->name || !dev->vendor) return lt_fail_memory(err, sizeof name, "a device's name");
+  dev->props.struct_size = sizeof dev->props;
+  dev->props.name = dev->name;
+  dev->props.vendor = dev->vendor;
+  dev->props.backend = b->name;
+  if (!dev->props.driver) dev->props.driver = "";
+  return LEAT_OK;
 }
 
 static leat_status device_make(lt_backend *b, int64_t index, leat_device **out, leat_error *err) {
   leat_error said = fresh_error();
-  char digits[24];
-  uint64_t at = sizeof digits - 1;
   leat_device *dev = lt_zalloc(b->rt, sizeof *dev);
   if (!dev) return lt_fail_memory(err, sizeof *dev, "a device");
   if (lt_mutex_init(&dev->lock)) {
@@ -114,29 +121,9 @@ static leat_status device_make(lt_backend *b, int64_t index, leat_device **out, 
   dev->index = index;
   dev->props.struct_size = sizeof dev->props;
   leat_status st = b->table.device_props(b->table.self, index, &dev->props, &said);
-  if (st) {
-    st = plugin_failed(err, st, b->name, &said, "device_props failed");
-    goto fail;
-  }
-  digits[at] = 0;
-  do digits[--at] = (char)('0' + index % 10);
-  while ((index /= 10) > 0);
-  dev->name = b->built_in ? lt_strdup(b->rt, b->name) : join(b->rt, b->name, ":", digits + at);
-  const char *vendor = dev->props.vendor ? dev->props.vendor : "", *model = dev->props.name ? dev->props.name : "";
-  dev->vendor = b->built_in ? lt_strdup(b->rt, vendor) : join(b->rt, vendor, *vendor && *model ? " " : "", model);
-  if (!dev->name || !dev->vendor) {
-    st = lt_fail_memory(err, 64, "a device's name");
-    goto fail;
-  }
-  dev->props.struct_size = sizeof dev->props;
-  dev->props.name = dev->name;
-  dev->props.vendor = dev->vendor;
-  dev->props.backend = b->name;
-  if (!dev->props.driver) dev->props.driver = "";
-  *out = dev;
-  return LEAT_OK;
-fail:
-  device_drop(dev);
+  st = st ? plugin_failed(err, st, b->name, &said, "device_props failed") : device_name(dev, err);
+  if (st) device_drop(dev);
+  else *out = dev;
   return st;
 }
 
@@ -151,12 +138,9 @@ static leat_status backend_make(leat_runtime *rt, leat_backend_query_fn query, v
   memset(&table, 0, sizeof table);
   table.struct_size = sizeof table;
   leat_status st = query(LEAT_BACKEND_ABI_MAJOR, &b->host, &table, &said);
-  if (st) { /* it has nothing to close: it did not begin */
-    st = plugin_failed(err, st, whence, &said, "it refused to start and gave no reason");
-    goto fail;
-  }
-  st = table_check_size(&table, whence, err);
-  if (st) goto fail;
+  if (st) st = plugin_failed(err, st, whence, &said, "it refused to start and gave no reason");
+  else st = table_check_size(&table, whence, err);
+  if (st) goto fail; /* it did not begin, or cannot be called: there is nothing to close */
   memcpy(&b->table, &table, table.struct_size);
   st = table_check(&b->table, whence, err);
   if (st) goto fail;

@@ -81,7 +81,7 @@ static void vec_gram_ff(const float *x, int64_t ld, const float *d, double *h, i
   }
 }
 
-double lt_vec_dot_sparse(const int32_t *index, const float *value, const float *w, int64_t nnz) {
+static double vec_dot_sparse(const int32_t *index, const float *value, const float *w, int64_t nnz) {
   double s[4] = {0, 0, 0, 0};
   int64_t k = 0;
   if (!value) {
@@ -100,7 +100,7 @@ double lt_vec_dot_sparse(const int32_t *index, const float *value, const float *
   return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
-double lt_vec_dot_sparse_f64(const int32_t *index, const float *value, const double *w, int64_t nnz) {
+static double vec_dot_sparse_f64(const int32_t *index, const float *value, const double *w, int64_t nnz) {
   double s[4] = {0, 0, 0, 0};
   int64_t k = 0;
   if (!value) {
@@ -188,8 +188,8 @@ static const lt_vec vec_generic = {
     .gemv_t_ff = vec_gemv_t_ff,
     .gram_ff = vec_gram_ff,
     .panel_ff = vec_panel_ff,
-    .dot_sparse = lt_vec_dot_sparse,
-    .dot_sparse_f64 = lt_vec_dot_sparse_f64,
+    .dot_sparse = vec_dot_sparse,
+    .dot_sparse_f64 = vec_dot_sparse_f64,
     .axpy_sparse = lt_vec_axpy_sparse,
     .axpy_sparse_ff = lt_vec_axpy_sparse_ff,
     .exp_ff = vec_exp_ff,

@@ -30,7 +30,7 @@ typedef struct lt_vec {
    * and in order. Uses 40 KiB of stack. */
   void (*gram_ff)(const float *x, int64_t ld, const float *d, double *h, int64_t ldh, int64_t rows, int64_t n);
   /* sum[i][j] = sum_r a[r][i] * b[r][j] over `rows` <= LT_GRAM_ROWS rows of two packed panels of 16 columns (32-byte
-   * aligned), for i < m <= 16 (rows of sum up to the next multiple of 6 may be overwritten): the core of gram_ff, and of
+   * aligned), for i < m <= 16 (all 16 rows of sum may be overwritten): the core of gram_ff, and of
    * products that are too small for BLIS. In order, in float. */
   void (*panel_ff)(const float *a, const float *b, int64_t rows, int64_t m, float *sum);
   /* sum value[k] * w[index[k]] (value NULL: ones), in double, four sums by k mod 4. No index is checked. */

@@ -180,7 +180,11 @@ void lt_encode_free(lt_encode *b) {
 #define LOAD_NUMBERS(type, convert)                                                        \
   do {                                                                                     \
     const type *data = (const type *)v->data + from * v->row_stride;                       \
-    for (int64_t r = 0; r < n; r++)                                                        \
+    for (int64_t r = 0; width == 1 && r < n; r++) {                                        \
+      type raw = data[r * v->row_stride];                                                  \
+      x[r * ld] = (convert);                                                               \
+    }                                                                                      \
+    for (int64_t r = 0; width > 1 && r < n; r++)                                           \
       for (int64_t j = 0; j < width; j++) {                                                \
         type raw = data[r * v->row_stride + j * v->col_stride];                            \
         x[r * ld + j] = (convert);                                                         \
@@ -188,8 +192,8 @@ void lt_encode_free(lt_encode *b) {
   } while (0)
 
 /* width numbers of rows [from, from + n) of a number-like column; NaN when missing. */
-static void load_numbers(const lt_column *c, const lt_col *v, int64_t width, int64_t from, int64_t n, double *x,
-                         int64_t ld) {
+void lt_column_numbers(const lt_column *c, const lt_col *v, int64_t width, int64_t from, int64_t n, double *x,
+                       int64_t ld) {
   if (!v->data) {
     for (int64_t r = 0; r < n; r++)
       for (int64_t j = 0; j < width; j++) x[r * ld + j] = NAN;
@@ -221,7 +225,7 @@ void lt_encode_numbers(const lt_encode *b, const lt_rows *rows, int64_t from, in
     const lt_bound *u = &b->part[k];
     const lt_col *v = &rows->col[u->column];
     if (u->how == LT_HOW_NUMBER) {
-      load_numbers(&b->schema->col[u->column], v, p->width, from, n, x + p->slot, ld);
+      lt_column_numbers(&b->schema->col[u->column], v, p->width, from, n, x + p->slot, ld);
     } else {
       for (int64_t r = 0; r < n; r++) x[r * ld + p->slot] = label_number(u, v, from + r);
     }
@@ -245,7 +249,7 @@ void lt_encode_dense(const lt_encode *b, const lt_rows *rows, int64_t from, int6
           lt_col part = *v; /* the block's columns from j0 */
           uint64_t size = v->dtype == LEAT_F64 || v->dtype == LEAT_I64 ? 8 : v->dtype == LEAT_U8 ? 1 : 4;
           if (v->data) part.data = (const char *)v->data + j0 * v->col_stride * (int64_t)size;
-          load_numbers(&b->schema->col[u->column], &part, w, from + r0, m, x, w);
+          lt_column_numbers(&b->schema->col[u->column], &part, w, from + r0, m, x, w);
         } else {
           for (int64_t r = 0; r < m; r++) x[r] = label_number(u, v, from + r0 + r);
         }
@@ -287,7 +291,7 @@ int64_t lt_encode_code(const lt_encode *b, int64_t k, const lt_rows *rows, int64
   }
   if (u->how == LT_HOW_NUMBER_CODE) {
     double x = NAN;
-    load_numbers(&b->schema->col[u->column], v, 1, r, 1, &x, 1);
+    lt_column_numbers(&b->schema->col[u->column], v, 1, r, 1, &x, 1);
     return isnan(x) ? unseen : number_code(u, x, unseen);
   }
   if (!v->text) return unseen;

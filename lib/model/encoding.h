@@ -58,6 +58,8 @@ struct lt_encode {
 };
 /* Raw numbers of rows [from, from + n): x[r * ld + dense slot], NaN when missing (infinities stay). */
 void lt_encode_numbers(const lt_encode *b, const lt_rows *rows, int64_t from, int64_t n, double *x, int64_t ld);
+/* `width` numbers of rows [from, from + n) of a number-like column: x[r * ld + j], NaN when missing. */
+void lt_column_numbers(const lt_column *c, const lt_col *v, int64_t width, int64_t from, int64_t n, double *x, int64_t ld);
 /* The code of part k (a CATEGORY) in [0, n_labels]; n_labels is unseen and missing. */
 int64_t lt_encode_code(const lt_encode *b, int64_t k, const lt_rows *rows, int64_t r);
 /* The text of part k (TEXT). */

@@ -34,7 +34,7 @@ void lt_model_free(const leat_model *model) {
   lt_schema_free(m->schema);
   lt_params_free(m->settings);
   for (int64_t i = 0; i < m->n_profiles; i++) lt_profile_free(m->profile[i]);
-  void *all[] = {m->profile, m->golden_out, m->lineage, m->kernels, m->library, m->package};
+  void *all[] = {m->profile, m->golden_out, m->lineage, m->kernels, m->library, m->data, m->package};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) lt_free(rt, all[i]);
   lt_free(rt, m);
   lt_runtime_unref(rt);
@@ -130,12 +130,15 @@ static leat_status model_take_parts(leat_model *m, const lt_model_parts *parts, 
   m->family = parts->family;
   m->rows_trained = parts->rows_trained;
   m->iterations = parts->iterations;
-  m->data_checksum = parts->data_checksum;
+  const uint64_t data[2] = {parts->data_checksum, 0};
+  char hex[33];
+  lt_hex128(data, hex);
+  m->data = lt_strdup(rt, hex + 16);
   m->lineage = lt_strdup(rt, parts->lineage ? parts->lineage : "");
   m->kernels = lt_strdup(rt, lt_vec_get()->name);
   m->library = lt_strdup(rt, LT_LIBRARY_VERSION);
   m->profile = lt_zarray(rt, (uint64_t)parts->n_profiles, sizeof *m->profile);
-  if (!m->lineage || !m->kernels || !m->library || !m->profile) return lt_fail_memory(err, 64, "a model");
+  if (!m->lineage || !m->kernels || !m->library || !m->data || !m->profile) return lt_fail_memory(err, 64, "a model");
   leat_status st = lt_encoder_copy(parts->encoder, &m->encoder, err);
   if (!st) st = parts->family->copy(parts->params, &m->params, err);
   if (!st) st = lt_params_copy(parts->settings, &m->settings, err);
@@ -252,14 +255,15 @@ static leat_status model_feature(const leat_model *m, const char *number, char *
 leat_status lt_model_get_text(const leat_model *m, const char *name, char *buf, uint64_t cap, uint64_t *needed,
                               leat_error *err) {
   static const char *const names[] = {"family", "task",    "target",  "checksum", "kernels",
-                                      "lineage", "library", "class:0", "feature:0", "param:l2"};
+                                      "lineage", "library", "data",    "class:0", "feature:0", "param:l2"};
   *needed = 0;
   if (strncmp(name, "class:", 6) == 0) return model_class(m, name + 6, buf, cap, needed, err);
   if (strncmp(name, "feature:", 8) == 0) return model_feature(m, name + 8, buf, cap, needed, err);
   if (strncmp(name, "param:", 6) == 0) return lt_params_get_text(m->settings, name + 6, buf, cap, needed, err);
   int64_t target = lt_schema_role(m->schema, LEAT_ROLE_TARGET), k = m->task.n_classes;
   const char *values[] = {m->family->name, k == 0 ? "regression" : k == 2 ? "binary" : "multiclass",
-                          target >= 0 ? m->schema->col[target].name : "", m->checksum, m->kernels, m->lineage, m->library};
+                          target >= 0 ? m->schema->col[target].name : "", m->checksum, m->kernels, m->lineage, m->library,
+                          m->data};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
     if (strcmp(names[i], name) == 0) return lt_give_text(values[i], strlen(values[i]), buf, cap, needed, err);
   return model_unknown(name, names, (int64_t)(sizeof names / sizeof names[0]), "text", err);

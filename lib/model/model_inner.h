@@ -21,8 +21,7 @@ struct leat_model {
   int64_t n_golden;
   lt_task task;
   int64_t n_parameters, rows_trained, iterations, version;
-  char *lineage, *kernels, *library;
-  uint64_t data_checksum;
+  char *lineage, *kernels, *library, *data; /* data: its checksum, 16 hex digits */
   char checksum[33];
   lt_encode *bind, *bind_features;
   lt_plan *plan;             /* predictors fork it */

@@ -26,9 +26,6 @@ static void package_number(lt_put *w, const char *key, int64_t value) {
 }
 
 static void write_manifest(const leat_model *m, lt_put *w) {
-  char sum[33];
-  const uint64_t parts[2] = {0, m->data_checksum};
-  lt_hex128(parts, sum);
   lt_put_u64(w, 8);
   package_pair(w, "family", m->family->name);
   package_pair(w, "task", package_task(&m->task));
@@ -37,7 +34,7 @@ static void write_manifest(const leat_model *m, lt_put *w) {
   package_number(w, "rows", m->rows_trained);
   package_number(w, "iterations", m->iterations);
   package_pair(w, "lineage", m->lineage);
-  package_pair(w, "data", sum + 16);
+  package_pair(w, "data", m->data);
 }
 
 static void write_settings(const leat_model *m, lt_put *w) {
@@ -128,6 +125,7 @@ static leat_status read_manifest(package_reader *p, lt_get *r) {
     else if (strcmp(key, "library") == 0) keep = &m->library;
     else if (strcmp(key, "kernels") == 0) keep = &m->kernels;
     else if (strcmp(key, "lineage") == 0) keep = &m->lineage;
+    else if (strcmp(key, "data") == 0) keep = &m->data;
     else if (strcmp(key, "rows") == 0 && !lt_parse_i64(value, end, &m->rows_trained)) lt_get_fail(r, LEAT_E_FORMAT);
     else if (strcmp(key, "iterations") == 0 && !lt_parse_i64(value, end, &m->iterations)) lt_get_fail(r, LEAT_E_FORMAT);
     if (keep && *keep) lt_get_fail(r, LEAT_E_FORMAT); /* twice */
@@ -135,7 +133,7 @@ static leat_status read_manifest(package_reader *p, lt_get *r) {
     else lt_free(m->rt, value);
     lt_free(m->rt, key);
   }
-  if (!r->failed && (!p->task || !m->library || !m->kernels || !m->lineage || m->rows_trained < 0 || m->iterations < 0))
+  if (!r->failed && (!p->task || !m->library || !m->kernels || !m->lineage || !m->data || m->rows_trained < 0 || m->iterations < 0))
     lt_get_fail(r, LEAT_E_FORMAT);
   if (!r->failed && !m->family)
     return lt_fail(p->err, LEAT_E_VERSION, "%s: the model's family is not known to this version of leat", p->name);

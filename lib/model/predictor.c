@@ -1,6 +1,8 @@
 /* Predictors. Every entry point ends in the family's plan, which has one order of operations: the same values give the
  * same bits however a row arrives. Calls of many rows go through it tile by tile, so that no memory depends on how many. */
 #include "model/predictor.h"
+#include "base/number.h"
+#include "data/store.h" /* how a reader takes a field: one rule for all */
 #include "model/model_inner.h"
 #include <float.h>
 #include <math.h>
@@ -20,7 +22,8 @@ struct leat_predictor {
   const lt_family *family;
   lt_plan *plan;
   int64_t in_cols, out_cols, tile, max_text;
-  int32_t foreign_device;
+  int32_t foreign_device, has_text;
+  const char *block;         /* a column that strings cannot give, or NULL */
   double *y;                 /* [tile, out_cols] */
   double *row;               /* [in_cols], unless the model takes no numbers */
   leat_batch *text;          /* of the model's feature columns: one row of strings */
@@ -32,6 +35,11 @@ struct leat_predictor {
 
 static leat_status predictor_alloc(leat_predictor *q, leat_error *err) {
   const leat_model *m = q->m;
+  for (int64_t i = 0; i < m->features->n; i++) {
+    const lt_column *c = &m->features->col[i];
+    if (c->width > 1 || c->sparse) q->block = c->name;
+    if (c->kind == LEAT_TEXT) q->has_text = 1;
+  }
   uint64_t n_y = (uint64_t)(q->tile * q->out_cols);
   uint64_t n_row = m->encoder->sparse_part >= 0 ? 1 : (uint64_t)q->in_cols;
   q->y = lt_zarray(q->rt, n_y, sizeof(double));
@@ -92,8 +100,7 @@ lt_owner *lt_predictor_owner(leat_predictor *q) { return &q->owner; }
 /* One row of strings with the longest texts, taken out again: the batch keeps the memory. */
 static leat_status reserve_text(leat_predictor *q, leat_error *err) {
   const leat_schema *s = q->m->features;
-  for (int64_t i = 0; i < s->n; i++)
-    if (s->col[i].width > 1 || s->col[i].sparse) return LEAT_OK; /* no row of strings for this model */
+  if (q->block) return LEAT_OK; /* no row of strings for this model */
   char *longest = lt_alloc(q->rt, (uint64_t)q->max_text + 1);
   const char **field = lt_array(q->rt, (uint64_t)s->n, sizeof *field);
   leat_status st = LEAT_OK;
@@ -335,6 +342,37 @@ leat_status lt_predictor_one_sparse(leat_predictor *q, const int32_t *idx, const
   return LEAT_OK;
 }
 
+/* A row of strings as numbers and codes, by the readers' own rules for a field. 0 when a field is not what it must be:
+ * then the long way tells what and where. */
+static int text_numbers(leat_predictor *q, const char *const *fields) {
+  const leat_schema *s = q->m->features;
+  double *to = q->row;
+  for (int64_t i = 0; i < s->n; i++) {
+    const lt_column *c = &s->col[i];
+    const char *t = fields[i] ? fields[i] : "";
+    uint64_t n = strlen(t);
+    double v = NAN;
+    while (n && (*t == ' ' || *t == '\t')) t++, n--;
+    while (n && (t[n - 1] == ' ' || t[n - 1] == '\t')) n--;
+    if (c->kind == LEAT_ID) continue;
+    if (c->kind == LEAT_CATEGORY) {
+      v = (double)lt_label_code(c, t, n);
+    } else if (n && c->kind == LEAT_NUMBER) {
+      if (!lt_parse_f64(t, t + n, &v)) return 0;
+    } else if (n && c->kind == LEAT_BOOL) {
+      int b = lt_parse_bool(t, n);
+      if (b < 0) return 0;
+      v = (double)b;
+    } else if (n) {
+      int64_t ns = 0;
+      if (!lt_parse_time(t, t + n, &ns)) return 0;
+      v = (double)ns;
+    }
+    *to++ = v;
+  }
+  return 1;
+}
+
 leat_status lt_predictor_one_text(leat_predictor *q, const char *const *fields, uint64_t n, float *out, uint64_t cap,
                                   leat_error *err) {
   const leat_schema *s = q->m->features;
@@ -343,15 +381,17 @@ leat_status lt_predictor_one_text(leat_predictor *q, const char *const *fields, 
   if (n != (uint64_t)s->n)
     return lt_fail(err, LEAT_E_SHAPE, "%llu fields are given, the model has %lld feature columns", (unsigned long long)n,
                    (long long)s->n);
-  for (int64_t i = 0; i < s->n; i++)
-    if (s->col[i].width > 1 || s->col[i].sparse)
-      return lt_fail(err, LEAT_E_UNSUPPORTED, "block '%s' cannot be given as strings: use numbers, a sparse row or a batch",
-                     s->col[i].name);
-  lt_batch_clear(q->text);
-  leat_status st = lt_batch_add_text(q->text, fields, n, err);
-  if (st) return st;
-  lt_batch_rows(q->text, &v);
-  st = q->family->plan_rows(q->plan, q->m->bind_features, &v, 0, 1, q->y, err);
+  if (q->block)
+    return lt_fail(err, LEAT_E_UNSUPPORTED, "block '%s' cannot be given as strings: use numbers, a sparse row or a batch",
+                   q->block);
+  leat_status st = LEAT_OK;
+  if (q->has_text || !text_numbers(q, fields) || q->family->plan_one_f64(q->plan, q->row, q->y)) {
+    lt_batch_clear(q->text);
+    st = lt_batch_add_text(q->text, fields, n, err);
+    if (st) return st;
+    lt_batch_rows(q->text, &v);
+    st = q->family->plan_rows(q->plan, q->m->bind_features, &v, 0, 1, q->y, err);
+  }
   for (int64_t k = 0; k < q->out_cols && !st; k++) out[k] = predictor_float(q->y[k]);
   return st;
 }

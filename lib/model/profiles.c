@@ -1,11 +1,12 @@
 /* Reference profiles of a data set, and its golden rows. */
 #include "model/profiles.h"
+#include "model/encoding.h"
 #include "base/number.h"
 #include "base/rng.h"
 #include <math.h>
 #include <string.h>
 
-enum { PROFILE_SAMPLE = 20000, PROFILE_TILE = 4096, PROFILE_GOLDEN = 16 };
+enum { PROFILE_SAMPLE = 20000, PROFILE_TILE = 4096, PROFILE_STRIP = 256, PROFILE_GOLDEN = 16 };
 
 typedef struct profile_item { int64_t column, element; int32_t type; int64_t count_at; } profile_item;
 
@@ -180,27 +181,45 @@ static leat_status profile_cells(profile_fit *f, leat_batch *scratch, leat_error
 
 /* ---------------------------------------------------------------------------------------------- counts over all rows */
 
-static void profile_count_rows(const profile_fit *f, const lt_rows *v, lt_profile **profile, int64_t *count) {
+/* Element `element` of rows [from, from + n) of a column. */
+static void profile_count_numbers(const lt_column *c, const lt_col *v, int64_t element, int64_t from, int64_t n,
+                                  lt_profile *p) {
+  double x[PROFILE_STRIP];
+  lt_col one = *v;
+  int64_t size = v->dtype == LEAT_F64 || v->dtype == LEAT_I64 ? 8 : v->dtype == LEAT_U8 ? 1 : 4;
+  if (one.data) one.data = (const char *)v->data + element * v->col_stride * size;
+  lt_column_numbers(c, &one, 1, from, n, x, 1);
+  lt_profile_add_many(p, x, n);
+}
+
+/* Strip by strip: a strip of a block stays in the cache while its columns are taken one by one. */
+static void profile_count_strip(const profile_fit *f, const lt_rows *v, int64_t from, int64_t rows, lt_profile **profile,
+                                int64_t *count) {
   for (int64_t k = 0; k < f->n; k++) {
     const profile_item *t = &f->item[k];
     const lt_column *c = &f->s->col[t->column];
     const lt_col *col = &v->col[t->column];
     if (t->type == LT_PROFILE_NUMBER) {
-      for (int64_t r = 0; r < v->n; r++) lt_profile_add(profile[k], lt_col_number(c, col, r, t->element));
+      profile_count_numbers(c, col, t->element, from, rows, profile[k]);
     } else if (t->type == LT_PROFILE_SPARSE) {
-      for (int64_t r = 0; r < v->n; r++) {
+      for (int64_t r = from; r < from + rows; r++) {
         double nnz, norm;
         profile_row_norm(col, r, &nnz, &norm);
         lt_profile_add_sparse(profile[k], nnz, norm);
       }
     } else {
       int64_t n = lt_dict_count(c->labels), *to = count + t->count_at;
-      for (int64_t r = 0; r < v->n; r++) {
+      for (int64_t r = from; r < from + rows; r++) {
         int32_t code = col->data ? ((const int32_t *)col->data)[r * col->row_stride] : LT_MISSING;
         to[code >= 0 && code < n ? code : code == LT_UNSEEN ? n : n + 1]++;
       }
     }
   }
+}
+
+static void profile_count_rows(const profile_fit *f, const lt_rows *v, lt_profile **profile, int64_t *count) {
+  for (int64_t r = 0; r < v->n; r += PROFILE_STRIP)
+    profile_count_strip(f, v, r, v->n - r < PROFILE_STRIP ? v->n - r : PROFILE_STRIP, profile, count);
 }
 
 static void profile_count_task(void *arg, int64_t index) {

@@ -5,7 +5,9 @@
 #include "base/bytes.h"
 typedef struct lt_profile lt_profile;
 enum { LT_PROFILE_NUMBER = 1, LT_PROFILE_CATEGORY = 2, LT_PROFILE_SPARSE = 3 };
-/* A number's profile from a sample (any order, NaN and Inf allowed): edges are its equal-mass quantiles. */
+/* A number's profile from a sample (any order, NaN and Inf allowed), which is counted too. Edges: at most ten distinct
+ * values get a cell each; else cells of equal mass, where a value that holds more than its share has a cell of its own
+ * and the rest is spread over the others. Cells are [low, high), the last one with its upper edge. */
 leat_status lt_profile_number(leat_runtime *rt, const char *name, const double *sample, int64_t n, lt_profile **out,
                               leat_error *err);
 /* A category's profile: top 100 labels by count (ties by label). counts[n_labels], missing. */
@@ -15,6 +17,7 @@ leat_status lt_profile_category(leat_runtime *rt, const char *name, const char *
 leat_status lt_profile_sparse(leat_runtime *rt, const char *name, const double *nnz, const double *norm, int64_t n,
                               lt_profile **out, leat_error *err);
 void lt_profile_add(lt_profile *p, double v);                          /* NUMBER */
+void lt_profile_add_many(lt_profile *p, const double *v, int64_t n);   /* the same counts as one by one, faster */
 void lt_profile_add_label(lt_profile *p, const char *label, uint64_t n, int64_t times); /* CATEGORY; NULL: missing */
 void lt_profile_add_sparse(lt_profile *p, double nnz, double norm);
 void lt_profile_clear(lt_profile *p);                                  /* counts to 0, edges stay */

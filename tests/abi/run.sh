@@ -58,7 +58,7 @@ if gcc -std=c11 -Wall -Werror -Iinclude -fsyntax-only tests/abi/offsets.c; then 
 flags="-std=c11 -Wall -Wextra -Werror -g"
 old=tests/abi/v0_1
 # shellcheck disable=SC2086
-if gcc $flags -I$old $old/consumer.c -o "$work/consumer" -L"$build" -lleat -Wl,-rpath,"$PWD/$build" &&
+if gcc $flags -I$old $old/consumer.c -o "$work/consumer" -L"$build" -lleat -Wl,-rpath,"$(realpath "$build")" &&
   gcc $flags -fPIC -shared -fvisibility=hidden -I$old $old/plugin.c -o "$work/plugin.so" &&
   "$work/consumer" "$work/plugin.so"; then pass "5 frozen host and plug-in of 0.1"
 else fail "5 frozen host and plug-in of 0.1"; fi

@@ -1,4 +1,11 @@
 # Bad and odd input: a clear error with status 1, or a documented behaviour. Sourced by run.sh.
+"$leat" generate churn --rows 50 -o f1.csv -q; "$leat" generate churn --rows 50 --seed 2 -o f2.csv -q
+sed -i '7s/.*/1,2,3/' f2.csv
+call 1 'line 7 of f2.csv' 'a ragged row in the second of two files' "$leat" train f1.csv f2.csv --target churn -o no.leat
+sed '1s/region/area/' f2.csv >f3.csv
+call 1 "f3.csv.*(header|columns)" 'two files with different headers, --header' "$leat" train f1.csv f3.csv --header --target churn -o no.leat
+printf 'short' >short-idx1-ubyte && gzip -f short-idx1-ubyte
+call 1 'short-idx1-ubyte.gz' 'packed labels that are none: the user'"'"'s file is named' "$leat" train x-idx3-ubyte --labels short-idx1-ubyte.gz -o no.leat
 : >empty.csv
 call 1 'empty' 'an empty file' "$leat" train empty.csv --target y -o no.leat
 echo 'a,b,y' >head.csv

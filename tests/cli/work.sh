@@ -95,6 +95,10 @@ cmp -s p.csv p2.csv && ok 'columns are found by name, wherever they stand' || ba
 "$leat" predict m.leat present.csv --key region >p2.csv 2>err
 [ $? -eq 1 ] && ok '--key on a feature column is refused' || bad '--key on a feature column is refused'
 call 1 'evaluate needs labelled rows' 'evaluate without labels' "$leat" evaluate m.leat unlabelled.csv
+call 0 '' 'evaluate --target names the labels' sh -c "sed '1s/churn/left/' present.csv >left.csv && '$leat' evaluate m.leat left.csv --target left"
+sed 1d present.csv >nohead.csv
+"$leat" predict m.leat nohead.csv >p2.csv
+cmp -s p.csv p2.csv && ok 'without a header the columns of the model come in its order' || bad 'without a header the columns of the model come in its order' "$(head -2 p2.csv)"
 call 0 '' 'predict --json' "$leat" predict m.leat present.csv -o p3.csv --json
 check 'predict --json has its keys' json out rows rows_per_second
 check 'quotes in keys are doubled' python3 - "$leat" <<'PY'

@@ -36,7 +36,7 @@ static leat_status open_with(leat_runtime *rt, const uint8_t *data, size_t size,
   static const char *const specs[] = {"reader/csv", "reader/svmlight", "reader/npy", "reader/idx"};
   source s = {data + 2, size - 2, 0, piece};
   leat_params *p = NULL;
-  if (leat_params_create(rt, specs[data[0] & 3], &p, err) != LEAT_OK) return LEAT_E_NOT_FOUND;
+  must(leat_params_create(rt, specs[data[0] & 3], &p, err) == LEAT_OK, err->message);
   if ((data[0] & 3) == 0) {
     if (data[0] & 4) (void)leat_params_set_text(p, "target", "-1", err);
     if (data[0] & 8) (void)leat_params_set_text(p, "text", "1", err);

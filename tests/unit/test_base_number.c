@@ -282,6 +282,12 @@ static void test_shortest(void **state) {
       }
     }
   }
+}
+
+static void test_shortest_f32(void **state) {
+  (void)state;
+  char buf[32], print[64];
+  int64_t count = rounds(300000);
   for (int64_t i = 0; i < count; i++) {
     uint32_t r = (uint32_t)next_random();
     if (i < 600) r = (uint32_t)i << 23;
@@ -424,7 +430,7 @@ static void test_locale(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_powers),  cmocka_unit_test(test_known),    cmocka_unit_test(test_refused), cmocka_unit_test(test_scan),
-      cmocka_unit_test(test_random),  cmocka_unit_test(test_shortest), cmocka_unit_test(test_fixed),   cmocka_unit_test(test_integers),
+      cmocka_unit_test(test_random),  cmocka_unit_test(test_shortest), cmocka_unit_test(test_shortest_f32), cmocka_unit_test(test_fixed),   cmocka_unit_test(test_integers),
       cmocka_unit_test(test_time),    cmocka_unit_test(test_locale)};
   return cmocka_run_group_tests(tests, guard_page, NULL);
 }

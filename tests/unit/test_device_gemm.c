@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,10 +271,96 @@ static void test_threads(void **unused) {
   }
 }
 
+/* Many callers of one runtime: more than it has threads, and than may be inside BLIS; all get the same bits. */
+typedef struct caller { const leat_device *dev; const float *a, *b, *want; float *c; int32_t wrong; } caller;
+static void *call(void *arg) {
+  caller *k = arg;
+  for (int i = 0; i < 10; i++) {
+    lt_gemm g = {200, 210, 220, 1, 0, k->a, k->b, k->c, 220, 1, 210, 1, 210, 1};
+    if (lt_device_gemm(k->dev, &g, NULL) || memcmp(k->c, k->want, 200 * 210 * sizeof(float))) k->wrong++;
+  }
+  return NULL;
+}
+
+static void test_many_callers(void **unused) {
+  (void)unused;
+  enum { CALLERS = 5 };
+  leat_runtime *rt = runtime(2);
+  matrix a = make(ROWS, 200, 220), b = make(ROWS, 220, 210), want = make(ROWS, 200, 210), c[CALLERS];
+  lt_gemm g = {200, 210, 220, 1, 0, a.at, b.at, want.at, 220, 1, 210, 1, 210, 1};
+  caller k[CALLERS];
+  pthread_t threads[CALLERS];
+  assert_int_equal(lt_device_gemm(device(rt, "cpu"), &g, NULL), LEAT_OK);
+  for (int i = 0; i < CALLERS; i++) {
+    c[i] = make(ROWS, 200, 210);
+    k[i] = (caller){device(rt, "cpu"), a.at, b.at, want.at, c[i].at, 0};
+    assert_int_equal(pthread_create(&threads[i], NULL, call, &k[i]), 0);
+  }
+  for (int i = 0; i < CALLERS; i++) {
+    assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(k[i].wrong, 0);
+    free(c[i].block);
+  }
+  free(a.block), free(b.block), free(want.block);
+  leat_runtime_free(rt);
+}
+
+/* Every allocation that a product needs fails once: MEMORY, nothing is lost, and the next try works. */
+typedef struct failing { int64_t left, alive; } failing;
+static void *failing_alloc(void *user, uint64_t size, uint64_t align) {
+  failing *f = user;
+  if (f->left-- == 0) return NULL;
+  f->alive++;
+  return aligned_alloc(align, (size + align - 1) / align * align);
+}
+static void failing_release(void *user, void *p, uint64_t size, uint64_t align) {
+  (void)size, (void)align;
+  ((failing *)user)->alive--;
+  free(p);
+}
+
+static void test_memory_fails(void **unused) {
+  (void)unused;
+  failing f = {-1, 0};
+  leat_allocator table = {sizeof table, &f, failing_alloc, NULL, failing_release};
+  leat_runtime_opts opts = {.struct_size = sizeof opts, .allocator = &table};
+  static float a[50 * 50 * 4], b[50 * 50 * 4], c[50 * 50 * 4];
+  lt_gemm g = {50, 50, 50, 1, 1, a, b, c, 4, 200, 200, 4, 4, 200}; /* strides that must be copied */
+  lt_gemv v = {50, 50, 1, 0, a, b, c, 50, 1, 4, 4};
+  for (int64_t n = 0;; n++) { /* making a runtime */
+    leat_runtime *rt = NULL;
+    f.left = n;
+    leat_status st = leat_runtime_create(&opts, &rt, NULL);
+    if (!st) {
+      leat_runtime_free(rt);
+      assert_int_equal(f.alive, 0);
+      break;
+    }
+    assert_int_equal(st, LEAT_E_MEMORY);
+    assert_null(rt);
+    assert_int_equal(f.alive, 0);
+  }
+  leat_runtime *rt = NULL;
+  f.left = -1;
+  assert_int_equal(leat_runtime_create(&opts, &rt, NULL), LEAT_OK);
+  int64_t alive = f.alive, failed = 0;
+  for (int op = 0; op < 2; op++)
+    for (int64_t n = 0, st = LEAT_E_MEMORY; st; n++, failed++) {
+      f.left = n;
+      st = op ? lt_device_gemv(device(rt, "cpu"), &v, NULL) : lt_device_gemm(device(rt, "cpu"), &g, NULL);
+      assert_true(!st || st == LEAT_E_MEMORY);
+      assert_int_equal(f.alive, alive);
+    }
+  assert_true(failed >= 10); /* three buffers each, three copies, one vector, and the successes */
+  leat_runtime_free(rt);
+  assert_int_equal(f.alive, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_gemm_shapes), cmocka_unit_test(test_gemv_shapes), cmocka_unit_test(test_repeated_rows),
       cmocka_unit_test(test_refused), cmocka_unit_test(test_special_numbers), cmocka_unit_test(test_double),
-      cmocka_unit_test(test_threads)};
+      cmocka_unit_test(test_threads), cmocka_unit_test(test_memory_fails),
+      cmocka_unit_test(test_many_callers)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

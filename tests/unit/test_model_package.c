@@ -96,6 +96,7 @@ static void test_getters(void **state) {
   expect_text(m, "kernels", lt_vec_get()->name);
   expect_text(m, "lineage", "");
   expect_text(m, "library", leat_version_text());
+  expect_text(m, "data", "000000001234abcd");
   expect_text(m, "class:0", "class 0");
   expect_text(m, "class:2", "class 2");
   expect_text(m, "feature:0", "tenure");
@@ -274,10 +275,10 @@ static void test_versions(void **state) {
   lt_seal_free(s);
   lt_put w; /* a family of the future */
   const char *const pairs[][2] = {{"family", "oracle"}, {"task", "binary"},     {"library", "9"}, {"kernels", "avx9"},
-                                  {"rows", "1"},        {"iterations", "1"}, {"lineage", ""}};
+                                  {"rows", "1"},        {"iterations", "1"}, {"lineage", ""},     {"data", "0"}};
   lt_put_init(&w, rt);
-  lt_put_u64(&w, 7);
-  for (int i = 0; i < 7; i++) {
+  lt_put_u64(&w, 8);
+  for (int i = 0; i < 8; i++) {
     lt_put_text(&w, pairs[i][0]);
     lt_put_text(&w, pairs[i][1]);
   }

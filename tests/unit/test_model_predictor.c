@@ -315,6 +315,14 @@ static void test_no_allocation(void **state) {
   assert_int_equal(host.fail_alloc, 1); /* nobody asked */
   assert_int_equal(memory_refused, 0);
   host.fail_alloc = 0;
+#ifdef INTERPOSE /* and it would have been noticed */
+  leat_predictor *none = NULL;
+  refuse_memory = 1;
+  bad = leat_predictor_create(mixed, NULL, NULL, &none, NULL);
+  refuse_memory = 0;
+  assert_int_equal(bad, LEAT_E_MEMORY);
+  assert_true(memory_refused > 0);
+#endif
   for (int i = 0; i < 3; i++) leat_predictor_free(q[i]);
   lt_batch_free(batch[0]);
   lt_batch_free(batch[1]);

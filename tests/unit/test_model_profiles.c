@@ -125,6 +125,41 @@ static void test_sparse_and_wide(void **state) {
   lt_dataset_free(wide);
 }
 
+/* Many at once: the counts of one by one. */
+static void test_add_many(void **state) {
+  (void)state;
+  enum { N = 1000 };
+  static const double odd[] = {NAN, INFINITY, -INFINITY, 1.7976931348623157e308, -1.7976931348623157e308, 0, -0.0, 5e-324};
+  double x[N];
+  lt_rng r;
+  lt_rng_init(&r, 3, 3);
+  for (int round = 0; round < 60; round++) {
+    lt_profile *one = NULL, *many = NULL;
+    int kind = round % 4; /* spread, few values, one value, nothing finite */
+    for (int i = 0; i < N; i++) {
+      x[i] = kind == 0 ? lt_rng_normal(&r) : kind == 1 ? (double)lt_rng_below(&r, 4) : kind == 2 ? 7 : NAN;
+      if (lt_rng_below(&r, 20) == 0) x[i] = odd[lt_rng_below(&r, kind == 3 ? 3 : 8)];
+    }
+    OK(lt_profile_number(rt, "x", x, N / 2, &one, &error_of));
+    OK(lt_profile_number(rt, "x", x, N / 2, &many, &error_of));
+    if (round % 2) x[5] = 1e9, x[6] = -1e9;
+    int n = (int)lt_rng_below(&r, N);
+    for (int i = 0; i < n; i++) lt_profile_add(one, x[N - 1 - i]);
+    lt_profile_add_many(many, x + N - n, n);
+    lt_put a, b;
+    lt_put_init(&a, rt);
+    lt_put_init(&b, rt);
+    lt_profile_save(one, &a);
+    lt_profile_save(many, &b);
+    assert_int_equal(a.size, b.size);
+    assert_memory_equal(a.data, b.data, a.size);
+    lt_put_free(&a);
+    lt_put_free(&b);
+    lt_profile_free(one);
+    lt_profile_free(many);
+  }
+}
+
 static void test_golden_rows(void **state) {
   (void)state;
   for (int64_t rows = 1; rows < 200; rows += rows < 20 ? 1 : 41) {
@@ -182,7 +217,7 @@ static void test_memory(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_mixed),       cmocka_unit_test(test_threads), cmocka_unit_test(test_sparse_and_wide),
-      cmocka_unit_test(test_golden_rows), cmocka_unit_test(test_memory),
+      cmocka_unit_test(test_add_many), cmocka_unit_test(test_golden_rows), cmocka_unit_test(test_memory),
   };
   return cmocka_run_group_tests(tests, start, stop);
 }

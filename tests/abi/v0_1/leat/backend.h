@@ -5,6 +5,15 @@
  * close and free. A NULL slot, or op_score that gives 0, means "not supported": leat computes that op on the CPU after
  * a copy and counts it in leat_runtime_stat("fallback_ops"). The built-in devices use this same table.
  *
+ * What leat promises to a plug-in
+ *  - err is never NULL and has room; on failure write code, os_code and message (a sentence that names no plug-in).
+ *  - done may be NULL: no event is wanted. wait may be NULL with n_wait 0. leat finishes a queue before it reads results.
+ *  - One device is used by one thread at a time, different devices at the same time. A queue is in order.
+ *  - Everything is freed before its parent, and the library is unloaded after close.
+ *  - Numbers that it does not know in kind, mode, flags and dtype are 0 today; refuse others with LEAT_E_UNSUPPORTED.
+ *  - Texts that a plug-in gives (its name, properties) live as long as the backend; leat copies none but its name.
+ *  - buffer_wrap may refuse memory (alignment, kind) with LEAT_E_UNSUPPORTED: leat copies instead.
+ *
  * Operations are named by strings; see docs/ops.md for names, shapes, attributes and tolerances. */
 #ifndef LEAT_BACKEND_H
 #define LEAT_BACKEND_H
@@ -40,7 +49,9 @@ typedef struct leat_b_op {
   int64_t n_attr_f, n_attr_i;
   uint64_t flags;
 } leat_b_op;
-/* What leat lends to a plug-in; lives as long as the backend. All slots are thread-safe. */
+/* What leat lends to a plug-in; lives as long as the backend. All slots are thread-safe. Options: "threads" (how many
+ * parallel_for uses), "cache_folder" (NOT_FOUND when there is none). The cache keeps bytes under a key of letters,
+ * digits, '-', '_' and '.' in that folder; cache_put replaces atomically. */
 typedef struct leat_b_host {
   uint64_t struct_size;
   uint64_t abi_minor;

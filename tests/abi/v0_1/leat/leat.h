@@ -511,7 +511,7 @@ LEAT_API leat_status leat_trainer_load(leat_runtime *rt, const char *path, const
  * Immutable: schema, encoder, parameters, reference profile, lineage, golden rows. Shared by any number of threads. */
 
 /* Loads a package (.leat): every section's checksum is verified before it is parsed, then the golden rows are predicted
- * and compared. Owner: caller. Errors: ARG, IO, FORMAT, VERSION, MEMORY (budget). Thread: immutable. */
+ * and compared. Owner: caller. Errors: ARG, NOT_FOUND, IO, FORMAT, VERSION, MEMORY (budget). Thread: immutable. */
 LEAT_API leat_status leat_model_load(leat_runtime *rt, const char *path, leat_model **out, leat_error *err);
 /* The same from memory, which is copied. Errors: ARG, FORMAT, VERSION, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_model_load_bytes(leat_runtime *rt, const void *data, uint64_t size, leat_model **out,
