@@ -474,8 +474,9 @@ LEAT_API void leat_dataset_free(leat_dataset *d);
  * after the other: the same rows give the same bytes however they are cut into calls (of whole chunks).
  * set_data, fit and step are UNSUPPORTED on an online trainer, the online calls on an offline one. */
 
-/* A trainer for a model parameter set ("model/linear", "online/linear"). s: the schema of the data (NULL: taken from set_data).
- * dev NULL: the cpu device. p is copied. Owner: caller. Errors: ARG, UNSUPPORTED, MEMORY. Thread: immutable. */
+/* A trainer for a model parameter set ("model/linear", "online/linear"). s: the schema of the data (NULL: taken from
+ * set_data, or from the first rows learned). dev NULL: the cpu device. p is copied. Owner: caller. Errors: ARG, DATA
+ * (online: no target, too many classes), UNSUPPORTED, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_trainer_create(leat_runtime *rt, const leat_params *p, const leat_schema *s,
                                          const leat_device *dev, leat_trainer **out, leat_error *err);
 /* A trainer that starts warm: from m's parameters and with m's encoder. p NULL: m's own. Errors: ARG, UNSUPPORTED,
@@ -522,7 +523,8 @@ LEAT_API leat_status leat_trainer_cancel(leat_trainer *t);
  * mean) would have. Errors: ARG, STATE, MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_trainer_metrics(leat_trainer *t, int64_t set, leat_metrics **out, leat_error *err);
 /* The present parameters as an immutable model (with early stopping: the best so far; online: the whole state, so that
- * leat_trainer_from_model goes on from it). Owner: caller. Errors: ARG, STATE (online: no row, or one class only), MEMORY, BUSY. Thread: owner. */
+ * leat_trainer_from_model goes on from it). Owner: caller. Errors: ARG, STATE (online: no row, or one class only), MEMORY,
+ * BUSY. Thread: owner. */
 LEAT_API leat_status leat_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *err);
 /* Writes a checkpoint, atomically (temporary file, fsync, rename). Training that goes on from it gives the bytes of
  * training that was never stopped. It holds the last whole iteration: of one that has begun, the work is done again.

@@ -1,4 +1,4 @@
-/* The online family: a linear learner that is trained one row after the other (train/online_*.c), up to five learners
+/* The online family: a linear learner that is trained one row after the other (train/learn.c), up to five learners
  * at once, mixed. A snapshot is the whole state, so that a model can be learned on and predicts what its trainer did.
  *
  * A row is a list of slots with values z: slot 0 the bias (z = 1); slots 1 .. n_dense the numbers, standardised by the

@@ -11,7 +11,7 @@
 #ifndef LEAT_TRAIN_STATE_H
 #define LEAT_TRAIN_STATE_H
 #include <stdatomic.h>
-#include "train/online.h"
+#include "train/learn.h"
 #include "train/solver.h"
 #include "train/trainer.h"
 enum { PHASE_NULL_MODEL = 1, PHASE_SUB_BASE, PHASE_SUB_SEARCH, PHASE_BASE, PHASE_FIRST_SCORE, PHASE_SEARCH, PHASE_SCORE,

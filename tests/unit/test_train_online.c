@@ -1,4 +1,5 @@
 /* The online trainer: chunks, snapshots, checkpoints, classes that come up, rows that hurt. */
+#include "hosts.h"
 #include "online_help.h"
 
 static const char *const learners[] = {"race", "cheap", "adagrad", "ftrl", "coin", "ons", "alma", "gauss"};
@@ -574,12 +575,76 @@ static void damaged(void **state) {
   leat_runtime_free(rt);
 }
 
+/* A whole life with every allocation failing once: MEMORY, nothing lost, nothing left behind. */
+static leat_status life(leat_runtime *r, leat_batch *const rows[3], leat_error *e) {
+  leat_params *p = NULL;
+  leat_trainer *t = NULL;
+  leat_model *m = NULL;
+  leat_metrics *k = NULL;
+  double out[80];
+  leat_matrix pred = tr_matrix(out, 20, 4, LEAT_F64);
+  leat_status st = leat_params_create(r, "online/linear", &p, e);
+  if (!st) st = leat_params_set_text(p, "hash_bits", "4", e);
+  if (!st) st = leat_params_set_text(p, "window", "10", e);
+  if (!st) st = leat_trainer_create(r, p, NULL, NULL, &t, e);
+  for (int i = 0; i < 3 && !st; i++) st = leat_trainer_test_then_train(t, rows[i], 5, &pred, e);
+  if (!st) st = leat_trainer_snapshot(t, &m, e);
+  if (!st) st = leat_trainer_metrics(t, 2, &k, e);
+  if (st == LEAT_E_MEMORY && t) { /* it can still be used */
+    leat_error again = tr_error();
+    TR_OK(leat_trainer_test_then_train(t, rows[2], 1, &pred, &again), &again);
+    if (!m) TR_OK(leat_trainer_snapshot(t, &m, &again), &again);
+  }
+  leat_metrics_free(k);
+  leat_model_free(m);
+  leat_trainer_free(t);
+  leat_params_free(p);
+  return st;
+}
+
+static void memory_fails(void **state) {
+  (void)state;
+  host_memory memory = {0};
+  leat_allocator a = host_allocator(&memory, 1);
+  leat_runtime_opts o = {0};
+  leat_runtime *r = NULL;
+  leat_error e = tr_error();
+  o.struct_size = sizeof o;
+  o.allocator = &a;
+  TR_OK(leat_runtime_create(&o, &r, &e), &e);
+  leat_schema *s[3];
+  leat_batch *b[3];
+  for (int k = 0; k < 3; k++) {
+    s[k] = on_mixed_schema(r, 4, k + 2);
+    b[k] = on_mixed(r, s[k], 20, k + 2, (uint64_t)k);
+  }
+  int64_t before = memory.blocks, failures = 0;
+  memory.calls = 1;
+  for (int64_t n = 1; memory.calls >= memory.fail_at; n++) { /* until there is no such call */
+    memory.calls = 0;
+    memory.fail_at = n;
+    leat_status st = life(r, b, &e); /* a golden row that finds no memory is done without */
+    if (st && st != LEAT_E_MEMORY) fail_msg("allocation %lld: %s", (long long)n, e.message);
+    assert_int_equal(memory.blocks, before);
+    failures += st != 0;
+  }
+  assert_true(failures > 100);
+  memory.fail_at = 0;
+  for (int k = 0; k < 3; k++) {
+    leat_batch_free(b[k]);
+    leat_schema_free(s[k]);
+  }
+  leat_runtime_free(r);
+  assert_int_equal(memory.blocks, 0);
+  assert_int_equal(memory.wrong, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(strict),      cmocka_unit_test(chunks),         cmocka_unit_test(all_learn), cmocka_unit_test(snapshots),
       cmocka_unit_test(one_row),     cmocka_unit_test(resume),         cmocka_unit_test(new_classes),
       cmocka_unit_test(rows_that_hurt), cmocka_unit_test(weights),     cmocka_unit_test(from_model),
-      cmocka_unit_test(wrong_calls), cmocka_unit_test(damaged),
+      cmocka_unit_test(wrong_calls), cmocka_unit_test(damaged),   cmocka_unit_test(memory_fails),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

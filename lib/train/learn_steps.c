@@ -7,7 +7,7 @@
  *            online form of Platt's scaling
  *   gauss    the diagonal form of West's and of Chu et al.'s (KDD 2011) Gaussian posterior, MacKay's link
  * The mixer is an extended Kalman filter of the learners' weights: its noise is added, never multiplied, and capped. */
-#include "train/online.h"
+#include "train/learn.h"
 #include <math.h>
 
 enum { COIN_ALPHA = 1 };

@@ -1,5 +1,5 @@
 /* What an online trainer gives and keeps: snapshots and checkpoints. */
-#include "train/online.h"
+#include "train/learn.h"
 #include "base/sealed.h"
 #include <string.h>
 
@@ -131,7 +131,7 @@ static leat_status get_labels(lt_online_trainer *o, lt_get *g, leat_error *err) 
   return st ? st : online_whole(g, "the checkpoint's labels", err);
 }
 
-static leat_status get_state(lt_online_trainer *o, lt_get *g, leat_error *err) {
+static leat_status get_learned(lt_online_trainer *o, lt_get *g, leat_error *err) {
   lt_online *m = NULL;
   leat_status st = lt_online_load(o->rt, g, &m, err);
   if (st) return st;
@@ -192,7 +192,7 @@ leat_status lt_online_get(lt_online_trainer *o, struct lt_sealed *f, leat_error 
   if (!st) st = online_section(o, f, "labels", &g, err);
   if (!st) st = get_labels(o, &g, err);
   if (!st) st = online_section(o, f, "online", &g, err);
-  if (!st) st = get_state(o, &g, err);
+  if (!st) st = get_learned(o, &g, err);
   if (!st) st = online_section(o, f, "progress", &g, err);
   if (!st) st = get_progress(o, &g, err);
   if (!st) st = online_section(o, f, "golden", &g, err);

@@ -1,5 +1,5 @@
 /* The online trainer: rows in, predictions and scores out. */
-#include "train/online.h"
+#include "train/learn.h"
 #include <math.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The online trainer: rows in, one after the other. See model/online.h for the state. */
-#ifndef LEAT_TRAIN_ONLINE_H
-#define LEAT_TRAIN_ONLINE_H
+#ifndef LEAT_TRAIN_LEARN_H
+#define LEAT_TRAIN_LEARN_H
 #include "model/model.h"
 #include "model/online.h"
 #include "stats/progressive.h"
