@@ -500,7 +500,8 @@ LEAT_API leat_status leat_trainer_metrics(leat_trainer *t, int64_t set, leat_met
  * Errors: ARG, STATE, MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *err);
 /* Writes a checkpoint, atomically (temporary file, fsync, rename). Training that goes on from it gives the bytes of
- * training that was never stopped. Errors: ARG, STATE, IO, MEMORY, BUSY. Thread: owner. */
+ * training that was never stopped. It holds the last whole iteration: of one that has begun, the work is done again.
+ * Errors: ARG, STATE, IO, MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_trainer_save(leat_trainer *t, const char *path, leat_error *err);
 /* A trainer from a checkpoint; set_data must follow. Owner: caller. Errors: ARG, IO, FORMAT, VERSION, MEMORY.
  * Thread: immutable. */

@@ -11,6 +11,10 @@ static const uint64_t lt_whole_tens[9] = {1, 10, 100, 1000, 10000, 100000, 10000
 
 /* How many of the eight bytes at p are digits from the front, and their value. Little-endian. */
 static inline unsigned lt_eight_digits(const char *p, uint64_t *value) {
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+  *value = 0;
+  return (void)p, 0;
+#endif
   uint64_t x;
   memcpy(&x, p, 8);
   x ^= UINT64_C(0x3030303030303030);

@@ -15,7 +15,7 @@ static void show(const char *s, uint64_t len, char out[64]) {
   uint64_t n = 0;
   for (; n < len && n < 48; n++) out[n] = (unsigned char)s[n] < 32 || s[n] == 127 ? '?' : s[n];
   if (n < len) {
-    while (n && ((unsigned char)out[n] & 0xc0) == 0x80) n--; /* not inside a UTF-8 character */
+    while (n && ((unsigned char)s[n] & 0xc0) == 0x80) n--; /* not inside a UTF-8 character */
     memcpy(out + n, "...", 3);
     n += 3;
   }

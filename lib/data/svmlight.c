@@ -9,6 +9,10 @@
 #include "data/decimal.h"
 #include "data/reader.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 static const lt_param_def svm_defs[] = {
     LT_READER_PARAMS("the first field is the target; its column is called label"),
     LT_TEXT_PARAMS,
@@ -65,25 +69,55 @@ static int is_row(const char *p, const char *newline) {
   return p < newline && *p != '#';
 }
 
+/* Rows and entries where there are no comments and no groups: rows are lines, entries are colons. Returns where it met
+ * something else. */
+static const char *count_plain(svm_piece *s) {
+  const char *p = s->from, *start = s->from;
+#if defined(__SSE2__)
+  const __m128i colon = _mm_set1_epi8(':'), newline = _mm_set1_epi8('\n'), hash = _mm_set1_epi8('#');
+  const __m128i group = _mm_set1_epi8('q'), zero = _mm_setzero_si128();
+  while (s->to - p >= 16) {
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i odd = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, hash), _mm_cmpeq_epi8(v, group)), _mm_cmpeq_epi8(v, zero));
+    if (_mm_movemask_epi8(odd)) return p;
+    s->entries += __builtin_popcount((unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, colon)));
+    unsigned m = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, newline));
+    for (; m; m &= m - 1) {
+      const char *e = p + __builtin_ctz(m);
+      s->rows += is_row(start, e);
+      s->lines++;
+      start = e + 1;
+    }
+    p += 16;
+  }
+#endif
+  for (; p < s->to; p++) {
+    if (*p == '#' || *p == 'q' || !*p) return p;
+    s->entries += *p == ':';
+    if (*p != '\n') continue;
+    s->rows += is_row(start, p);
+    s->lines++;
+    start = p + 1;
+  }
+  s->rows += is_row(start, s->to);
+  return p;
+}
+
 static void count_piece(void *arg, int64_t i) {
   svm_piece *s = &((svm_job *)arg)->piece[i];
-  uint64_t size = (uint64_t)(s->to - s->from);
-  int plain = !memchr(s->from, '#', size) && !memchr(s->from, 'q', size);
-  s->nul = memchr(s->from, 0, size);
-  int64_t colons = 0;
-  if (plain)
-    for (const char *p = s->from; p < s->to; p++) colons += *p == ':';
+  if (count_plain(s) == s->to) return;
+  s->nul = memchr(s->from, 0, (uint64_t)(s->to - s->from));
+  s->rows = s->lines = s->entries = 0;
   for (const char *p = s->from; p < s->to;) {
     const char *e = memchr(p, '\n', (uint64_t)(s->to - p));
     s->lines += e != NULL;
     if (!e) e = s->to;
     if (is_row(p, e)) {
       s->rows++;
-      for (const char *c = p; !plain && c < e && *c != '#'; c++) colons += *c == ':' && (c == p || c[-1] != 'd');
+      for (const char *c = p; c < e && *c != '#'; c++) s->entries += *c == ':' && (c == p || c[-1] != 'd');
     }
     p = e + 1;
   }
-  s->entries = colons;
 }
 
 /* ---- second pass */
@@ -155,7 +189,14 @@ static leat_status take_entry(svm_row *q, const char **at, const char *end, int6
   int64_t index = 0;
   double v;
   const char *digits = p;
-  while (p < end && *p >= '0' && *p <= '9' && p - digits < 11) index = index * 10 + (*p++ - '0');
+  uint64_t eight = 0;
+  unsigned n = job->to - p > LT_DECIMAL_ROOM ? lt_eight_digits(p, &eight) : 0;
+  if (n && n < 8) { /* the usual length, whatever it is, without a branch a digit */
+    index = (int64_t)eight;
+    p += n;
+  } else {
+    while (p < end && *p >= '0' && *p <= '9' && p - digits < 11) index = index * 10 + (*p++ - '0');
+  }
   if (p == digits || p == end || *p != ':')
     return svm_fail(q, word, (uint64_t)(word_end(word, end) - word), "is not index:value");
   p++;

@@ -19,7 +19,7 @@ static const lt_param_def linear_defs[] = {
     {"max_width", LEAT_PARAM_I64, "4194304", 1, 2147483647, NULL, "Sparse blocks wider than this are hashed.", 1},
     {"solver", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|newton|lbfgs|tron",
      "How the optimum is found; auto: newton for few dense slots, else lbfgs or tron.", 1},
-    {"max_iterations", LEAT_PARAM_I64, "200", 1, 1000000000, NULL, "The most iterations of the solver.", 1},
+    {"max_iterations", LEAT_PARAM_I64, "1000", 1, 1000000000, NULL, "The most iterations of the solver.", 1},
     {"tolerance", LEAT_PARAM_F64, "1e-6", 0, 1, NULL,
      "Stop when the gradient's norm is below tolerance times the norm at the start.", 1},
     {"patience", LEAT_PARAM_I64, "5", 0, 1000000000, NULL,

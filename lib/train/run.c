@@ -54,7 +54,7 @@ leat_status lt_trainer_cancel(leat_trainer *t) {
   return LEAT_OK;
 }
 
-static void finish(leat_trainer *t, const char *why, int32_t level) {
+static void end_training(leat_trainer *t, const char *why, int32_t level) {
   char f[32], g[32];
   lt_f64_text(t->last_loss, f);
   lt_f64_text(t->solver->g0 > 0 ? lt_norm(t->solver->g, t->solver->n) / t->solver->g0 : 0, g);
@@ -69,16 +69,16 @@ static void set_loss(leat_trainer *t) { t->last_loss = t->solver->f / t->x->weig
 static void leave_base(leat_trainer *t) {
   lt_solver *s = t->solver;
   if (lt_solver_converged(s)) {
-    finish(t, "converged", LEAT_LOG_INFO);
+    end_training(t, "converged", LEAT_LOG_INFO);
   } else if (t->has_valid && t->patience > 0 && t->since_best >= t->patience) {
-    finish(t, "the validation loss has not improved", LEAT_LOG_INFO);
+    end_training(t, "the validation loss has not improved", LEAT_LOG_INFO);
   } else if (t->iterations >= t->max_iterations) {
-    finish(t, "max_iterations reached before the gradient was small (raise max_iterations, tolerance or l2)", LEAT_LOG_WARN);
+    end_training(t, "max_iterations reached before the gradient was small (raise max_iterations, tolerance or l2)", LEAT_LOG_WARN);
   } else if (s->kind == LT_SOLVER_NEWTON && !s->has_h) {
     t->phase = PHASE_BASE; /* the Hessian was left out of the last pass */
   } else {
     t->phase = lt_solver_begin(s) == LT_STUCK ? PHASE_DONE : PHASE_SEARCH;
-    if (t->phase == PHASE_DONE) finish(t, "no better point can be told apart in this arithmetic", LEAT_LOG_INFO);
+    if (t->phase == PHASE_DONE) end_training(t, "no better point can be told apart in this arithmetic", LEAT_LOG_INFO);
   }
 }
 
@@ -178,7 +178,7 @@ static leat_status pass_done(leat_trainer *t, int *iteration, leat_error *err) {
       break;
     case PHASE_SEARCH:
       got = lt_solver_after(s);
-      if (got == LT_STUCK) finish(t, "no better point can be told apart in this arithmetic", LEAT_LOG_INFO);
+      if (got == LT_STUCK) end_training(t, "no better point can be told apart in this arithmetic", LEAT_LOG_INFO);
       if (got != LT_ACCEPT) break;
       if (t->has_valid) {
         t->phase = PHASE_SCORE;

@@ -74,6 +74,7 @@ static inline void text_check(const char *spec, const char *const *set, const ui
   st[0] = text_read(one, spec, set, NULL, data, size, 1 << 20, 0, &d[0], &e[0]);
   st[1] = text_read(three, spec, set, NULL, data, size, 1, 0, &d[1], &e[1]);
   text_must(st[0] == st[1], "pieces change whether a file is taken");
+  if (st[0] && strcmp(e[0].message, e[1].message)) fprintf(stderr, "one piece: %s\nmany: %s\n", e[0].message, e[1].message);
   if (st[0]) text_must(!strcmp(e[0].message, e[1].message), "pieces change the error");
   uint64_t sum[4] = {0};
   leat_schema *s = NULL;

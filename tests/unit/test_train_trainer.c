@@ -246,8 +246,8 @@ static void warm_start(void **state) {
   lt_runtime_unref(rt);
 }
 
-/* Every allocation that fails: a clear status, nothing lost. */
-static void memory_fails(void **state) {
+/* A trainer gives all its memory back. (Failing allocations: test_train_faults.c) */
+static void nothing_leaks(void **state) {
   (void)state;
   leat_runtime *rt = tr_runtime(1);
   tr_rows r = tr_make(300, 3, 2, 9, 0, 1);
@@ -271,7 +271,7 @@ static void memory_fails(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(bad_data),       cmocka_unit_test(states),     cmocka_unit_test(weights_are_repeats),
-      cmocka_unit_test(early_stopping), cmocka_unit_test(warm_start), cmocka_unit_test(memory_fails),
+      cmocka_unit_test(early_stopping), cmocka_unit_test(warm_start), cmocka_unit_test(nothing_leaks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
