@@ -49,7 +49,7 @@ static leat_status put_labels(leat_batch *b, const leat_matrix *y, const leat_ma
 }
 
 /* Labels, then what follows from them when no schema says it. Takes over b. */
-static leat_status finish(leat_batch *b, int inferred, int task, const leat_matrix *y, const leat_matrix *w,
+static leat_status label_rows(leat_batch *b, int inferred, int task, const leat_matrix *y, const leat_matrix *w,
                           leat_dataset **out, leat_error *err) {
   leat_status st = y || w ? put_labels(b, y, w, err) : LEAT_OK;
   if (!st && inferred && y) {
@@ -107,7 +107,7 @@ leat_status lt_dataset_of_matrix(leat_runtime *rt, const leat_schema *s, const c
     lt_batch_free(b);
     return st;
   }
-  return finish(b, s == NULL, task, y, w, out, err);
+  return label_rows(b, s == NULL, task, y, w, out, err);
 }
 
 leat_status lt_dataset_from_dense(leat_runtime *rt, const leat_schema *s, const leat_matrix *x, const leat_matrix *y,
@@ -134,5 +134,5 @@ leat_status lt_dataset_from_csr(leat_runtime *rt, const leat_schema *s, const le
     lt_batch_free(b);
     return st;
   }
-  return finish(b, s == NULL, LT_TASK_AUTO, y, w, out, err);
+  return label_rows(b, s == NULL, LT_TASK_AUTO, y, w, out, err);
 }

@@ -118,7 +118,7 @@ static leat_status missing_value(row_parse *q, const lt_csv_op *op) {
                                   : "the target is missing; training data needs it in every row");
 }
 
-static leat_status put_number(row_parse *q, const lt_csv_op *op, const lt_field *f) {
+static leat_status csv_number(row_parse *q, const lt_csv_op *op, const lt_field *f) {
   double v = NAN;
   if (lt_is_missing(&q->c->missing, f->s, f->len)) {
     leat_status st = missing_value(q, op);
@@ -208,7 +208,7 @@ static leat_status ragged(row_parse *q, int64_t found) {
 
 static leat_status put_field(row_parse *q, const lt_csv_op *op, lt_field *f) {
   switch (op->op) {
-    case LT_CSV_NUMBER: return put_number(q, op, f);
+    case LT_CSV_NUMBER: return csv_number(q, op, f);
     case LT_CSV_LABEL: return put_label(q, op, f);
     case LT_CSV_TEXT: return put_text(q, op, f);
     case LT_CSV_SKIP: return LEAT_OK;
