@@ -1,7 +1,7 @@
 #!/bin/bash
 # The quick tier: from nothing on a bare Debian 12 (as root or with sudo) to one line of numbers, in at most 20 minutes
-# on two cores. Usage: tests/run.sh [STEP...]; steps: gcc unit lint abi consumer cli examples python clang asan tsan fuzz faults
-# (all by default, in this order). Logs: build/logs/STEP.log. Exit status 1 when anything failed.
+# on two cores. Usage: tests/run.sh [STEP...]; steps: gcc unit lint abi consumer cli examples python clang asan tsan
+# fuzz faults (all by default, in this order). Logs: build/logs/STEP.log. Exit status 1 when anything failed.
 # LEAT_DATA_DIR names a folder with the real data sets; tests that need them are skipped without it.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -59,7 +59,7 @@ build() {
   shift 2
   command -v ccache >/dev/null && launcher=-DCMAKE_C_COMPILER_LAUNCHER=ccache
   cmake -S . -B "$folder" -DCMAKE_C_COMPILER="$compiler" $launcher -DLEAT_TESTS=ON -DLEAT_PROGRAMS=ON "$@" &&
-    cmake --build "$folder" -j"$jobs" -- -k
+    cmake --build "$folder" -j"$jobs" ${targets:+--target} ${targets:-} -- -k
 }
 
 # units FOLDER PATTERN: runs the unit tests of a build side by side, each for at most ten minutes.
@@ -140,9 +140,10 @@ want cli && { if [ -x tests/cli/run.sh ]; then step cli tests/cli/run.sh build; 
 want examples && step examples examples
 want python && step python examples/ffi/python/test.sh build
 want clang && step clang build build-clang clang -DLEAT_BENCH=ON
-any asan fuzz faults && step asan-build build build-asan gcc -DLEAT_SANITIZE=address,undefined
+any asan fuzz faults && step asan-build build build-asan gcc -DLEAT_SANITIZE=address,undefined -DLEAT_PROGRAMS=OFF
 want asan && step asan env LEAT_QUICK=1 bash -c "$(declare -f units); jobs=$jobs; units build-asan ."
-want tsan && step tsan-build build build-tsan gcc -DLEAT_SANITIZE=thread
+want tsan && targets=$(cd tests/unit && ls test_*.c | sed 's/\.c$//' | grep -E "$thread_tests") \
+  step tsan-build build build-tsan gcc -DLEAT_SANITIZE=thread -DLEAT_PROGRAMS=OFF
 want tsan && step tsan env LEAT_QUICK=1 bash -c "$(declare -f units); jobs=$jobs; units build-tsan '$thread_tests'"
 want fuzz && step fuzz fuzz
 want faults && step faults tests/faults/run.sh build build-asan
