@@ -515,7 +515,8 @@ LEAT_API leat_status leat_trainer_predict(leat_trainer *t, const leat_batch *row
 /* How far it is; set out->struct_size. Online: step and rows_seen are rows learned, loss and score the cumulative and the
  * faded progressive loss. Errors: ARG. Thread: any. */
 LEAT_API leat_status leat_trainer_progress(const leat_trainer *t, leat_progress *out, leat_error *err);
-/* Asks the owner's call to return LEAT_E_CANCELLED soon (fit and step). Errors: ARG. Thread: any. */
+/* Asks the owner's call to return LEAT_E_CANCELLED soon (fit and step); when none is under way, the next one does.
+ * Errors: ARG. Thread: any. */
 LEAT_API leat_status leat_trainer_cancel(leat_trainer *t);
 /* Metrics of the present parameters on the training rows (set 0) or the validation rows (set 1). Owner: caller.
  * Online, of test_then_train's predictions: set 0 all rows, 1 faded (a row counts half after half_life more), 2 the last
@@ -629,7 +630,8 @@ LEAT_API leat_status leat_metrics_reset(leat_metrics *k, leat_error *err);
 LEAT_API leat_status leat_metrics_count(const leat_metrics *k, int64_t *count, leat_error *err);
 /* Name of metric `index` in [0, count). Errors: ARG, NOT_FOUND. Thread: owner. */
 LEAT_API leat_status leat_metrics_name(const leat_metrics *k, int64_t index, const char **name, leat_error *err);
-/* Its value; NaN while it is undefined (no rows, AUC of one class). Errors: ARG, NOT_FOUND. Thread: owner. */
+/* Its value; NaN while it is undefined (no rows, AUC of one class). Errors: ARG, NOT_FOUND, BUSY.
+ * Thread: owner. */
 LEAT_API leat_status leat_metrics_value(const leat_metrics *k, const char *name, double *value, leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 15. Inspection
