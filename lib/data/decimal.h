@@ -24,17 +24,22 @@ static inline uint64_t lt_no_digits(uint64_t x) {
 /* The commonest number, digits.digits that ends within eight bytes, in one step: where the next one starts depends on one
  * load only, which is what limits a reader of text. NULL: it is another one. */
 static inline const char *lt_word_decimal(const char *p, double *out) {
-  uint64_t x;
+  uint64_t x, next, negative = *p == '-';
   memcpy(&x, p, 8);
+  memcpy(&next, p + 1, 8);
+  x ^= (x ^ next) & (0 - negative); /* both words are loaded: the sign does not delay the load */
   x ^= UINT64_C(0x3030303030303030);
   uint64_t other = lt_no_digits(x), rest = other & (other - 1);
   if (!rest) return NULL;
   unsigned point = (unsigned)__builtin_ctzll(other) & 56u, end = (unsigned)__builtin_ctzll(rest) & 56u; /* bits */
   if ((uint8_t)(x >> point) != ('.' ^ '0') || end <= 8) return NULL;
-  uint64_t low = (UINT64_C(1) << point) - 1;
+  uint64_t low = (UINT64_C(1) << point) - 1, sign = negative << 63, bits;
   x = ((x & low) | ((x >> 8) & ~low)) << (72 - end); /* without the point; leading zeros */
-  *out = (double)lt_join_digits(x) / lt_tens[(end - point) / 8 - 1];
-  return p + end / 8;
+  double v = (double)(int64_t)lt_join_digits(x) / lt_tens[(end - point) / 8 - 1];
+  memcpy(&bits, &v, 8);
+  bits |= sign;
+  memcpy(out, &bits, 8);
+  return p + negative + end / 8;
 }
 
 /* How many of the eight bytes at p are digits from the front, and their value. Little-endian. */
@@ -61,14 +66,11 @@ static inline unsigned lt_eight_digits(const char *p, uint64_t *value) {
  * what is behind it, or NULL: look closer. */
 static inline const char *lt_decimal(const char *p, double *out) {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  const char *end = lt_word_decimal(p, out);
+  if (end) return end;
   int negative = *p == '-';
   p += negative;
   uint64_t m, f;
-  const char *end = lt_word_decimal(p, out);
-  if (end) {
-    if (negative) *out = -*out;
-    return end;
-  }
   unsigned n = lt_eight_digits(p, &m), behind = 0;
   p += n;
   if (n == 8) {
