@@ -48,19 +48,19 @@ units() { # with the sanitizers and without, every count full
 faults() { # every k-th allocation and call, k by k
   LEAT_SOAK=1 LEAT_FAULT_SECONDS=36000 tests/faults/run.sh build build-asan
 }
-fuzz() { # libFuzzer, coverage-guided; crashes are kept in build-fuzz/NAME
+fuzz() { # libFuzzer, coverage-guided; crashes are kept in build-fuzz/NAME.found
   local source name rc=0 n=0 minutes=${LEAT_FUZZ_MINUTES:-10}
   configure build-fuzz clang -DLEAT_FUZZ=ON -DLEAT_SANITIZE=address,undefined || return 1
   for source in tests/fuzz/fuzz_*.c; do
     [ -e "$source" ] || continue
     name=$(basename "$source" .c)
-    mkdir -p "build-fuzz/$name.corpus" "build-fuzz/$name"
+    mkdir -p "build-fuzz/$name.corpus" "build-fuzz/$name.found"
     [ -d "tests/fuzz/corpus/$name" ] && cp -n tests/fuzz/corpus/"$name"/* "build-fuzz/$name.corpus"
     "build-fuzz/$name" -max_total_time=$((minutes * 60)) -jobs="$jobs" -workers="$jobs" -timeout=20 -rss_limit_mb=3000 \
-      -artifact_prefix="build-fuzz/$name/" "build-fuzz/$name.corpus" || { rc=1; echo "FAIL $name"; }
+      -artifact_prefix="build-fuzz/$name.found/" "build-fuzz/$name.corpus" || { rc=1; echo "FAIL $name"; }
     n=$((n + 1))
   done
-  echo "$n targets, $minutes minutes each, $(find build-fuzz -path '*/fuzz_*/*' -name 'crash-*' | wc -l) crashes"
+  echo "$n targets, $minutes minutes each, $(find build-fuzz -path '*.found/*' -type f | wc -l) findings"
   return $rc
 }
 run_valgrind() { # uninitialised memory, which the sanitizers do not see
