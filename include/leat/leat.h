@@ -3,7 +3,7 @@
  * This header is the manual. It is written in chapters; stop after any of them.
  *   1 numbers     2 handles     3 structs      4 version      5 runtime     6 devices
  *   7 parameters  8 schema      9 batches     10 datasets    11 trainers   12 models
- *  13 predictors 14 metrics    15 inspection
+ *  13 predictors 14 metrics    15 inspection   16 store    17 learner   18 quarantine
  *
  * A host that trains, saves, loads and predicts needs five calls:
  *   leat_runtime_create, leat_dataset_open, leat_trainer_create + leat_trainer_fit,
@@ -88,6 +88,55 @@ enum { LEAT_TRAIN_NEW = 0, LEAT_TRAIN_RUNNING = 1, LEAT_TRAIN_DONE = 2, LEAT_TRA
 typedef int32_t leat_log_level;
 enum { LEAT_LOG_ERROR = 1, LEAT_LOG_WARN = 2, LEAT_LOG_INFO = 3, LEAT_LOG_DEBUG = 4 };
 
+typedef int32_t leat_reason; /* why a record was held back, or noticed; numbers and names never change */
+enum {
+  LEAT_REASON_PARSE = 100,            /* the record cannot be cut into fields: ragged row, stray quote */
+  LEAT_REASON_TOO_LONG = 102,         /* longer than a record may be */
+  LEAT_REASON_MISSING = 200,          /* a required field is missing, or every feature is */
+  LEAT_REASON_TYPE = 202,             /* a field is not of its column's kind: junk in a number */
+  LEAT_REASON_SHAPE = 203,            /* an index or length that the schema does not allow */
+  LEAT_REASON_NON_FINITE = 300,       /* an infinite number */
+  LEAT_REASON_RANGE = 302,            /* outside the bounds that were set for the column */
+  LEAT_REASON_UNSEEN_CATEGORY = 304,  /* a label that has not come up before */
+  LEAT_REASON_OUTLIER = 305,          /* far outside everything the column has shown */
+  LEAT_REASON_LABEL_MISSING = 400,    /* no target: predicted, nothing to learn */
+  LEAT_REASON_LABEL_INVALID = 402,    /* a target that is no number, not finite, or one class too many */
+  LEAT_REASON_LABEL_LATE = 403,       /* a label whose prediction is not (or no longer) waiting */
+  LEAT_REASON_WEIGHT = 500,           /* a weight that is negative, missing or not finite */
+  LEAT_REASON_TOO_OLD = 502,          /* the record's time is further behind the newest one than max_age */
+  LEAT_REASON_DUPLICATE = 503,        /* the source's position was taken before */
+  LEAT_REASON_LOSS_SPIKE = 701,       /* the loss is far above the faded loss */
+  LEAT_REASON_ROLLBACK_SUSPECT = 800, /* learned while the model went wrong, which was rolled back */
+  LEAT_REASON_USER = 900              /* the host said so */
+};
+typedef int32_t leat_event_kind; /* what a store's history tells */
+enum {
+  LEAT_EVENT_VERSION = 1,      /* a version was added; value: rows trained */
+  LEAT_EVENT_STAGE = 2,        /* a version was promoted; name: the stage */
+  LEAT_EVENT_STAGE_BACK = 3,   /* a stage was rolled back to version; name: the stage */
+  LEAT_EVENT_PIN = 4,          /* value 1 pinned, 0 no longer */
+  LEAT_EVENT_REMOVED = 5,      /* a version's file was removed */
+  LEAT_EVENT_WARNING = 10,     /* a detector warns; name: which, value and threshold */
+  LEAT_EVENT_ALARM = 11,       /* a detector's alarm: a suspect period begins */
+  LEAT_EVENT_CERTIFIED = 12,   /* version became last-good */
+  LEAT_EVENT_ROLLBACK = 13,    /* the learner went back to last-good (name "rollback") */
+  LEAT_EVENT_RESTART = 14,     /* a fresh model has replaced the live one */
+  LEAT_EVENT_PIN_BACK = 15,    /* the learner went back to the pinned model */
+  LEAT_EVENT_UNDO = 16,        /* the model before the last swap is live again */
+  LEAT_EVENT_ROLLBACK_BY_HAND = 17,
+  LEAT_EVENT_NON_FINITE = 18,  /* a parameter was not finite: last-good is live */
+  LEAT_EVENT_FROZEN = 19,      /* learning stopped; text says why */
+  LEAT_EVENT_THAWED = 20,      /* learning goes on */
+  LEAT_EVENT_HELD = 21,        /* suspects went to quarantine; value: how many */
+  LEAT_EVENT_GATE = 22         /* the gate forgot a column's statistics: a regime change; name: the column */
+};
+typedef int32_t leat_learner_mode;
+enum {
+  LEAT_LEARNING = 1,           /* all is well */
+  LEAT_FROZEN = 2,             /* it predicts and scores but does not learn, until leat_learner_thaw */
+  LEAT_STOPPED = 3             /* the disk failed or is full: it predicts; open the store again to go on */
+};
+
 /* ------------------------------------------------------------------------------------------------ 2. Handles */
 typedef struct leat_runtime leat_runtime;
 typedef struct leat_device leat_device;
@@ -100,6 +149,9 @@ typedef struct leat_model leat_model;
 typedef struct leat_predictor leat_predictor;
 typedef struct leat_metrics leat_metrics;
 typedef struct leat_inspection leat_inspection;
+typedef struct leat_store leat_store;
+typedef struct leat_learner leat_learner;
+typedef struct leat_quarantine leat_quarantine;
 
 /* ------------------------------------------------------------------------------------------------ 3. Structs
  * Caller-owned. A host may pass NULL wherever a host table is taken: the default is used. */
@@ -258,6 +310,52 @@ typedef struct leat_section_info {
   uint64_t flags;
 } leat_section_info;
 
+/* A version of a store. parent: the version it grew from, 0 none; rows_learned by its trainer; row: of the learner that
+ * took it as a snapshot, else 0. origin: "train", "snapshot", ...; stages: comma-separated, "" none. flags: LEAT_VERSION_*. */
+enum { LEAT_VERSION_PINNED = 1, LEAT_VERSION_CERTIFIED = 2, LEAT_VERSION_SNAPSHOT = 4, LEAT_VERSION_REMOVED = 8 };
+typedef struct leat_version_info {
+  uint64_t struct_size;
+  int64_t version, parent, created_ns, rows_learned, row, bytes;
+  uint64_t flags;
+  double loss;            /* faded progressive loss when it was taken; NaN for an added one */
+  char checksum[40];      /* the package's, hex */
+  char origin[64];
+  char stages[128];
+} leat_version_info;
+
+/* One event of a store's history. generation: the store's after it; row: records learned (learner's events). */
+typedef struct leat_event {
+  uint64_t struct_size;
+  int64_t generation, time_ns, kind, version, row;
+  double value, threshold;
+  char name[64];
+  char text[256];
+} leat_event;
+
+/* A learner now. mode: leat_learner_mode. position-independent counts, for the store's whole life. */
+typedef struct leat_learner_state {
+  uint64_t struct_size;
+  int64_t mode;
+  int64_t rows_seen, rows_learned, rows_quarantined, rows_duplicate, rows_counted;
+  int64_t labels_pending, labels_unmatched, labels_expired;
+  int64_t live_version;   /* newest version taken from it, 0 none */
+  int64_t good_version;   /* certified last-good, 0 none */
+  int64_t swaps, rollbacks, snapshots;
+  int64_t suspect;        /* 1: a suspect period is open */
+  int64_t model_age_ns;   /* since the last record was learned */
+  int64_t journal_bytes;
+} leat_learner_state;
+
+/* A record of the quarantine. column: in its schema, from 0, -1 the whole record; position in its source; state:
+ * LEAT_HELD_*; replays: how often a release was tried. Texts are cut to fit. */
+enum { LEAT_HELD = 1, LEAT_HELD_RELEASED = 2, LEAT_HELD_PURGED = 3 };
+typedef struct leat_held_info {
+  uint64_t struct_size;
+  int64_t id, reason, column, position, time_ns, row, state, replays;
+  uint64_t raw_bytes;
+  char source[256], column_name[128], detail[256];
+} leat_held_info;
+
 /* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)... */
 typedef struct leat_device_props {
   uint64_t struct_size;
@@ -406,6 +504,13 @@ LEAT_API leat_status leat_batch_add_text(leat_batch *b, const char *const *field
 /* Sets the target y [rows, 1] (class codes or numbers) and weights w [rows, 1] (NULL: all 1), F32 or F64.
  * Errors: ARG, SHAPE, DTYPE, MEMORY. Thread: owner. */
 LEAT_API leat_status leat_batch_set_labels(leat_batch *b, const leat_matrix *y, const leat_matrix *w, leat_error *err);
+/* Says where the rows come from: row i has position first + i in `source` (a file, a topic and partition; at most 255
+ * bytes). A learner takes each position of a source once. Errors: ARG, RANGE, MEMORY. Thread: owner. */
+LEAT_API leat_status leat_batch_set_source(leat_batch *b, const char *source, int64_t first, leat_error *err);
+/* Adds a row that could not be read: all its fields are missing, and a learner's gate holds it back for `reason` with
+ * these raw bytes. column: at fault, from 0, -1 none. Errors: ARG, RANGE, MEMORY. Thread: owner. */
+LEAT_API leat_status leat_batch_add_bad(leat_batch *b, leat_reason reason, int64_t column, const void *raw, uint64_t size,
+                                        leat_error *err);
 /* How many rows. Errors: ARG. Thread: owner. */
 LEAT_API leat_status leat_batch_rows(const leat_batch *b, int64_t *rows, leat_error *err);
 /* A field of a batch as text, as a reader would read it back: numbers at full precision, labels of categories, empty
@@ -654,6 +759,139 @@ LEAT_API leat_status leat_inspection_get_text(const leat_inspection *in, const c
 /* Section `index` in [0, sections); set info->struct_size first. Errors: ARG, NOT_FOUND, VERSION. Thread: immutable. */
 LEAT_API leat_status leat_inspection_section(const leat_inspection *in, int64_t index, leat_section_info *info,
                                              leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 16. Store
+ * A folder that keeps one named model's versions, stages and history, and a learner's journal, snapshots and quarantine.
+ * One learner at a time writes; any number of handles, threads and processes read, promote and roll back.
+ * Stages: "testing", "production", "previous" (what production was before). The history is kept for ever. */
+
+/* Opens a store. p: parameters of "store" (NULL: defaults): create (make the folder when it is absent; complete it when a
+ * crash left it half made), read_only, ring sizes. Owner: caller.
+ * Errors: ARG, IO, NOT_FOUND (no store there), FORMAT (damaged), VERSION, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_store_open(leat_runtime *rt, const char *path, const leat_params *p, leat_store **out,
+                                     leat_error *err);
+/* Frees it. Thread: safe. */
+LEAT_API void leat_store_free(leat_store *s);
+/* Generation: 1 more with every change, whoever makes it; reads what other processes have written. Errors: ARG, IO,
+ * FORMAT. Thread: safe. */
+LEAT_API leat_status leat_store_generation(leat_store *s, int64_t *generation, leat_error *err);
+/* How many versions there are, removed ones not counted. Errors: ARG, IO, FORMAT. Thread: safe. */
+LEAT_API leat_status leat_store_count(leat_store *s, int64_t *count, leat_error *err);
+/* Version `index` in [0, count), oldest first; set info->struct_size. Errors: ARG, NOT_FOUND, VERSION. Thread: safe. */
+LEAT_API leat_status leat_store_at(leat_store *s, int64_t index, leat_version_info *info, leat_error *err);
+/* Adds a model; origin: a word of the caller's ("train"). *version is its number, from 1. Errors: ARG, IO, STATE (read
+ * only), MEMORY. Thread: safe. */
+LEAT_API leat_status leat_store_add(leat_store *s, const leat_model *m, const char *origin, int64_t *version,
+                                    leat_error *err);
+/* Writes the package of a version to path. Errors: ARG, NOT_FOUND, IO, FORMAT. Thread: safe. */
+LEAT_API leat_status leat_store_export(leat_store *s, int64_t version, const char *path, leat_error *err);
+/* The model of a version. Owner: caller. Errors: ARG, NOT_FOUND, IO, FORMAT, MEMORY. Thread: safe. */
+LEAT_API leat_status leat_store_load(leat_store *s, int64_t version, leat_model **out, leat_error *err);
+/* The version of a stage, without loading it. Errors: ARG, NOT_FOUND (nothing there), IO, FORMAT. Thread: safe. */
+LEAT_API leat_status leat_store_stage(leat_store *s, const char *stage, int64_t *version, leat_error *err);
+/* Puts a version on a stage in one record (production's old version becomes "previous"); the package is verified first.
+ * expected_generation: refuse with STATE when the store has changed since (-1: do not care). *generation (may be NULL):
+ * the new one. Errors: ARG, NOT_FOUND, STATE, FORMAT, IO. Thread: safe. */
+LEAT_API leat_status leat_store_promote(leat_store *s, int64_t version, const char *stage, int64_t expected_generation,
+                                        int64_t *generation, leat_error *err);
+/* Puts a stage back to the version it had before. Errors: ARG, NOT_FOUND (there was none), STATE, FORMAT, IO.
+ * Thread: safe. */
+LEAT_API leat_status leat_store_rollback(leat_store *s, const char *stage, int64_t expected_generation,
+                                         int64_t *generation, leat_error *err);
+/* Keeps a version from being removed (1), or no longer (0). Errors: ARG, NOT_FOUND, IO. Thread: safe. */
+LEAT_API leat_status leat_store_pin(leat_store *s, int64_t version, int64_t pinned, leat_error *err);
+/* The next event behind *cursor (0 at first; moved on), oldest first. NOT_FOUND: no more now. Errors: ARG, NOT_FOUND, IO,
+ * FORMAT, VERSION. Thread: safe. */
+LEAT_API leat_status leat_store_history(leat_store *s, int64_t *cursor, leat_event *out, leat_error *err);
+/* Reads and verifies every file of the store. Errors: ARG, FORMAT (the message names the file), IO. Thread: safe. */
+LEAT_API leat_status leat_store_verify(leat_store *s, leat_error *err);
+/* Removes files that nothing needs (old snapshots, journal segments, leftovers of crashes) and compacts the MANIFEST;
+ * *bytes (may be NULL): how many were freed. Errors: ARG, IO, STATE. Thread: safe. */
+LEAT_API leat_status leat_store_gc(leat_store *s, int64_t *bytes, leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 17. Learner
+ * The durable learner: journal, gate, predict, score, learn, guard, snapshot. What it has acknowledged (commit) survives
+ * kill -9 and power loss; after a crash its state is, bit for bit, that of an unbroken run over the same records. */
+
+/* A new learner in a store that has none. model: parameters of "online/linear" (NULL: defaults); settings: of "learner"
+ * (NULL: defaults); schema: of the rows, or NULL: of the first rows fed; from: a model of the online family to start
+ * from, or NULL. Owner: caller. Errors: ARG, STATE (the store has a learner), BUSY (another process learns), UNSUPPORTED,
+ * IO, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_learner_create(leat_store *s, const leat_params *model, const leat_params *settings,
+                                         const leat_schema *schema, const leat_model *from, leat_learner **out,
+                                         leat_error *err);
+/* The learner of a store as it was: the newest checkpoint and the journal behind it. Owner: caller.
+ * Errors: ARG, NOT_FOUND (no learner there), BUSY, FORMAT, VERSION, IO, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_learner_open(leat_store *s, leat_learner **out, leat_error *err);
+/* Frees it, without commit: what was not committed may be lost. Thread: owner. */
+LEAT_API void leat_learner_free(leat_learner *l);
+/* Takes rows: journals them, and for each one: gate, predict, score, learn. Rows whose (source, position) was taken before
+ * are skipped; without leat_batch_set_source, rows count as source "" behind all before. pred as in
+ * leat_trainer_test_then_train (may be NULL; NaN for rows held back). On IO nothing was taken and the mode is STOPPED.
+ * Errors: ARG, DATA, NOT_FOUND, SHAPE, STATE (STOPPED, or a reason's action is stop), IO, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_learner_feed(leat_learner *l, const leat_batch *rows, leat_matrix *pred, leat_error *err);
+/* Predicts rows whose labels will come later: each is journalled under the text of its KEY column, with its prediction,
+ * until leat_learner_label brings the label or it expires. Errors: as feed, DATA (no KEY column, or an empty key).
+ * Thread: owner. */
+LEAT_API leat_status leat_learner_predict(leat_learner *l, const leat_batch *keyed_rows, leat_matrix *pred,
+                                          leat_error *err);
+/* Brings labels: rows of KEY and TARGET (and WEIGHT); other columns are ignored. The prediction that was served is scored,
+ * the row is learned. Keys that do not wait are counted. Errors: as feed. Thread: owner. */
+LEAT_API leat_status leat_learner_label(leat_learner *l, const leat_batch *keyed_labels, leat_error *err);
+/* The next position of a source that has not been taken (0 at first). Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_learner_position(const leat_learner *l, const char *source, int64_t *position,
+                                           leat_error *err);
+/* All that was taken so far is on the disk when this returns OK. Errors: IO (mode is STOPPED then), BUSY. Thread: owner. */
+LEAT_API leat_status leat_learner_commit(leat_learner *l, leat_error *err);
+/* The model that was published last (at a snapshot, at a swap), one reference more. Owner: caller. Errors: ARG, STATE
+ * (none yet). Thread: any. */
+LEAT_API leat_status leat_learner_model(const leat_learner *l, leat_model **out, leat_error *err);
+/* The live model as it is now. Owner: caller. Errors: ARG, STATE (nothing learned, or one class), MEMORY, BUSY.
+ * Thread: owner. */
+LEAT_API leat_status leat_learner_live(leat_learner *l, leat_model **out, leat_error *err);
+/* Takes a snapshot now, as a version of the store. Errors: STATE, IO, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_learner_snapshot(leat_learner *l, int64_t *version, leat_error *err);
+/* Makes a version live (-1: last-good) and learns on from there. Errors: ARG, NOT_FOUND, UNSUPPORTED (not of this
+ * learner's family or schema), IO, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_learner_rollback(leat_learner *l, int64_t version, leat_error *err);
+/* Learns again after FROZEN. Errors: ARG, STATE (not frozen), IO, BUSY. Thread: owner. */
+LEAT_API leat_status leat_learner_thaw(leat_learner *l, leat_error *err);
+/* How it is; set out->struct_size. Errors: ARG, VERSION. Thread: owner. */
+LEAT_API leat_status leat_learner_get_state(const leat_learner *l, leat_learner_state *out, leat_error *err);
+/* Progressive metrics; set as in leat_trainer_metrics. Owner: caller. Errors: ARG, STATE, RANGE, MEMORY. Thread: owner. */
+LEAT_API leat_status leat_learner_metrics(const leat_learner *l, int64_t set, leat_metrics **out, leat_error *err);
+/* The next learner's event behind *cursor (0 at first), also of times before a restart. NOT_FOUND: no more now. Errors:
+ * ARG, NOT_FOUND, IO, VERSION. Thread: owner. */
+LEAT_API leat_status leat_learner_next_event(leat_learner *l, int64_t *cursor, leat_event *out, leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 18. Quarantine
+ * Records that would have harmed the model, with their raw bytes and the reason. They can be released, or purged. */
+
+/* "outlier" for LEAT_REASON_OUTLIER, and so on; "unknown" for numbers that this version does not know. Static memory.
+ * Thread: immutable. */
+LEAT_API const char *leat_reason_name(leat_reason reason);
+/* The quarantine of a store. Owner: caller. Errors: ARG, IO, FORMAT, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_quarantine_open(leat_store *s, leat_quarantine **out, leat_error *err);
+/* Frees it. Thread: owner. */
+LEAT_API void leat_quarantine_free(leat_quarantine *q);
+/* Records that are held for a reason (0: all). Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_quarantine_count(const leat_quarantine *q, int64_t reason, int64_t *count, leat_error *err);
+/* The next record behind *cursor (0 at first; moved on) that is held for `reason` (0: all), by id; set
+ * info->struct_size. Errors: ARG, NOT_FOUND (no more), IO, FORMAT, VERSION. Thread: owner. */
+LEAT_API leat_status leat_quarantine_next(leat_quarantine *q, int64_t reason, int64_t *cursor, leat_held_info *info,
+                                          leat_error *err);
+/* A record's raw bytes. Errors: ARG, NOT_FOUND, CAPACITY, IO, FORMAT. Thread: owner. */
+LEAT_API leat_status leat_quarantine_read(leat_quarantine *q, int64_t id, void *buf, uint64_t cap, uint64_t *needed,
+                                          leat_error *err);
+/* Feeds held records to l, of the same store, in the order given; ids NULL: all that are held. The reason that held a
+ * record no longer counts against it, every other check does. *released: how many were taken; the others stay held. A
+ * record that was released before is skipped. Errors: ARG, NOT_FOUND, STATE, IO, FORMAT, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_quarantine_release(leat_quarantine *q, leat_learner *l, const int64_t *ids, uint64_t n,
+                                             int64_t *released, leat_error *err);
+/* Removes records and overwrites what the disk holds of them; ids NULL: all. *purged (may be NULL): how many. Errors: ARG,
+ * NOT_FOUND, BUSY, IO, FORMAT. Thread: owner. */
+LEAT_API leat_status leat_quarantine_purge(leat_quarantine *q, const int64_t *ids, uint64_t n, int64_t *purged,
+                                           leat_error *err);
 
 #ifdef __cplusplus
 }

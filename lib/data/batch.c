@@ -69,6 +69,7 @@ void lt_batch_rows(const leat_batch *b, lt_rows *out) {
   out->n = b->n;
   out->first = 0;
   out->col = b->col;
+  out->side = NULL;
 }
 
 /* ---- numbers from a matrix */

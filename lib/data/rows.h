@@ -19,11 +19,21 @@ typedef struct lt_col {
   const char *text;
   const uint64_t *text_end;
 } lt_col;
+/* What may travel beside the columns; each pointer NULL when it was not kept. */
+typedef struct lt_side {
+  const char *source;        /* where the rows come from; row r has position `position` + r there. NULL: not said */
+  int64_t position;
+  const char *raw;           /* row r as it came, without its line end: raw[raw_end[r - 1] .. raw_end[r]) (raw_end[-1] is valid) */
+  const uint64_t *raw_end;
+  const int32_t *reason;     /* 0, or why row r could not be read (leat_reason): all its fields are missing */
+  const int32_t *column;     /* the column at fault, -1 none; with reason */
+} lt_side;
 typedef struct lt_rows {
   const leat_schema *schema;
   int64_t n;
   int64_t first;      /* absolute number of row 0 in its dataset, from 0 */
   const lt_col *col;  /* schema->n of them */
+  const lt_side *side; /* NULL: nothing */
 } lt_rows;
 /* Element (r, j) of a number-like column as double: NaN when missing; CATEGORY: its code, NaN missing, -2 unseen. */
 double lt_col_number(const lt_column *c, const lt_col *v, int64_t r, int64_t j);

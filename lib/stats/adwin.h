@@ -1,0 +1,23 @@
+/* ADWIN2: Bifet, Gavalda: Learning from time-changing data with adaptive windowing, SDM 2007. Exponential histogram of at
+ * most `buckets` (M) buckets a size; O(log n) memory. One-sided: it looks for an increase only. */
+#ifndef LEAT_STATS_ADWIN_H
+#define LEAT_STATS_ADWIN_H
+#include "base/bytes.h"
+enum { LT_ADWIN_BUCKETS = 5, LT_ADWIN_LEVELS = 40 };
+typedef struct lt_adwin {
+  int32_t one_sided, every;  /* looks every so many values */
+  int64_t n, seen;           /* in the window; since the start */
+  double sum, m2;            /* of the window: sum and sum of squared deviations */
+  int32_t levels, count[LT_ADWIN_LEVELS];
+  double bucket_sum[LT_ADWIN_LEVELS][LT_ADWIN_BUCKETS + 1], bucket_m2[LT_ADWIN_LEVELS][LT_ADWIN_BUCKETS + 1];
+} lt_adwin;
+void lt_adwin_init(lt_adwin *a, int one_sided, int every);
+void lt_adwin_add(lt_adwin *a, double x);
+/* A cut of the window whose two parts differ at confidence delta? Does not shorten the window (two deltas may ask). *gap:
+ * difference of the means over its threshold, at the worst cut. 0 when it is not time to look. */
+int lt_adwin_changed(const lt_adwin *a, double delta, double *gap);
+void lt_adwin_cut(lt_adwin *a, double delta); /* drops the oldest buckets while they differ at delta */
+double lt_adwin_mean(const lt_adwin *a);
+void lt_adwin_save(const lt_adwin *a, lt_put *w);
+void lt_adwin_load(lt_adwin *a, lt_get *r);
+#endif
