@@ -188,7 +188,7 @@ static leat_status suspect_load(leat_learner *l, suspect_walk *w, uint64_t seque
   return st;
 }
 
-static leat_status suspect_hold(leat_learner *l, const suspect_walk *w, int64_t r, leat_error *err) {
+static leat_status suspect_hold(leat_learner *l, const suspect_walk *w, int64_t r, int again, leat_error *err) {
   lt_rows v;
   lt_held h = {0};
   lt_batch_rows(w->rows, &v);
@@ -198,7 +198,8 @@ static leat_status suspect_hold(leat_learner *l, const suspect_walk *w, int64_t 
   h.position = v.side ? v.side->position + r : -1;
   h.source = v.side && v.side->source ? v.side->source : "";
   h.column_name = "";
-  h.detail = "learned while the model went wrong, which was rolled back";
+  h.detail = again ? "learned while the model went wrong, which was rolled back; the model that came back has learned it too"
+                   : "learned while the model went wrong, which was rolled back";
   if (v.side && v.side->raw) {
     h.raw = v.side->raw + v.side->raw_end[r - 1];
     h.raw_size = v.side->raw_end[r] - v.side->raw_end[r - 1];
@@ -207,7 +208,7 @@ static leat_status suspect_hold(leat_learner *l, const suspect_walk *w, int64_t 
 }
 
 /* What was learned since `since` goes to quarantine, from the journal; what went there before does not go twice. */
-static leat_status suspects(leat_learner *l, int64_t since, leat_error *err) {
+static leat_status suspects(leat_learner *l, int64_t since, int64_t taken, leat_error *err) {
   suspect_walk w = {0};
   int64_t count = 0, from = since > l->suspect_until ? since : l->suspect_until;
   leat_status st = LEAT_OK;
@@ -223,7 +224,7 @@ static leat_status suspects(leat_learner *l, int64_t since, leat_error *err) {
       int64_t k = run->learned > from ? 0 : from - run->learned;
       for (; k < run->n && !st; k++) {
         st = suspect_load(l, &w, run->step ? run->sequence + (uint64_t)k : run->sequence, err);
-        if (!st) st = suspect_hold(l, &w, run->step ? 0 : run->index + k, err);
+        if (!st) st = suspect_hold(l, &w, run->step ? 0 : run->index + k, run->learned + k >= taken, err);
       }
     }
   lt_journal_read_close(w.reader);
@@ -288,7 +289,7 @@ static leat_status swapped(leat_learner *l, const lt_guard_event *g, leat_error 
   snprintf(e.text, sizeof e.text, "from version %lld to %lld; good since record %lld%s", (long long)from, (long long)to,
            (long long)g->since, g->suspects ? "; what was learned since is suspect" : "");
   st = lt_ln_event(l, &e, err);
-  return st || !g->suspects ? st : suspects(l, g->since, err);
+  return st || !g->suspects ? st : suspects(l, g->since, g->taken, err);
 }
 
 static leat_status guard_event(leat_learner *l, const lt_guard_event *g, leat_error *err) {

@@ -19,7 +19,6 @@ typedef struct lt_ln_schema {
   leat_schema *s;
   int64_t target, weight, key;   /* columns, -1 none */
   int64_t n_labels;              /* of the target */
-  uint8_t *known;                /* [n_labels] 1: among the labels admitted */
   int32_t *code;                 /* [n_labels] the trainer's code, -1: not looked up or not there yet */
 } lt_ln_schema;
 /* Learned records and where the journal has their rows: n records, the first one is number `learned` (records learned
@@ -47,7 +46,7 @@ struct leat_learner {
   char *lineage;
   int32_t locked, stopped, replaying;
   lt_online_trainer *o;
-  lt_guard *guard;               /* NULL until the trainer has a schema */
+  lt_guard *guard;
   lt_gate *gate;
   lt_pending *pending;
   lt_journal *journal;
@@ -59,7 +58,6 @@ struct leat_learner {
   int64_t mode;                  /* LEAT_LEARNING or LEAT_FROZEN */
   lt_ln_schema *schema;
   uint64_t n_schemas, schema_cap;
-  lt_dict *labels;               /* of the target, admitted so far: never more than max_classes */
   lt_dict *sources;
   int64_t *next;                 /* [sources] next position */
   uint64_t next_cap;
@@ -88,8 +86,6 @@ struct leat_learner {
   lt_put put;
   double *out;                   /* predictions of a stretch */
   uint64_t out_cap;
-  int32_t *reason;
-  uint64_t reason_cap;
   lt_mutex lock;                 /* of `published` */
   int32_t has_lock;
   leat_model *published;
@@ -101,14 +97,15 @@ struct leat_learner {
 leat_status lt_ln_number(leat_learner *l, leat_schema *s, int need_target, uint32_t *number, leat_error *err);
 /* The same, whatever labels the target of the known one has: the known one gets those of s that it lacks. */
 leat_status lt_ln_number_joined(leat_learner *l, leat_schema *s, uint32_t *number, leat_error *err);
+/* The same of labels by key: whatever its columns, they are only kept. */
+leat_status lt_ln_number_labels(leat_learner *l, leat_schema *s, uint32_t *number, leat_error *err);
 leat_status lt_ln_apply_schema(leat_learner *l, lt_get *g, leat_error *err);
 leat_status lt_ln_apply_labels(leat_learner *l, lt_get *g, leat_error *err);
 leat_status lt_ln_schema_add(leat_learner *l, leat_schema *s, leat_error *err); /* takes a reference */
 void lt_ln_schemas_free(leat_learner *l);
-/* The trainer, the labels and the guard begin with rows of this schema, if they have not yet. */
+/* The trainer begins with rows of this schema, if it has not yet. */
 leat_status lt_ln_begin(leat_learner *l, leat_schema *s, leat_error *err);
-leat_status lt_ln_labels_begin(leat_learner *l, leat_error *err);
-leat_status lt_ln_code(leat_learner *l, lt_ln_schema *sc, int64_t theirs, int32_t *code); /* the trainer's; -1 */
+int32_t lt_ln_code(leat_learner *l, lt_ln_schema *sc, int64_t theirs); /* the trainer's; -1: not known there */
 
 /* ---- rows (learner_take.c) */
 typedef struct lt_ln_take {

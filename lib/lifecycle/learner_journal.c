@@ -96,24 +96,16 @@ static leat_status fed(leat_learner *l, const lt_ln_take *t, int64_t duplicates,
   return st;
 }
 
-static leat_status pred_check(const leat_learner *l, const leat_matrix *pred, const lt_rows *v, const lt_ln_schema *sc, leat_matrix *out,
+static leat_status pred_check(leat_learner *l, const leat_matrix *pred, const lt_rows *v, lt_ln_schema *sc, leat_matrix *out,
                               leat_error *err) {
   leat_status st = lt_matrix_check(pred, v->n, -1, 1u << LEAT_F32 | 1u << LEAT_F64, "pred", out, err);
   if (st) return st;
   int64_t classes = l->o->m->n_classes;
-  const lt_column *c = sc->target < 0 ? NULL : &sc->s->col[sc->target];
-  if (c && c->labels && l->o->labels && l->labels) {
-    classes = lt_dict_count(l->labels);
-    for (int64_t k = 0; k < sc->n_labels && classes <= out->cols; k++) {
-      uint64_t n = 0;
-      const char *text = lt_dict_text(c->labels, k, &n);
-      if (sc->known[k] || lt_dict_find(l->labels, text, n) >= 0) continue;
-      for (int64_t r = 0; r < v->n; r++)
-        if (lt_rows_target(v, sc->target, r) == (double)k) {
-          classes++;
-          break;
-        }
-    }
+  for (int64_t k = 0; l->o->labels && k < sc->n_labels && classes <= out->cols; k++) {
+    if (lt_ln_code(l, sc, k) >= 0) continue;
+    int64_t r = 0;
+    while (r < v->n && lt_rows_target(v, sc->target, r) != (double)k) r++;
+    classes += r < v->n;
   }
   if (l->o->m->regression ? out->cols == 1 : out->cols == 1 ? classes <= 2 : out->cols >= classes) return LEAT_OK;
   return lt_fail(err, LEAT_E_SHAPE, "pred has %lld columns; %lld are needed", (long long)out->cols,

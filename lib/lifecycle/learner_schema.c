@@ -4,7 +4,6 @@
 
 static void schema_close(leat_learner *l, lt_ln_schema *sc) {
   lt_schema_free(sc->s);
-  lt_free(l->rt, sc->known);
   lt_free(l->rt, sc->code);
   memset(sc, 0, sizeof *sc);
 }
@@ -24,13 +23,8 @@ static leat_status schema_fill(leat_learner *l, leat_schema *s, lt_ln_schema *sc
   sc->key = lt_schema_role(s, LEAT_ROLE_KEY);
   const lt_dict *labels = sc->target < 0 ? NULL : s->col[sc->target].labels;
   sc->n_labels = labels ? lt_dict_count(labels) : 0;
-  sc->known = lt_zalloc(l->rt, (uint64_t)sc->n_labels);
   sc->code = lt_array(l->rt, (uint64_t)sc->n_labels, sizeof *sc->code);
-  if (!sc->known || !sc->code) {
-    lt_free(l->rt, sc->known);
-    lt_free(l->rt, sc->code);
-    return lt_fail_memory(err, (uint64_t)sc->n_labels * 5, "labels of the target");
-  }
+  if (!sc->code) return lt_fail_memory(err, (uint64_t)sc->n_labels * sizeof *sc->code, "labels of the target");
   for (int64_t k = 0; k < sc->n_labels; k++) sc->code[k] = -1;
   lt_schema_ref(s);
   sc->s = s;
@@ -45,16 +39,14 @@ leat_status lt_ln_schema_add(leat_learner *l, leat_schema *s, leat_error *err) {
   return st;
 }
 
-leat_status lt_ln_code(leat_learner *l, lt_ln_schema *sc, int64_t theirs, int32_t *code) {
-  *code = -1;
-  if (!l->o->labels || theirs < 0 || theirs >= sc->n_labels) return LEAT_OK;
+int32_t lt_ln_code(leat_learner *l, lt_ln_schema *sc, int64_t theirs) {
+  if (!l->o->labels || theirs < 0 || theirs >= sc->n_labels) return -1;
   if (sc->code[theirs] < 0) {
     uint64_t n = 0;
     const char *text = lt_dict_text(sc->s->col[sc->target].labels, theirs, &n);
     sc->code[theirs] = (int32_t)lt_dict_find(l->o->labels, text, n);
   }
-  *code = sc->code[theirs];
-  return LEAT_OK;
+  return sc->code[theirs];
 }
 
 /* ---------------------------------------------------------------------------------------------- which one is it? */
@@ -172,31 +164,27 @@ leat_status lt_ln_apply_schema(leat_learner *l, lt_get *g, leat_error *err) {
 
 /* ---------------------------------------------------------------------------------------------- a caller's schema */
 
-leat_status lt_ln_labels_begin(leat_learner *l, leat_error *err) {
-  if (l->labels || !l->o->labels) return LEAT_OK;
-  return lt_dict_copy(l->o->labels, &l->labels, err);
-}
-
 leat_status lt_ln_begin(leat_learner *l, leat_schema *s, leat_error *err) {
-  leat_status st = l->o->m ? LEAT_OK : lt_online_begin(l->o, s, err);
-  if (!st) st = lt_ln_labels_begin(l, err);
-  if (!st && !l->guard) st = lt_guard_create(l->o, l->settings, &l->guard, err);
-  return st;
+  if (l->o->m) return LEAT_OK;
+  leat_status st = lt_online_begin(l->o, s, err);
+  return st ? st : lt_gate_classes(l->gate, l->max_classes, l->o->labels, err);
 }
 
+enum { NEED_NOTHING, NEED_FEATURES, NEED_TARGET };
 /* Everything that can be wrong with it, before it is in the journal. */
-static leat_status schema_check(leat_learner *l, leat_schema *s, int need_target, leat_error *err) {
+static leat_status schema_check(leat_learner *l, leat_schema *s, int need, leat_error *err) {
   leat_status st = LEAT_OK;
+  if (need == NEED_NOTHING) return LEAT_OK;
   if (!l->o->m && lt_schema_role(s, LEAT_ROLE_TARGET) < 0)
     return lt_fail(err, LEAT_E_DATA,
                    "the first rows have no target column: one column must have the role TARGET, or create the learner with a schema");
-  if (need_target) st = lt_gate_bind(l->gate, s, err);
+  if (need == NEED_TARGET) st = lt_gate_bind(l->gate, s, err);
   if (!st) st = lt_ln_begin(l, s, err);
-  if (!st) st = lt_online_bind(l->o, s, need_target, err);
+  if (!st) st = lt_online_bind(l->o, s, need == NEED_TARGET, err);
   return st;
 }
 
-static leat_status schema_number(leat_learner *l, leat_schema *s, int need_target, int joined, uint32_t *number,
+static leat_status schema_number(leat_learner *l, leat_schema *s, int need, int joined, uint32_t *number,
                                  leat_error *err) {
   int64_t i = schema_find(l, s, joined);
   uint64_t sequence;
@@ -204,7 +192,7 @@ static leat_status schema_number(leat_learner *l, leat_schema *s, int need_targe
   if (i < 0) {
     leat_schema *copy = NULL;
     st = lt_schema_copy(s, &copy, err);
-    if (!st) st = schema_check(l, copy, need_target, err);
+    if (!st) st = schema_check(l, copy, need, err);
     lt_ln_put_begin(l);
     if (!st) lt_schema_save(copy, &l->put);
     if (!st) st = lt_ln_append(l, LT_J_SCHEMA, &sequence, err);
@@ -214,7 +202,7 @@ static leat_status schema_number(leat_learner *l, leat_schema *s, int need_targe
     *number = (uint32_t)(l->n_schemas - 1);
     return st;
   }
-  st = schema_check(l, l->schema[i].s, need_target, err);
+  st = schema_check(l, l->schema[i].s, need, err);
   if (!st && labels_put(l, (uint32_t)i, s, joined)) {
     st = lt_ln_append(l, LT_J_LABELS, &sequence, err);
     if (!st) {
@@ -234,7 +222,7 @@ leat_status lt_ln_number(leat_learner *l, leat_schema *s, int need_target, uint3
     *number = l->seen_number;
     return lt_online_bind(l->o, l->schema[*number].s, need_target, err);
   }
-  leat_status st = schema_number(l, s, need_target, 0, number, err);
+  leat_status st = schema_number(l, s, need_target ? NEED_TARGET : NEED_FEATURES, 0, number, err);
   if (st) return st;
   lt_schema_ref(s);
   lt_schema_free(l->seen_schema);
@@ -245,5 +233,9 @@ leat_status lt_ln_number(leat_learner *l, leat_schema *s, int need_target, uint3
 }
 
 leat_status lt_ln_number_joined(leat_learner *l, leat_schema *s, uint32_t *number, leat_error *err) {
-  return schema_number(l, s, 1, 1, number, err);
+  return schema_number(l, s, NEED_TARGET, 1, number, err);
+}
+
+leat_status lt_ln_number_labels(leat_learner *l, leat_schema *s, uint32_t *number, leat_error *err) {
+  return schema_number(l, s, NEED_NOTHING, 0, number, err);
 }

@@ -25,10 +25,11 @@ leat_status lt_ln_out(leat_learner *l, int64_t rows, int64_t outs, leat_error *e
   return lt_grow(l->rt, (void **)&l->out, &l->out_cap, (uint64_t)(rows * outs), sizeof *l->out, err);
 }
 
-/* Numbers a prediction may have while rows of up to `more` new classes are learned. */
-static int64_t outs_most(const leat_learner *l) {
-  int64_t known = l->labels ? lt_dict_count(l->labels) : 0;
-  int64_t n = l->o->m->n_models > known ? l->o->m->n_models : known;
+/* Numbers a prediction may have while rows of a schema are learned: every label of it that is new may come up. */
+static int64_t outs_most(leat_learner *l, lt_ln_schema *sc) {
+  int64_t n = l->o->labels ? lt_dict_count(l->o->labels) : 0;
+  if (l->o->m->n_classes > n) n = l->o->m->n_classes;
+  for (int64_t k = 0; l->o->labels && k < sc->n_labels && n < l->max_classes; k++) n += lt_ln_code(l, sc, k) < 0;
   return n > 2 ? n : 1;
 }
 
@@ -40,9 +41,7 @@ leat_status lt_ln_hold(leat_learner *l, const lt_held *h, const lt_rows *rows, i
   held.row = l->o->learned;
   held.time_ns = lt_now_ns(l->rt);
   if (lt_quarantine_last_id(l->quarantine) >= held.id) return LEAT_OK; /* the journal is read again */
-  /* What is held outlasts a loss of power only together with the record that it comes from. */
-  leat_status st = lt_ln_sync(l, err);
-  return st ? st : lt_quarantine_add(l->quarantine, &held, rows, r, err);
+  return lt_quarantine_add(l->quarantine, &held, rows, r, err);
 }
 
 static int readable(const lt_rows *v, int64_t r) { return !v->side || !v->side->reason || v->side->reason[r] == 0; }
@@ -51,7 +50,7 @@ static leat_status take_hold(leat_learner *l, const lt_ln_take *t, int64_t r, co
   const lt_rows *rows = &t->rows;
   const lt_side *side = rows->side;
   lt_held h = {0};
-  if (t->ids) return lt_quarantine_mark(l->quarantine, t->ids[r], 0, err);
+  if (t->ids) return lt_quarantine_mark(l->quarantine, t->ids[r], 0, t->sequence, err);
   h.reason = v->reason;
   h.column = v->column;
   h.position = t->position ? t->position[r] : side ? side->position + r : -1;
@@ -67,70 +66,13 @@ static leat_status take_hold(leat_learner *l, const lt_ln_take *t, int64_t r, co
 
 /* ---------------------------------------------------------------------------------------------- what the gate says */
 
-/* A label that would be one class too many: of those admitted, also of such that wait to be learned. */
-static int one_too_many(const leat_learner *l, lt_ln_schema *sc, const lt_rows *v, int64_t r) {
-  if (!l->labels) return 0;
-  double y = lt_online_label(l->o, v, r);
-  if (!(y >= 0) || y >= (double)sc->n_labels || sc->known[(int64_t)y]) return 0;
-  uint64_t n = 0;
-  const char *text = lt_dict_text(sc->s->col[sc->target].labels, (int64_t)y, &n);
-  return lt_dict_find(l->labels, text, n) < 0 && lt_dict_count(l->labels) >= l->max_classes;
-}
-
-static leat_status admit_label(leat_learner *l, lt_ln_schema *sc, const lt_rows *v, int64_t r, leat_error *err) {
-  if (!l->labels) return LEAT_OK;
-  double y = lt_online_label(l->o, v, r);
-  if (!(y >= 0) || y >= (double)sc->n_labels || sc->known[(int64_t)y]) return LEAT_OK;
-  uint64_t n = 0;
-  int64_t code;
-  const char *text = lt_dict_text(sc->s->col[sc->target].labels, (int64_t)y, &n);
-  leat_status st = lt_dict_add(l->labels, text, n, &code, err);
-  if (!st) sc->known[(int64_t)y] = 1;
-  return st;
-}
-
-/* The gate is told of a class too many as it is told of rows that could not be read. */
-static void gate_refuse(leat_learner *l, lt_ln_schema *sc, const lt_ln_take *t, int64_t r, lt_verdict *v) {
-  lt_rows rows = t->rows;
-  lt_side side = rows.side ? *rows.side : (lt_side){0};
-  int32_t *column = l->reason + l->reason_cap / 2;
-  l->reason[r] = LEAT_REASON_LABEL_INVALID;
-  column[r] = (int32_t)sc->target;
-  side.reason = l->reason;
-  side.column = column;
-  rows.side = &side;
-  lt_gate_row(l->gate, &rows, r, t->pardon ? t->pardon[r] : 0, v);
-  uint64_t n = 0;
-  const char *text = lt_dict_text(sc->s->col[sc->target].labels, (int64_t)lt_online_label(l->o, &t->rows, r), &n);
-  v->reason = LEAT_REASON_LABEL_INVALID;
-  v->column = (int32_t)sc->target;
-  snprintf(v->detail, sizeof v->detail, "the label '%.100s' is new; there are max_classes = %lld already", text,
-           (long long)l->max_classes);
-}
-
 enum { TAKE_LEARN, TAKE_PREDICT, TAKE_HOLD, TAKE_STOP };
-static leat_status take_look(leat_learner *l, lt_ln_schema *sc, const lt_ln_take *t, int64_t r, lt_verdict *v, int *what,
-                             leat_error *err) {
-  leat_status st = LEAT_OK;
-  memset(v, 0, sizeof *v);
-  v->regime = v->column = -1;
-  if (readable(&t->rows, r) && one_too_many(l, sc, &t->rows, r)) {
-    uint64_t room = (uint64_t)t->rows.n * 2;
-    if (l->reason_cap < room) st = lt_grow(l->rt, (void **)&l->reason, &l->reason_cap, room, sizeof *l->reason, err);
-    if (st) return st;
-    gate_refuse(l, sc, t, r, v);
-  } else {
-    lt_gate_row(l->gate, &t->rows, r, t->pardon ? t->pardon[r] : 0, v);
-  }
-  if (v->action == LT_HOLD) *what = TAKE_HOLD;
-  else if (v->action == LT_STOP) *what = TAKE_STOP;
-  else {
-    int unfit = v->reason == LEAT_REASON_LABEL_INVALID || !readable(&t->rows, r) || lt_online_reason(l->o, &t->rows, r) != 0;
-    *what = unfit ? t->ids ? TAKE_HOLD : TAKE_PREDICT : TAKE_LEARN;
-    if (v->action == LT_COUNT && v->reason) l->counted++;
-    if (!unfit) st = admit_label(l, sc, &t->rows, r, err);
-  }
-  return st;
+static int take_look(leat_learner *l, const lt_ln_take *t, int64_t r, lt_verdict *v) {
+  lt_gate_row(l->gate, &t->rows, r, t->pardon ? t->pardon[r] : 0, v);
+  if (v->action == LT_HOLD) return TAKE_HOLD;
+  if (v->action == LT_STOP) return TAKE_STOP;
+  if (v->action == LT_COUNT && v->reason) l->counted++;
+  return lt_online_reason(l->o, &t->rows, r) == 0 ? TAKE_LEARN : t->ids ? TAKE_HOLD : TAKE_PREDICT;
 }
 
 /* ---------------------------------------------------------------------------------------------- the way of the rows */
@@ -206,10 +148,9 @@ leat_status lt_ln_take_rows(leat_learner *l, const lt_ln_take *t, leat_error *er
   if (!st) st = take_duplicates(l, t, err);
   for (int64_t r = t->from; r < t->rows.n && !st; r++) {
     lt_verdict v;
-    int what = TAKE_LEARN;
-    st = take_look(l, sc, t, r, &v, &what, err);
+    int what = take_look(l, t, r, &v);
     if (!t->ids) l->seen++;
-    if (!st && v.regime >= 0) {
+    if (v.regime >= 0) {
       st = take_stretch(l, t, a, r, err);
       a = r;
       if (!st) st = take_regime(l, t, &v, err);
@@ -218,7 +159,7 @@ leat_status lt_ln_take_rows(leat_learner *l, const lt_ln_take *t, leat_error *er
     if (what == TAKE_LEARN) {
       if (!t->ids) continue;
       if (t->taken) t->taken[r] = 1;
-      st = lt_quarantine_mark(l->quarantine, t->ids[r], 1, err);
+      st = lt_quarantine_mark(l->quarantine, t->ids[r], 1, t->sequence, err);
       continue;
     }
     st = take_stretch(l, t, a, r, err);
@@ -242,9 +183,8 @@ static double one_loss(const leat_learner *l, const double *p, int64_t n, double
 /* The row's label in the trainer's codes; NaN when it has not learned it yet. */
 static double own_label(leat_learner *l, lt_ln_schema *sc, const lt_rows *v, int64_t r) {
   double y = lt_online_label(l->o, v, r);
-  int32_t code;
   if (!l->o->labels || isnan(y)) return y;
-  lt_ln_code(l, sc, (int64_t)y, &code);
+  int32_t code = lt_ln_code(l, sc, (int64_t)y);
   return code < 0 ? (double)NAN : (double)code;
 }
 
@@ -310,16 +250,16 @@ static leat_status learn_spikes(leat_learner *l, const lt_ln_stretch *s, int64_t
 }
 
 static leat_status learn_some(leat_learner *l, const lt_ln_stretch *s, int64_t *done, leat_error *err) {
-  int64_t outs = s->served ? s->n_served : outs_most(l);
+  int64_t outs = s->served ? s->n_served : outs_most(l, &l->schema[s->schema]);
   int spikes = lt_gate_action(l->gate, LEAT_REASON_LOSS_SPIKE) == LT_COUNT;
   leat_status st = lt_ln_out(l, s->n, outs, err);
+  if (!st) st = lt_online_bind(l->o, l->schema[s->schema].s, 1, err);
   if (st) return st;
   lt_guard_call c = {s->rows, s->from, s->n, s->served, s->n_served, s->served ? NULL : l->out, outs};
   if (!s->pred && !spikes) c.pred = NULL;
   st = lt_guard_learn(l->guard, &c, done, err);
   if (st || (!s->pred && !spikes)) return st;
-  if (spikes) st = lt_online_bind(l->o, l->schema[s->schema].s, 1, err);
-  for (int64_t i = 0; i < *done && !st; i++) {
+  for (int64_t i = 0; i < *done; i++) {
     const double *p = s->served ? s->served + i * outs : l->out + i * outs;
     lt_ln_show(s->pred, s->pred_first + s->from + i, p, outs);
     double y = spikes ? own_label(l, &l->schema[s->schema], s->rows, s->from + i) : (double)NAN;
