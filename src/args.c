@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* t train, e evaluate, p predict, i inspect, g generate, d devices */
+/* A command's letter is the first one of its name, except: L learn, S store, Q quarantine, T table, M monitor. An option is for
+ * the commands whose letters it names; for all of them when it names none. */
 typedef struct option_def { struct argp_option o; const char *commands; } option_def;
 enum {
   KEY_JSON = 256, KEY_SEED, KEY_THREADS, KEY_DEVICE, KEY_SET, KEY_FORMAT, KEY_HEADER, KEY_NO_HEADER, KEY_LABELS,
@@ -43,14 +44,14 @@ static const option_def option_defs[] = {
   { { "task", KEY_TASK, "NAME", 0, "binary, multiclass or regression (default: inferred: text or at most 20 distinct "
       "integers are classes)", 2 }, "t" },
 
-  { { NULL, 0, NULL, 0, "Common to all commands:", 3 }, "tepigd" },
-  { { "json", KEY_JSON, NULL, 0, "One JSON object on stdout instead of tables", 3 }, "tepigd" },
-  { { "seed", KEY_SEED, "N", 0, "Seed of everything random (default: 0)", 3 }, "tepigd" },
+  { { NULL, 0, NULL, 0, "Common to all commands:", 3 }, "" },
+  { { "json", KEY_JSON, NULL, 0, "One JSON object on stdout instead of tables", 3 }, "" },
+  { { "seed", KEY_SEED, "N", 0, "Seed of everything random (default: 0)", 3 }, "" },
   { { "threads", KEY_THREADS, "N", 0, "Threads that work; results do not depend on it (default: all cores)", 3 },
-    "tepigd" },
-  { { "device", KEY_DEVICE, "NAME", 0, "Device that computes, see `leat devices` (default: cpu)", 3 }, "tepigd" },
-  { { "set", KEY_SET, "NAME=VALUE", 0, "Set a parameter (repeatable)", 3 }, "tepigd" },
-  { { "quiet", 'q', NULL, 0, "No progress and no remarks on stderr", 3 }, "tepigd" },
+    "" },
+  { { "device", KEY_DEVICE, "NAME", 0, "Device that computes, see `leat devices` (default: cpu)", 3 }, "" },
+  { { "set", KEY_SET, "NAME=VALUE", 0, "Set a parameter (repeatable)", 3 }, "" },
+  { { "quiet", 'q', NULL, 0, "No progress and no remarks on stderr", 3 }, "" },
 };
 enum { N_OPTIONS = (int)(sizeof option_defs / sizeof option_defs[0]) };
 
@@ -97,12 +98,17 @@ int cli_parse_i64(const char *text, int64_t *value) {
 
 /* ---- the check before argp */
 
-static char command_letter(const char *name) { return name[0]; }
+static char command_letter(const char *name) {
+  static const char *const capitals[] = { "learn", "store", "quarantine", "table", "monitor" };
+  for (size_t i = 0; i < sizeof capitals / sizeof capitals[0]; i++)
+    if (strcmp(name, capitals[i]) == 0) return (char)(name[0] - 'a' + 'A');
+  return name[0];
+}
 
 static int options_of(const cli_command *c, struct argp_option *out) {
   int n = 0;
   for (int i = 0; i < N_OPTIONS; i++)
-    if (strchr(option_defs[i].commands, command_letter(c->name))) out[n++] = option_defs[i].o;
+    if (!option_defs[i].commands[0] || strchr(option_defs[i].commands, command_letter(c->name))) out[n++] = option_defs[i].o;
   memset(&out[n], 0, sizeof out[n]);
   return n;
 }
