@@ -73,7 +73,7 @@ leat_status lt_monitor_create(const leat_model *m, const leat_params *p, leat_mo
 
 lt_owner *lt_monitor_owner(leat_monitor *w) { return &w->owner; }
 
-/* "[3.5, 7)", a label, "missing", ... */
+/* "[3.5, 7)", "7" (a cell of one value), a label, "missing", ... */
 static void cell_text(const lt_profile *p, int64_t cell, char *buf, uint64_t cap) {
   const char *label = NULL;
   double low, high;
@@ -86,7 +86,10 @@ static void cell_text(const lt_profile *p, int64_t cell, char *buf, uint64_t cap
     memcpy(buf, label, n);
   } else {
     uint64_t x = (uint64_t)lt_f64_text(low, a), y = (uint64_t)lt_f64_text(high, b);
-    if (x + y + 5 <= cap) {
+    if (low == high && x < cap) {
+      memcpy(buf, a, x);
+      n = x;
+    } else if (x + y + 5 <= cap) {
       buf[n++] = '[';
       memcpy(buf + n, a, x);
       n += x;
