@@ -435,7 +435,7 @@ LEAT_API leat_status leat_device_state(const leat_device *dev, char *buf, uint64
 
 /* ------------------------------------------------------------------------------------------------ 7. Parameters
  * Hyper-parameters are named, typed and listed. A spec names a set of them: "model/linear", "reader/csv",
- * "reader/svmlight", "reader/idx", "reader/npy", "predictor". Setting checks name, type and bounds at once. */
+ * "reader/svmlight", "reader/idx", "reader/npy", "predictor", "store". Setting checks name, type and bounds at once. */
 
 /* How many specs there are. Errors: ARG. Thread: immutable. */
 LEAT_API leat_status leat_spec_count(const leat_runtime *rt, int64_t *count, leat_error *err);
@@ -786,7 +786,8 @@ LEAT_API leat_status leat_inspection_section(const leat_inspection *in, int64_t 
 
 /* Opens a store. p: parameters of "store" (NULL: defaults): create (make the folder when it is absent; complete it when a
  * crash left it half made), read_only, ring sizes. Owner: caller.
- * Errors: ARG, IO, NOT_FOUND (no store there), FORMAT (damaged), VERSION, MEMORY. Thread: immutable. */
+ * Errors: ARG, IO, NOT_FOUND (no store there), STATE (the folder holds other things), FORMAT (damaged), VERSION, MEMORY.
+ * Thread: immutable. */
 LEAT_API leat_status leat_store_open(leat_runtime *rt, const char *path, const leat_params *p, leat_store **out,
                                      leat_error *err);
 /* Frees it. Thread: safe. */

@@ -1,6 +1,7 @@
 /* The registry of parameter specs: what the rooms below declare, in one list. */
 #include "api/api.h"
 #include "data/dataset.h"
+#include "lifecycle/folder.h"
 #include "lifecycle/monitor.h"
 #include "model/predictor.h"
 #include "stats/detector.h"
@@ -19,7 +20,9 @@ const lt_spec *lt_specs_at(int64_t index) {
   const lt_detector_kind *const *detectors = lt_detector_kinds(&n_detectors);
   if (index < n_detectors) return detectors[index]->spec;
   index -= n_detectors;
-  static const lt_spec *const others[] = {&lt_predictor_spec, &lt_spec_monitor};
+  static const lt_spec *const others[] = {
+      &lt_predictor_spec, &lt_spec_store, &lt_spec_monitor,
+  };
   return index < (int64_t)(sizeof others / sizeof others[0]) ? others[index] : NULL;
 }
 
