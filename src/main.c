@@ -9,6 +9,8 @@ static const cli_command commands[] = {
     cmd_evaluate },
   { "predict", "MODEL DATA...", "Writes one CSV line a row: key, prediction and, for classes, their probabilities.", 2,
     1 << 20, cmd_predict },
+  { "monitor", "MODEL DATA...", "Compares data with what the model was trained on: drift, feature by feature.", 2, 1 << 20,
+    cmd_monitor },
   { "inspect", "FILE", "Shows what a leat file holds and verifies every checksum.", 1, 1, cmd_inspect },
   { "generate", "churn|sea|hyperplane|sparse|dense", "Writes reproducible synthetic data.", 1, 1, cmd_generate },
   { "store", "DIR status|log|add MODEL|export VERSION|promote VERSION|rollback|verify|gc",
