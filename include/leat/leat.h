@@ -524,7 +524,8 @@ LEAT_API leat_status leat_batch_add_text(leat_batch *b, const char *const *field
  * Errors: ARG, SHAPE, DTYPE, MEMORY. Thread: owner. */
 LEAT_API leat_status leat_batch_set_labels(leat_batch *b, const leat_matrix *y, const leat_matrix *w, leat_error *err);
 /* Says where the rows come from: row i has position first + i in `source` (a file, a topic and partition; at most 255
- * bytes). A learner takes each position of a source once. Errors: ARG, RANGE, MEMORY. Thread: owner. */
+ * bytes). A learner takes each position of a source once. leat_dataset_next says it by itself: the file's name and the
+ * record's number in it from 0. leat_batch_clear takes it back. Errors: ARG, RANGE, MEMORY. Thread: owner. */
 LEAT_API leat_status leat_batch_set_source(leat_batch *b, const char *source, int64_t first, leat_error *err);
 /* Adds a row that could not be read: all its fields are missing, and a learner's gate holds it back for `reason` with
  * these raw bytes. column: at fault, from 0, -1 none. Errors: ARG, RANGE, MEMORY. Thread: owner. */
