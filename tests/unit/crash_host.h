@@ -216,8 +216,12 @@ __attribute__((unused)) static int crash_holds(const crash_host *h, const void *
   for (int i = 0; i < h->n_inodes; i++)
     for (int k = 0; k < 2; k++) {
       const crash_bytes *b = k ? &h->inode[i]->disk : &h->inode[i]->now;
-      for (uint64_t o = 0; o + n <= b->size; o++)
-        if (memcmp(b->p + o, what, n) == 0) return 1;
+      for (uint64_t o = 0; o + n <= b->size; o++) {
+        const uint8_t *p = memchr(b->p + o, *(const uint8_t *)what, b->size - n + 1 - o);
+        if (!p) break;
+        o = (uint64_t)(p - b->p);
+        if (memcmp(p, what, n) == 0) return 1;
+      }
     }
   return 0;
 }
