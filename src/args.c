@@ -13,7 +13,8 @@ typedef struct option_def { struct argp_option o; const char *commands; } option
 enum {
   KEY_JSON = 256, KEY_SEED, KEY_THREADS, KEY_DEVICE, KEY_SET, KEY_FORMAT, KEY_HEADER, KEY_NO_HEADER, KEY_LABELS,
   KEY_TARGET, KEY_KEY, KEY_WEIGHT, KEY_TIME, KEY_IGNORE, KEY_CATEGORICAL, KEY_TEXT, KEY_TASK, KEY_MODEL, KEY_VALID,
-  KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT
+  KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT,
+  KEY_STAGE, KEY_TO
 };
 static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "FAMILY", 0, "Model family (default: linear)", 1 }, "t" },
@@ -27,15 +28,20 @@ static const option_def option_defs[] = {
   { { "rows", KEY_ROWS, "N", 0, "How many rows (default: 10000)", 1 }, "g" },
   { { "drift-at", KEY_DRIFT, "ROW", 0, "The rule changes from this row on (from 1; default: it never does)", 1 }, "g" },
 
-  { { NULL, 0, NULL, 0, "The data:", 2 }, "tep" },
-  { { "format", KEY_FORMAT, "NAME", 0, "csv, svmlight, idx or npy (default: by the file's name)", 2 }, "tep" },
-  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tep" },
-  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tep" },
-  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tep" },
+  { { "stage", KEY_STAGE, "STAGE", 0, "Stage: testing, production, or a word of yours (add, promote; rollback: default "
+      "production)", 1 }, "S" },
+  { { "to", KEY_TO, "VERSION", 0, "The version to roll back to (default: the one before)", 1 }, "S" },
+  { { NULL, 'o', "FILE", 0, "Where the exported package goes", 1 }, "S" },
+
+  { { NULL, 0, NULL, 0, "The data:", 2 }, "tepM" },
+  { { "format", KEY_FORMAT, "NAME", 0, "csv, svmlight, idx or npy (default: by the file's name)", 2 }, "tepM" },
+  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepM" },
+  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepM" },
+  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepM" },
   { { "target", KEY_TARGET, "COL", 0, "What is to be predicted; a column is a name, or a number from 1 or, negative, "
-      "from the end", 2 }, "te" },
+      "from the end", 2 }, "teM" },
   { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tp" },
-  { { "weight", KEY_WEIGHT, "COL", 0, "How much a row counts", 2 }, "te" },
+  { { "weight", KEY_WEIGHT, "COL", 0, "How much a row counts", 2 }, "teM" },
   { { "time", KEY_TIME, "COL", 0, "When the row was seen", 2 }, "t" },
   { { "ignore", KEY_IGNORE, "COL,...", 0, "Columns to leave out", 2 }, "t" },
   { { "categorical", KEY_CATEGORICAL, "COL,...", 0, "Columns that hold labels even where they look like numbers", 2 },
@@ -241,6 +247,8 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_WEIGHTS: a->weights = 1; break;
   case KEY_ROWS: take_i64(p, "rows", arg, 0, "an integer from 0", &a->rows); break;
   case KEY_DRIFT: take_i64(p, "drift-at", arg, 1, "a row number from 1", &a->drift_at); break;
+  case KEY_STAGE: a->stage = arg; break;
+  case KEY_TO: take_i64(p, "to", arg, 1, "a version, a number from 1", &a->to); break;
   case ARGP_KEY_ARG: a->files[a->n_files++] = arg; break;
   default: return ARGP_ERR_UNKNOWN;
   }
