@@ -47,7 +47,8 @@ typedef struct lt_online {
   lt_online_moment target;           /* regression */
   lt_online_one *one;                /* [n_models] */
   const lt_online_layout *layout;
-  float **cell;                      /* [n_models] of [n_slots + LT_ONLINE_PAD] slots: the layout's floats each */
+  float **cell;                      /* [n_models] of [n_slots + LT_ONLINE_PAD] slots: the layout's floats each; the last
+                                        ones take the place of entries that a row does not have, and stay without effect */
 } lt_online;
 extern const lt_family lt_family_online;
 leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t n_classes, const lt_encoder *e, lt_online **out,
@@ -73,8 +74,7 @@ uint32_t lt_online_learners(const char *name, int regression);
 
 /* ---- rows (online_rows.c) */
 enum { LT_ONLINE_BLOCK = 256, LT_ONLINE_PAD = 4 };
-/* A row's slots, block by block: full calls `use`. The arrays have LT_ONLINE_PAD entries more than cap: rows are taken
- * four entries at a time, and those behind the last one are slots behind the last one, with z = 0. */
+/* A row's slots, block by block: full calls `use`. */
 typedef struct lt_online_feed {
   const lt_online *m;
   int64_t n, n_done;                 /* entries; the first n_done have their z already */
@@ -85,7 +85,7 @@ typedef struct lt_online_feed {
   void (*use)(void *user);           /* NULL: cap is enough for the row */
   void *user;
 } lt_online_feed;
-/* Entries that row r can have, and the pad. */
+/* Entries that row r can have. */
 int64_t lt_online_room(const lt_online *m, const lt_encode *bind, const lt_rows *rows, int64_t r);
 /* Appends the row's entries, dense ones with z, the others with raw values, and fetches the slots of the next row's. index and value: room for the longest text's
  * words. x: room for n_dense. */
@@ -95,6 +95,8 @@ void lt_online_row(lt_online_feed *f, const lt_encode *bind, const lt_rows *rows
 void lt_online_numbers(lt_online_feed *f, const lt_encoder *e, const double *x);
 /* The same from the entries of a model's only column, a sparse block. */
 void lt_online_entries(lt_online_feed *f, const int32_t *index, const float *value, int64_t n);
+/* A row that another model of the same shape has encoded, for f->m: n, n_done and slot are set; z as lt_online_row leaves it. */
+void lt_online_refill(lt_online_feed *f, const double *x, const float *raw);
 /* Raw values -> z. */
 void lt_online_scale(lt_online_feed *f);
 static inline int lt_online_usable(double x) { return x > -1e150 && x < 1e150; }       /* false for NaN */

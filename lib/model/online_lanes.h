@@ -97,6 +97,19 @@ LT_INLINE int x4_apart(const uint32_t *s) {
   return s[0] != s[1] && s[0] != s[2] && s[0] != s[3] && s[1] != s[2] && s[1] != s[3] && s[2] != s[3];
 }
 #endif
+/* line(slot, z) for every four entries of f, with their z. */
+#define LT_FOURS(line)                                         \
+  do {                                                         \
+    int64_t i = 0;                                             \
+    for (; i + 4 <= f->n; i += 4) {                            \
+      line(f->slot + i, x4_load(f->z + i));                    \
+    }                                                          \
+    if (i < f->n) {                                            \
+      lt_four four;                                            \
+      x4_pad(f, f->z, i, 0, &four);                            \
+      line(four.slot, x4_load(four.v));                        \
+    }                                                          \
+  } while (0)
 /* A line of four floats, the one at `at`, of each of four slots, as columns. */
 LT_INLINE void x4_gather(const float *cell, const uint32_t *slot, int bits, int at, lt_x4 v[4]) {
   for (int k = 0; k < 4; k++) v[k] = x4_load(cell + (((uint64_t)slot[k] << bits) + (uint64_t)at));
@@ -105,6 +118,16 @@ LT_INLINE void x4_gather(const float *cell, const uint32_t *slot, int bits, int 
 LT_INLINE void x4_scatter(float *cell, const uint32_t *slot, int bits, int at, lt_x4 v[4]) {
   x4_turn(v);
   for (int k = 0; k < 4; k++) x4_store(cell + (((uint64_t)slot[k] << bits) + (uint64_t)at), v[k]);
+}
+/* Entries i to i + 3 of a row, or as many of them as there are and, for the rest, slots behind the last one with the
+ * value `pad`. */
+typedef struct lt_four { uint32_t slot[4]; float v[4]; } lt_four;
+LT_INLINE void x4_pad(const lt_online_feed *f, const float *v, int64_t i, float pad, lt_four *out) {
+  for (int k = 0; k < 4; k++) {
+    int there = i + k < f->n;
+    out->slot[k] = there ? f->slot[i + k] : (uint32_t)(f->m->n_slots + k);
+    out->v[k] = there ? v[i + k] : pad;
+  }
 }
 /* |z| limited to 8. */
 LT_INLINE lt_x4 x4_clip(lt_x4 z) {

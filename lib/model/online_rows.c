@@ -57,6 +57,11 @@ static void feed_number(lt_online_feed *f, int64_t slot, double x) {
   if (lt_online_usable(x)) feed_done(f, (uint32_t)(1 + slot), dense_z(&f->m->moment[slot], x));
 }
 
+void lt_online_refill(lt_online_feed *f, const double *x, const float *raw) {
+  memcpy(f->raw, raw, (size_t)f->n * sizeof *raw);
+  for (int64_t i = 1; i < f->n_done; i++) f->raw[i] = dense_z(&f->m->moment[f->slot[i] - 1], x[f->slot[i] - 1]);
+}
+
 /* A label by its text, however the rows hold it: labels that the model's schema has never listed are features too. */
 static void feed_label(lt_online_feed *f, const lt_encode *bind, int64_t k, const lt_rows *rows, int64_t r) {
   const lt_bound *u = &bind->part[k];
@@ -169,33 +174,32 @@ void lt_online_numbers(lt_online_feed *f, const lt_encoder *e, const double *x) 
 }
 
 int64_t lt_online_room(const lt_online *m, const lt_encode *bind, const lt_rows *rows, int64_t r) {
-  return 1 + m->n_dense + lt_encode_room(bind, rows, r) + LT_ONLINE_PAD;
+  return 1 + m->n_dense + lt_encode_room(bind, rows, r);
 }
 
-static void feed_pad(lt_online_feed *f) {
-  for (int64_t k = 0; k < LT_ONLINE_PAD; k++) {
-    f->slot[f->n + k] = (uint32_t)(f->m->n_slots + k);
-    f->raw[f->n + k] = 1;
+LT_INLINE lt_x4 scale_four(const float *cell, int bits, const uint32_t *slot, lt_x4 v) {
+  float n[4], square[4];
+  for (int k = 0; k < 4; k++) {
+    const float *s = cell + ((uint64_t)slot[k] << bits);
+    n[k] = s[0];
+    square[k] = s[1];
   }
+  lt_x4 all = x4_add(x4_load(square), x4_mul(v, v));
+  return x4_clip(x4_mul(v, x4_sqrt(x4_div(x4_add(x4_load(n), x4_all(1)), all))));
 }
 
 void lt_online_scale(lt_online_feed *f) {
   const float *cell = f->m->cell[0] + f->m->layout->at[LT_SLOT_N];
   const int bits = f->m->layout->bits;
-  const lt_x4 one = x4_all(1);
-  feed_pad(f);
-  for (int64_t i = f->n_done & ~3; i < f->n; i += 4) {
-    float n[4], square[4];
-    for (int k = 0; k < 4; k++) {
-      const float *s = cell + ((uint64_t)f->slot[i + k] << bits);
-      n[k] = s[0];
-      square[k] = s[1];
-    }
-    lt_x4 v = x4_load(f->raw + i), all = x4_add(x4_load(square), x4_mul(v, v));
-    x4_store(f->z + i, x4_clip(x4_mul(v, x4_sqrt(x4_div(x4_add(x4_load(n), one), all)))));
+  int64_t i = f->n_done & ~3;
+  for (; i + 4 <= f->n; i += 4) x4_store(f->z + i, scale_four(cell, bits, f->slot + i, x4_load(f->raw + i)));
+  if (i < f->n) {
+    lt_four four;
+    x4_pad(f, f->raw, i, 1, &four);
+    x4_store(four.v, scale_four(cell, bits, four.slot, x4_load(four.v)));
+    for (int64_t k = i; k < f->n; k++) f->z[k] = four.v[k - i];
   }
   memcpy(f->z, f->raw, (size_t)f->n_done * sizeof *f->z);
-  for (int64_t k = 0; k < LT_ONLINE_PAD; k++) f->z[f->n + k] = 0;
   f->n_done = f->n;
 }
 
@@ -209,38 +213,46 @@ LT_INLINE lt_x4 ons_bet(lt_x4 b, lt_x4 wealth, lt_x4 z) {
 }
 
 /* All of the race in one sweep over the slots. */
+LT_INLINE void dots_race_four(const float *s, const uint32_t *slot, lt_x4 z, lt_x2 sum[4]) {
+  lt_x4 a[4], c[4], o[4], g[4];
+  x4_gather(s, slot, 4, 0, a);
+  x4_gather(s, slot, 4, 4, c);
+  x4_gather(s, slot, 4, 8, o);
+  x4_gather(s, slot, 4, 12, g);
+  sum[0] = x2_sum(sum[0], x4_mul(a[2], z), x4_mul(c[0], z));
+  sum[1] = x2_sum(sum[1], ons_bet(o[3], o[1], z), x4_mul(g[0], z));
+  sum[2] = x2_sum(sum[2], x4_mul(g[1], z), gauss_var(z, g[2]));
+  sum[3] = x2_sum(sum[3], x4_mul(z, z), x4_all(0));
+}
+
 static void dots_race(const float *s, const lt_online_feed *f, lt_online_dot *d) {
-  lt_x2 ac = x2_of(d->dot[LT_ADAGRAD], d->dot[LT_COIN]), ol = x2_of(d->dot[LT_ONS], d->dot[LT_ALMA]);
-  lt_x2 gv = x2_of(d->dot[LT_GAUSS], d->var), zz = x2_of(d->zz, 0);
-  for (int64_t i = 0; i < f->n; i += 4) {
-    lt_x4 z = x4_load(f->z + i), a[4], c[4], o[4], g[4];
-    x4_gather(s, f->slot + i, 4, 0, a);
-    x4_gather(s, f->slot + i, 4, 4, c);
-    x4_gather(s, f->slot + i, 4, 8, o);
-    x4_gather(s, f->slot + i, 4, 12, g);
-    ac = x2_sum(ac, x4_mul(a[2], z), x4_mul(c[0], z));
-    ol = x2_sum(ol, ons_bet(o[3], o[1], z), x4_mul(g[0], z));
-    gv = x2_sum(gv, x4_mul(g[1], z), gauss_var(z, g[2]));
-    zz = x2_sum(zz, x4_mul(z, z), x4_all(0));
-  }
-  d->dot[LT_ADAGRAD] = x2_first(ac);
-  d->dot[LT_COIN] = x2_second(ac);
-  d->dot[LT_ONS] = x2_first(ol);
-  d->dot[LT_ALMA] = x2_second(ol);
-  d->dot[LT_GAUSS] = x2_first(gv);
-  d->var = x2_second(gv);
-  d->zz = x2_first(zz);
+  lt_x2 sum[4] = {x2_of(d->dot[LT_ADAGRAD], d->dot[LT_COIN]), x2_of(d->dot[LT_ONS], d->dot[LT_ALMA]),
+                  x2_of(d->dot[LT_GAUSS], d->var), x2_of(d->zz, 0)};
+#define LINE(slot, z) dots_race_four(s, slot, z, sum)
+  LT_FOURS(LINE);
+#undef LINE
+  d->dot[LT_ADAGRAD] = x2_first(sum[0]);
+  d->dot[LT_COIN] = x2_second(sum[0]);
+  d->dot[LT_ONS] = x2_first(sum[1]);
+  d->dot[LT_ALMA] = x2_second(sum[1]);
+  d->dot[LT_GAUSS] = x2_first(sum[2]);
+  d->var = x2_second(sum[2]);
+  d->zz = x2_first(sum[3]);
 }
 
 /* One learner: w, the weight's place in the line at `at`; for gauss q follows it, for ons the wealth is two before. */
+LT_INLINE lt_x2 dots_one_four(const float *s, const uint32_t *slot, lt_x4 z, int bits, int at, int w, int learner, lt_x2 sum) {
+  lt_x4 v[4];
+  x4_gather(s, slot, bits, at, v);
+  return x2_sum(sum, learner == LT_ONS ? ons_bet(v[w], v[w >= 2 ? w - 2 : 0], z) : x4_mul(v[w], z),
+                learner == LT_GAUSS ? gauss_var(z, v[w < 3 ? w + 1 : 3]) : x4_mul(z, z));
+}
+
 LT_INLINE void dots_one(const float *s, const lt_online_feed *f, int bits, int at, int w, int learner, lt_online_dot *d) {
   lt_x2 sum = x2_of(d->dot[learner], learner == LT_GAUSS ? d->var : d->zz);
-  for (int64_t i = 0; i < f->n; i += 4) {
-    lt_x4 z = x4_load(f->z + i), v[4];
-    x4_gather(s, f->slot + i, bits, at, v);
-    sum = x2_sum(sum, learner == LT_ONS ? ons_bet(v[w], v[w - 2], z) : x4_mul(v[w], z),
-                 learner == LT_GAUSS ? gauss_var(z, v[w + 1 < 4 ? w + 1 : 3]) : x4_mul(z, z));
-  }
+#define LINE(slot, z) sum = dots_one_four(s, slot, z, bits, at, w, learner, sum)
+  LT_FOURS(LINE);
+#undef LINE
   d->dot[learner] = x2_first(sum);
   if (learner == LT_GAUSS) d->var = x2_second(sum);
   if (learner == LT_ALMA) d->zz = x2_second(sum);

@@ -15,30 +15,41 @@
 
 enum { COIN_ALPHA = 1 };
 
-/* Lanes of which several are one slot are taken one at a time: the others are slots behind the last one, with z = 0. */
-typedef struct step_four { uint32_t slot[4]; float z[4]; } step_four;
-static void one_of_four(const lt_online_feed *f, int64_t n_slots, int64_t i, int lane, step_four *out) {
-  for (int k = 0; k < 4; k++) {
-    out->slot[k] = (uint32_t)(n_slots + k);
-    out->z[k] = 0;
+/* line(slot, z) for the row's entries: fours that share a slot are taken one at a time, each with three slots behind the
+ * last one. */
+#define STEP_ONE_OF(line, slots, z)                                       \
+  if (x4_apart(slots)) {                                                  \
+    line(slots, z);                                                       \
+  } else {                                                                \
+    float each[4];                                                        \
+    x4_store(each, z);                                                    \
+    for (int lane = 0; lane < 4; lane++) {                                \
+      lt_four one;                                                        \
+      one_of_four(slots, each, lane, (uint32_t)f->m->n_slots, &one);       \
+      line(one.slot, x4_load(one.v));                                     \
+    }                                                                     \
   }
-  out->slot[lane] = f->slot[i + lane];
-  out->z[lane] = f->z[i + lane];
-}
+#define STEP_LINES(line)                          \
+  do {                                            \
+    int64_t i = 0;                                \
+    for (; i + 4 <= f->n; i += 4) {               \
+      STEP_ONE_OF(line, f->slot + i, x4_load(f->z + i)) \
+    }                                             \
+    if (i < f->n) {                               \
+      lt_four four;                               \
+      x4_pad(f, f->z, i, 0, &four);               \
+      STEP_ONE_OF(line, four.slot, x4_load(four.v)) \
+    }                                             \
+  } while (0)
 
-/* Calls line(slot, z) for the row's entries. */
-#define STEP_LINES(line)                                          \
-  for (int64_t i = 0; i < f->n; i += 4) {                         \
-    if (x4_apart(f->slot + i)) {                                  \
-      line(f->slot + i, x4_load(f->z + i));                       \
-      continue;                                                   \
-    }                                                             \
-    for (int lane = 0; lane < 4; lane++) {                        \
-      step_four one;                                              \
-      one_of_four(f, f->m->n_slots, i, lane, &one);               \
-      line(one.slot, x4_load(one.z));                             \
-    }                                                             \
+static void one_of_four(const uint32_t *slot, const float *z, int lane, uint32_t behind, lt_four *out) {
+  for (uint32_t k = 0; k < 4; k++) {
+    out->slot[k] = behind + k;
+    out->v[k] = 0;
   }
+  out->slot[lane] = slot[lane];
+  out->v[lane] = z[lane];
+}
 
 LT_INLINE void adagrad_line(float *s, int bits, const uint32_t *slot, lt_x4 z, lt_x4 gradient, lt_x4 rate) {
   lt_x4 v[4], g = x4_mul(gradient, z);
@@ -51,7 +62,7 @@ LT_INLINE void adagrad_line(float *s, int bits, const uint32_t *slot, lt_x4 z, l
 static void step_adagrad(float *s, int bits, const lt_online_feed *f, float gradient, float rate) {
   const lt_x4 all = x4_all(gradient), rates = x4_all(rate);
 #define LINE(slot, z) adagrad_line(s, bits, slot, z, all, rates)
-  STEP_LINES(LINE)
+  STEP_LINES(LINE);
 #undef LINE
 }
 
@@ -85,7 +96,7 @@ LT_INLINE void coin_line(float *s, int bits, int at, const uint32_t *slot, lt_x4
 static void step_coin(float *s, int bits, int at, const lt_online_feed *f, float gradient, float most) {
   const lt_x4 all = x4_all(gradient), mosts = x4_all(most);
 #define LINE(slot, z) coin_line(s, bits, at, slot, z, all, mosts)
-  STEP_LINES(LINE)
+  STEP_LINES(LINE);
 #undef LINE
 }
 
@@ -105,7 +116,7 @@ LT_INLINE void ons_line(float *s, int bits, int at, const uint32_t *slot, lt_x4 
 static void step_ons(float *s, int bits, int at, const lt_online_feed *f, float gradient) {
   const lt_x4 most = x4_all(gradient > 1 ? 1 : gradient < -1 ? -1 : gradient);
 #define LINE(slot, z) ons_line(s, bits, at, slot, z, most)
-  STEP_LINES(LINE)
+  STEP_LINES(LINE);
 #undef LINE
 }
 
@@ -152,11 +163,11 @@ static void step_gauss(float *s, int bits, const lt_online_feed *f, double gradi
   const lt_x4 step = x4_all((float)(-gradient / (1 + h * var))), more = x4_all((float)h);
   if (bits == 4) {
 #define LINE(slot, z) gauss_line(s, 4, 12, 1, slot, z, step, more)
-    STEP_LINES(LINE)
+    STEP_LINES(LINE);
 #undef LINE
   } else {
 #define LINE(slot, z) gauss_line(s, 2, 0, 2, slot, z, step, more)
-    STEP_LINES(LINE)
+    STEP_LINES(LINE);
 #undef LINE
   }
 }

@@ -112,8 +112,8 @@ static void check(uint32_t learners) {
   lt_encoder e;
   lt_rng r;
   static numbers plain[SLOTS];
-  uint32_t slot[MOST + 1 + LT_ONLINE_PAD];
-  float raw[MOST + 1 + LT_ONLINE_PAD], z[MOST + 1 + LT_ONLINE_PAD], own[MOST + 1];
+  uint32_t slot[MOST + 1];
+  float raw[MOST + 1], z[MOST + 1], own[MOST + 1];
   const lt_online_rates rates = {0.3f, 0.1, 1, 0.01};
   memset(plain, 0, sizeof plain);
   memset(&e, 0, sizeof e);
