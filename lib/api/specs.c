@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "data/dataset.h"
 #include "model/predictor.h"
+#include "serve/table.h"
 #include <string.h>
 
 const lt_spec *lt_specs_at(int64_t index) {
@@ -13,7 +14,8 @@ const lt_spec *lt_specs_at(int64_t index) {
   index -= n_families;
   if (index < n_readers) return readers[index];
   index -= n_readers;
-  return index == 0 ? &lt_predictor_spec : NULL;
+  static const lt_spec *const others[] = {&lt_predictor_spec, &lt_table_write_spec, &lt_table_read_spec};
+  return index < (int64_t)(sizeof others / sizeof others[0]) ? others[index] : NULL;
 }
 
 int64_t lt_specs_count(void) {
