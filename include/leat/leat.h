@@ -4,7 +4,7 @@
  *   1 numbers     2 handles     3 structs      4 version      5 runtime     6 devices
  *   7 parameters  8 schema      9 batches     10 datasets    11 trainers   12 models
  *  13 predictors 14 metrics    15 inspection   16 store    17 learner   18 quarantine
- *  19 tables
+ *  19 tables     20 monitor
  *
  * A host that trains, saves, loads and predicts needs five calls:
  *   leat_runtime_create, leat_dataset_open, leat_trainer_create + leat_trainer_fit,
@@ -148,6 +148,12 @@ enum {
 typedef int32_t leat_table_change; /* what leat_table_diff tells of a key */
 enum { LEAT_TABLE_ADDED = 1, LEAT_TABLE_REMOVED = 2, LEAT_TABLE_CHANGED = 3 };
 
+typedef int32_t leat_drift_state; /* of a feature */
+enum {
+  LEAT_DRIFT_INSUFFICIENT = 0, /* too few rows to say anything */
+  LEAT_DRIFT_OK = 1, LEAT_DRIFT_WARN = 2, LEAT_DRIFT_ALERT = 3
+};
+
 /* ------------------------------------------------------------------------------------------------ 2. Handles */
 typedef struct leat_runtime leat_runtime;
 typedef struct leat_device leat_device;
@@ -166,6 +172,7 @@ typedef struct leat_quarantine leat_quarantine;
 typedef struct leat_table leat_table;
 typedef struct leat_table_reader leat_table_reader;
 typedef struct leat_table_writer leat_table_writer;
+typedef struct leat_monitor leat_monitor;
 
 /* ------------------------------------------------------------------------------------------------ 3. Structs
  * Caller-owned. A host may pass NULL wherever a host table is taken: the default is used. */
@@ -370,6 +377,17 @@ typedef struct leat_held_info {
   char source[256], column_name[128], detail[256];
 } leat_held_info;
 
+/* One feature, or the target, against its reference. value: the population stability index psi = sum (p - q) ln(p / q) over the
+ * cells of the reference profile; js: Jensen-Shannon distance (base 2); ks: Kolmogorov-Smirnov distance over the ordered cells
+ * (NaN for a category); linf: largest difference of one cell's shares. warn and alert are the limits for value at these
+ * numbers of rows. worst_cell adds most: share in the window, reference_share before. windows: in a row in this state. */
+typedef struct leat_drift_info {
+  uint64_t struct_size;
+  int64_t state, rows, reference_rows, windows;
+  double value, warn, alert, js, ks, linf, share, reference_share;
+  char name[128], worst_cell[64];
+} leat_drift_info;
+
 /* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)... */
 typedef struct leat_device_props {
   uint64_t struct_size;
@@ -449,7 +467,7 @@ LEAT_API leat_status leat_device_state(const leat_device *dev, char *buf, uint64
 
 /* ------------------------------------------------------------------------------------------------ 7. Parameters
  * Hyper-parameters are named, typed and listed. A spec names a set of them: "model/linear", "reader/csv",
- * "reader/svmlight", "reader/idx", "reader/npy", "predictor". Setting checks name, type and bounds at once. */
+ * "reader/svmlight", "reader/idx", "reader/npy", "predictor", "store". Setting checks name, type and bounds at once. */
 
 /* How many specs there are. Errors: ARG. Thread: immutable. */
 LEAT_API leat_status leat_spec_count(const leat_runtime *rt, int64_t *count, leat_error *err);
@@ -538,7 +556,8 @@ LEAT_API leat_status leat_batch_add_text(leat_batch *b, const char *const *field
  * Errors: ARG, SHAPE, DTYPE, MEMORY. Thread: owner. */
 LEAT_API leat_status leat_batch_set_labels(leat_batch *b, const leat_matrix *y, const leat_matrix *w, leat_error *err);
 /* Says where the rows come from: row i has position first + i in `source` (a file, a topic and partition; at most 255
- * bytes). A learner takes each position of a source once. Errors: ARG, RANGE, MEMORY. Thread: owner. */
+ * bytes). A learner takes each position of a source once. leat_dataset_next says it by itself: the file's name and the
+ * record's number in it from 0. leat_batch_clear takes it back. Errors: ARG, RANGE, MEMORY. Thread: owner. */
 LEAT_API leat_status leat_batch_set_source(leat_batch *b, const char *source, int64_t first, leat_error *err);
 /* Adds a row that could not be read: all its fields are missing, and a learner's gate holds it back for `reason` with
  * these raw bytes. column: at fault, from 0, -1 none. Errors: ARG, RANGE, MEMORY. Thread: owner. */
@@ -800,7 +819,8 @@ LEAT_API leat_status leat_inspection_section(const leat_inspection *in, int64_t 
 
 /* Opens a store. p: parameters of "store" (NULL: defaults): create (make the folder when it is absent; complete it when a
  * crash left it half made), read_only, ring sizes. Owner: caller.
- * Errors: ARG, IO, NOT_FOUND (no store there), FORMAT (damaged), VERSION, MEMORY. Thread: immutable. */
+ * Errors: ARG, IO, NOT_FOUND (no store there), STATE (the folder holds other things), FORMAT (damaged), VERSION, MEMORY.
+ * Thread: immutable. */
 LEAT_API leat_status leat_store_open(leat_runtime *rt, const char *path, const leat_params *p, leat_store **out,
                                      leat_error *err);
 /* Frees it. Thread: safe. */
@@ -1007,6 +1027,30 @@ LEAT_API leat_status leat_table_diff(const leat_table *a, const leat_table *b, d
                                      void (*each)(void *user, int64_t what, const void *key, uint64_t key_size,
                                                   const float *a_value, const float *b_value),
                                      void *user, leat_table_changes *out, leat_error *err);
+/* ------------------------------------------------------------------------------------------------ 20. Monitor
+ * Has the data drifted away from what the model was trained on? Every model that was trained offline carries a reference
+ * profile of each feature and of the target; a monitor counts rows in the same cells and compares. A limit on psi depends on
+ * how many rows there are: without drift psi is distributed as (1/n + 1/m) chi2(cells - 1). Under min_rows rows the state is
+ * INSUFFICIENT, never OK. */
+
+/* A monitor. p: parameters of "monitor" (NULL: defaults); window 0: all rows are one window, else states are set at the end
+ * of every `window` rows, raised after `raise` windows in a row and cleared after `clear`. Owner: caller.
+ * Errors: ARG, UNSUPPORTED (the model carries no profiles), MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_monitor_create(const leat_model *m, const leat_params *p, leat_monitor **out, leat_error *err);
+/* Frees it. Thread: owner. */
+LEAT_API void leat_monitor_free(leat_monitor *w);
+/* Counts rows of a schema with the model's columns, found by name; those that are not there are not counted.
+ * Errors: ARG, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_monitor_update(leat_monitor *w, const leat_batch *rows, leat_error *err);
+/* Adds what another monitor of the same model has counted in its window (another process, another thread); only with
+ * window 0. Errors: ARG, SHAPE, UNSUPPORTED, BUSY. Thread: owner. */
+LEAT_API leat_status leat_monitor_merge(leat_monitor *w, const leat_monitor *other, leat_error *err);
+/* How many features (and the target) it watches. Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_monitor_count(const leat_monitor *w, int64_t *count, leat_error *err);
+/* Feature `index` in [0, count); set info->struct_size. Errors: ARG, NOT_FOUND, VERSION. Thread: owner. */
+LEAT_API leat_status leat_monitor_at(const leat_monitor *w, int64_t index, leat_drift_info *info, leat_error *err);
+/* The worst state of all, and rows counted (may be NULL). Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_monitor_state(const leat_monitor *w, int64_t *state, int64_t *rows, leat_error *err);
 
 #ifdef __cplusplus
 }
