@@ -98,6 +98,7 @@ static leat_status model_take_golden(leat_model *m, const leat_batch *golden, le
   part.n = n;
   part.first = 0;
   part.col = col;
+  part.side = NULL;
   leat_status st = lt_batch_create(m->rt, m->features, &m->golden, err);
   if (!st) st = lt_batch_append(m->golden, &part, 0, n, err);
   lt_free(m->rt, col);
