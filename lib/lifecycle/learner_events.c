@@ -40,8 +40,9 @@ static void publish(leat_learner *l, leat_model *m) {
 
 /* Slots that the model has used. */
 static int64_t slots_used(const lt_online *m) {
+  const int at = m->layout->at[LT_SLOT_N];
   int64_t n = 0;
-  for (int64_t j = 0; j < m->n_slots; j++) n += m->slot[0][j].n != 0;
+  for (int64_t j = 0; j < m->n_slots; j++) n += lt_online_at(m, 0, j)[at] > 0;
   return n * m->n_models;
 }
 
