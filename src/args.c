@@ -14,7 +14,8 @@ enum {
   KEY_JSON = 256, KEY_SEED, KEY_THREADS, KEY_DEVICE, KEY_SET, KEY_FORMAT, KEY_HEADER, KEY_NO_HEADER, KEY_LABELS,
   KEY_TARGET, KEY_KEY, KEY_WEIGHT, KEY_TIME, KEY_IGNORE, KEY_CATEGORICAL, KEY_TEXT, KEY_TASK, KEY_MODEL, KEY_VALID,
   KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT,
-  KEY_STAGE, KEY_TO
+  KEY_STAGE, KEY_TO,
+  KEY_REASON, KEY_LIMIT
 };
 static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "FAMILY", 0, "Model family (default: linear)", 1 }, "t" },
@@ -32,6 +33,9 @@ static const option_def option_defs[] = {
       "production)", 1 }, "S" },
   { { "to", KEY_TO, "VERSION", 0, "The version to roll back to (default: the one before)", 1 }, "S" },
   { { NULL, 'o', "FILE", 0, "Where the exported package goes", 1 }, "S" },
+
+  { { "reason", KEY_REASON, "NAME", 0, "Only records that are held for this reason (outlier, parse, type, ...)", 1 }, "Q" },
+  { { "limit", KEY_LIMIT, "N", 0, "List at most so many records (default: 50; with --json all)", 1 }, "Q" },
 
   { { NULL, 0, NULL, 0, "The data:", 2 }, "tepM" },
   { { "format", KEY_FORMAT, "NAME", 0, "csv, svmlight, idx or npy (default: by the file's name)", 2 }, "tepM" },
@@ -249,6 +253,8 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_DRIFT: take_i64(p, "drift-at", arg, 1, "a row number from 1", &a->drift_at); break;
   case KEY_STAGE: a->stage = arg; break;
   case KEY_TO: take_i64(p, "to", arg, 1, "a version, a number from 1", &a->to); break;
+  case KEY_REASON: a->reason = arg; break;
+  case KEY_LIMIT: take_i64(p, "limit", arg, 0, "an integer from 0", &a->limit); break;
   case ARGP_KEY_ARG: a->files[a->n_files++] = arg; break;
   default: return ARGP_ERR_UNKNOWN;
   }
@@ -268,6 +274,7 @@ int cli_parse(const cli_command *c, int argc, char **argv, cli_args *a) {
   a->command = c->name;
   a->header = -1;
   a->rows = 10000;
+  a->limit = -1;
   a->files = cli_alloc(sizeof *a->files * (size_t)(argc + 1));
   int status = check_words(c, options, n, argc, argv);
   if (status >= 0) return status;

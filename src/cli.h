@@ -25,6 +25,8 @@ typedef struct cli_args {
   int64_t rows, drift_at;
   const char *stage; /* leat store */
   int64_t to;        /* 0: not given */
+  const char *reason; /* leat quarantine */
+  int64_t limit;      /* -1: not given */
   const char **files; /* positional arguments */
   int n_files;
 } cli_args;
@@ -155,6 +157,7 @@ int cmd_generate(const cli_args *a);
 int cmd_monitor(const cli_args *a);
 int cmd_devices(const cli_args *a);
 int cmd_store(const cli_args *a);
+int cmd_quarantine(const cli_args *a);
 /* The part of --help that comes from the library's parameter tables; fresh text, or NULL. */
 char *cli_help_params(const char *command, const char *family);
 #endif
