@@ -76,7 +76,7 @@ static int add_counts(held_job *j, int print) {
 
 static int held_list(held_job *j) {
   static const char *const heads[] = { "id", "reason", "column", "source", "position", "row", "detail" };
-  int64_t limit = j->a->limit >= 0 ? j->a->limit : j->a->json ? INT64_MAX : 50, cursor = 0, shown = 0, all = 0;
+  int64_t limit = j->a->limit > 0 ? j->a->limit : j->a->json ? INT64_MAX : 50, cursor = 0, shown = 0, all = 0;
   leat_error err;
   cli_error_init(&err);
   int status = add_counts(j, !j->a->json);
@@ -210,7 +210,7 @@ static int check_words(held_job *j, const held_verb *v) {
   if (n < v->least) return cli_wrong("too few arguments: expected `leat quarantine DIR %s%s`", v->name, v->args);
   if (n > v->most)
     return cli_wrong("too many arguments: '%s': expected `leat quarantine DIR %s%s`", a->files[2 + v->most], v->name, v->args);
-  if (a->limit >= 0 && v->run != held_list) return cli_wrong("--limit is not for `leat quarantine DIR %s`: it goes with list", v->name);
+  if (a->limit > 0 && v->run != held_list) return cli_wrong("--limit is not for `leat quarantine DIR %s`: it goes with list", v->name);
   if (a->reason && (n || v->least))
     return cli_wrong("--reason is not for `leat quarantine DIR %s ID`: the records are named already", v->name);
   if (a->reason && !(j->reason = find_reason(a->reason, &near)))
