@@ -15,7 +15,8 @@ enum {
   KEY_TARGET, KEY_KEY, KEY_WEIGHT, KEY_TIME, KEY_IGNORE, KEY_CATEGORICAL, KEY_TEXT, KEY_TASK, KEY_MODEL, KEY_VALID,
   KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT,
   KEY_STAGE, KEY_TO, KEY_STORE, KEY_FROM, KEY_CHUNK, KEY_DELAY, KEY_ACK, KEY_COMMIT,
-  KEY_LAYOUT, KEY_SHARD, KEY_UNTIL, KEY_LIMIT, KEY_TOLERANCE, KEY_COLUMNS
+  KEY_LAYOUT, KEY_SHARD, KEY_UNTIL, KEY_LIMIT, KEY_TOLERANCE, KEY_COLUMNS,
+  KEY_REASON
 };
 static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "FAMILY", 0, "Model family (default: linear)", 1 }, "t" },
@@ -42,6 +43,9 @@ static const option_def option_defs[] = {
   { { "commit-ms", KEY_COMMIT, "MS", 0, "Milliseconds between commits (default: 100; 0: after every batch of records)", 1 }, "L" },
   { { "to", KEY_TO, "VERSION", 0, "The version to roll back to (default: the one before)", 1 }, "S" },
   { { NULL, 'o', "FILE", 0, "Where the exported package goes", 1 }, "S" },
+
+  { { "reason", KEY_REASON, "NAME", 0, "Only records that are held for this reason (outlier, parse, type, ...)", 1 }, "Q" },
+  { { "limit", KEY_LIMIT, "N", 0, "List at most so many records (default: 50; with --json all)", 1 }, "Q" },
 
   { { NULL, 'o', "T.ltab", 0, "Where the table goes (build, load, convert, merge); the old one stays until it is whole", 1 }, "T" },
   { { "layout", KEY_LAYOUT, "NAME", 0, "sorted: ranges, scans, small; hash: the fastest look-ups (default: build sorted, merge as the "
@@ -288,6 +292,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_COLUMNS: a->columns = arg; break;
   case KEY_STAGE: a->stage = arg; break;
   case KEY_TO: take_i64(p, "to", arg, 1, "a version, a number from 1", &a->to); break;
+  case KEY_REASON: a->reason = arg; break;
   case ARGP_KEY_ARG: a->files[a->n_files++] = arg; break;
   default: return ARGP_ERR_UNKNOWN;
   }
