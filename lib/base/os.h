@@ -12,6 +12,7 @@ int lt_os_fresh_is_zero(uint64_t size);
 const char *lt_os_error_text(int32_t code);
 int64_t lt_os_process(void); /* the process id */
 void lt_os_relax(void);      /* a hint in a spinning loop */
+void lt_sleep_ns(int64_t ns); /* at least about that long; a signal does not cut it short */
 
 /* Storage is plain bytes so that no POSIX type shows; posix_threads.c asserts that it is large enough. */
 typedef struct lt_mutex { _Alignas(16) unsigned char os[64]; } lt_mutex;

@@ -1,6 +1,7 @@
 /* POSIX: threads, clocks, the process. */
 #define _POSIX_C_SOURCE 200809L
 #include "base/os.h"
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
@@ -42,6 +43,12 @@ void lt_os_relax(void) {
 #elif defined(__aarch64__)
   __asm__ __volatile__("yield");
 #endif
+}
+
+void lt_sleep_ns(int64_t ns) {
+  struct timespec left = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+  while (ns > 0 && nanosleep(&left, &left) && errno == EINTR) {
+  }
 }
 
 static int64_t posix_clock_read(clockid_t id) {

@@ -580,6 +580,7 @@ static leat_status svm_open(leat_runtime *rt, const leat_schema *s, lt_source *s
   if (!st) st = svm_head(f, &data, end, &line, err);
   if (!st) st = svm_parse(f, data, end, 1, line, &b, NULL, err);
   if (!st && !f->given) st = to_classes(f, b, err);
+  if (!st) st = lt_batch_name_source(b, f->name, 0, err);
   if (st) lt_batch_free(b);
   else st = lt_dataset_of(b, out, err);
   svm_release(f);

@@ -1,5 +1,6 @@
-/* The gate: what may be learned from. One row after the other; its statistics advance on admitted rows only, so that after
- * a stream whose bad rows were held back it is in the state of the clean stream. See docs/online.md. */
+/* The gate: what may be learned from. One row after the other; its statistics advance only on rows that are going to be
+ * learned (admitted, with a label and a weight above 0), so that after a stream whose bad rows were held back it is in the
+ * state of the clean stream. See docs/gate.md. */
 #ifndef LEAT_LIFECYCLE_GATE_H
 #define LEAT_LIFECYCLE_GATE_H
 #include "data/rows.h"
@@ -22,13 +23,16 @@ void lt_gate_free(lt_gate *g);
 /* Makes it ready for rows of a schema; statistics are kept by column name. ARG for a range or required column that the
  * schema does not have. Cheap when the schema is the last one. */
 leat_status lt_gate_bind(lt_gate *g, leat_schema *s, leat_error *err);
+/* The most classes that the model takes (0: any), and those that it has already: one more is LABEL_INVALID. */
+leat_status lt_gate_classes(lt_gate *g, int64_t most, const lt_dict *known, leat_error *err);
 typedef struct lt_verdict {
   int32_t action, reason, column; /* reason 0: nothing found */
   int32_t regime;                 /* column whose statistics were forgotten by this row, -1 none */
   char detail[256];               /* only for a reason: the value, and what would be right */
 } lt_verdict;
-/* Row r of the schema bound. Admitted (action ADMIT or COUNT): the statistics have it in them. Held: they have not, but
- * strikes count. `pardon`: a reason that does not count (a released record), 0 none. Never allocates. */
+/* Row r of the schema bound. Admitted (action ADMIT or COUNT): the statistics have it in them, if there is something to
+ * learn. Held: they have not, but strikes count. `pardon`: a reason that does not count (a released record), 0 none; a
+ * record that nothing can be learned from (unreadable, label_invalid, weight) stays held. Never allocates. */
 void lt_gate_row(lt_gate *g, const lt_rows *rows, int64_t r, int32_t pardon, lt_verdict *v);
 /* Action of a reason that the gate does not find itself (duplicate, late label, loss spike, ...). */
 int32_t lt_gate_action(const lt_gate *g, int32_t reason);

@@ -1,6 +1,6 @@
 /* The online family: its settings, its state and its bytes. Rows and predictions are in online_rows.c, learning is in
  * train/. */
-#include "model/online.h"
+#include "model/online_copy.h"
 #include <math.h>
 #include <string.h>
 
@@ -106,6 +106,21 @@ leat_status lt_online_copy(const lt_online *m, lt_online **out, leat_error *err)
   memcpy((*out)->moment, m->moment, (size_t)m->n_dense * sizeof *m->moment);
   for (int64_t k = 0; k < m->n_models; k++) memcpy((*out)->slot[k], m->slot[k], (size_t)m->n_slots * sizeof **m->slot);
   return LEAT_OK;
+}
+
+leat_status lt_online_fresh(const lt_online *m, lt_online **out, leat_error *err) {
+  leat_status st = online_make(m->rt, m, out, err);
+  if (!st) (*out)->target = (lt_online_moment){0, 0, 0};
+  return st;
+}
+
+void lt_online_clear(lt_online *m) {
+  m->target = (lt_online_moment){0, 0, 0};
+  memset(m->moment, 0, (size_t)m->n_dense * sizeof *m->moment);
+  for (int64_t k = 0; k < m->n_models; k++) {
+    online_start(m, &m->one[k]);
+    memset(m->slot[k], 0, (size_t)m->n_slots * sizeof **m->slot);
+  }
 }
 
 /* The model of class 0 against class 1 from the one of class 1 against class 0: every weight's sign is turned. */

@@ -79,6 +79,8 @@ void lt_online_row(lt_online_feed *f, const lt_encode *bind, const lt_rows *rows
 void lt_online_numbers(lt_online_feed *f, const lt_encoder *e, const double *x);
 /* The same from the entries of a model's only column, a sparse block. */
 void lt_online_entries(lt_online_feed *f, const int32_t *index, const float *value, int64_t n);
+/* A row that another model of the same shape has encoded, for f->m: n, n_done and slot are set; z as lt_online_row leaves it. */
+void lt_online_refill(lt_online_feed *f, const double *x, const float *raw);
 /* Raw values -> z. */
 void lt_online_scale(lt_online_feed *f);
 static inline int lt_online_usable(double x) { return x > -1e150 && x < 1e150; }       /* false for NaN */

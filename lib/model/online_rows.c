@@ -47,6 +47,11 @@ static void feed_number(lt_online_feed *f, int64_t slot, double x) {
   if (lt_online_usable(x)) feed_done(f, (uint32_t)(1 + slot), dense_z(&f->m->moment[slot], x));
 }
 
+void lt_online_refill(lt_online_feed *f, const double *x, const float *raw) {
+  memcpy(f->z, raw, (size_t)f->n * sizeof *raw);
+  for (int64_t i = 1; i < f->n_done; i++) f->z[i] = dense_z(&f->m->moment[f->slot[i] - 1], x[f->slot[i] - 1]);
+}
+
 /* A label by its text, however the rows hold it: labels that the model's schema has never listed are features too. */
 static void feed_label(lt_online_feed *f, const lt_encode *bind, int64_t k, const lt_rows *rows, int64_t r) {
   const lt_bound *u = &bind->part[k];

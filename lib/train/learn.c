@@ -153,7 +153,7 @@ static int online_alike(const leat_schema *a, const leat_schema *b) {
 }
 
 /* need_target: rows to be predicted may have none. */
-static leat_status online_bind(lt_online_trainer *o, leat_schema *s, int need_target, leat_error *err) {
+leat_status lt_online_bind(lt_online_trainer *o, leat_schema *s, int need_target, leat_error *err) {
   leat_status st = LEAT_OK;
   if (!o->schema) st = lt_online_begin(o, s, err);
   if (st) return st;
@@ -186,7 +186,7 @@ static leat_status online_bind(lt_online_trainer *o, leat_schema *s, int need_ta
 }
 
 /* Room for the longest of the rows, so that nothing fails later. */
-static leat_status online_reserve(lt_online_trainer *o, const lt_rows *v, leat_error *err) {
+leat_status lt_online_reserve(lt_online_trainer *o, const lt_rows *v, leat_error *err) {
   int64_t most = 0;
   for (int64_t r = 0; r < v->n; r++) {
     int64_t room = lt_online_room(o->m, o->bind, v, r);
@@ -206,25 +206,24 @@ static leat_status online_reserve(lt_online_trainer *o, const lt_rows *v, leat_e
   return st;
 }
 
-static double online_weight(const lt_online_trainer *o, const lt_rows *v, int64_t r) {
+double lt_online_weight(const lt_online_trainer *o, const lt_rows *v, int64_t r) {
   return o->weight < 0 || !v->col[o->weight].data ? 1 : lt_col_number(&v->schema->col[o->weight], &v->col[o->weight], r, 0);
 }
 
-/* Label as a number or as *their* code; NaN: none, or one whose text is lost. */
-static double online_label(const lt_online_trainer *o, const lt_rows *v, int64_t r) {
+double lt_online_label(const lt_online_trainer *o, const lt_rows *v, int64_t r) {
   return v->col[o->target].data ? lt_rows_target(v, o->target, r) : (double)NAN;
 }
 
 /* Labels and weights of all rows, before the first one counts; *classes: how many there will be. */
-static leat_status online_check(lt_online_trainer *o, const lt_rows *v, int64_t *classes, leat_error *err) {
+leat_status lt_online_check(lt_online_trainer *o, const lt_rows *v, int64_t *classes, leat_error *err) {
   const lt_column *c = &v->schema->col[o->target];
   int64_t most = lt_param_int(o->settings, "max_classes");
   leat_status st = LEAT_OK;
-  *classes = o->m->n_classes;
+  int64_t known = o->m->n_classes;
   uint8_t *fresh = lt_zalloc(o->rt, (uint64_t)o->n_map);
   if (!fresh) return lt_fail_memory(err, (uint64_t)o->n_map, "labels of the target");
   for (int64_t r = 0; r < v->n && !st; r++) {
-    double y = online_label(o, v, r), w = online_weight(o, v, r);
+    double y = lt_online_label(o, v, r), w = lt_online_weight(o, v, r);
     if (!(w >= 0) || isinf(w))
       st = lt_fail_at(err, LEAT_E_DATA, r + 1, o->weight + 1,
                       "the weight is negative, missing or not finite at row %lld: a finite number >= 0 is needed",
@@ -235,7 +234,7 @@ static leat_status online_check(lt_online_trainer *o, const lt_rows *v, int64_t 
                       "the target '%.100s' is not a usable number at row %lld: take the row out", c->name, (long long)(r + 1));
     else if (o->labels && (int64_t)y < o->n_map && o->map[(int64_t)y] < 0 && !fresh[(int64_t)y]) {
       fresh[(int64_t)y] = 1;
-      if (++*classes > most)
+      if (++known > most)
         st = lt_fail_at(err, LEAT_E_DATA, r + 1, o->target + 1,
                         "the target '%.100s' has a new label '%.60s' at row %lld: there are max_classes = %lld already", c->name,
                         lt_dict_text(c->labels, (int64_t)y, NULL), (long long)(r + 1), (long long)most);
@@ -245,11 +244,22 @@ static leat_status online_check(lt_online_trainer *o, const lt_rows *v, int64_t 
     }
   }
   lt_free(o->rt, fresh);
+  if (classes) *classes = known;
   return st;
 }
 
-/* Their code -> ours; a new label becomes a class. */
-static leat_status online_class(lt_online_trainer *o, double *y, int64_t row, leat_error *err) {
+int32_t lt_online_reason(const lt_online_trainer *o, const lt_rows *v, int64_t r) {
+  double y = lt_online_label(o, v, r), w = lt_online_weight(o, v, r);
+  if (!(w >= 0) || isinf(w)) return LEAT_REASON_WEIGHT;
+  if (isnan(y)) return LEAT_REASON_LABEL_MISSING;
+  if (o->m->regression) return lt_online_usable(y) ? 0 : LEAT_REASON_LABEL_INVALID;
+  if (!(y >= 0) || (o->labels ? (int64_t)y >= o->n_map : y > 1)) return LEAT_REASON_LABEL_INVALID;
+  return o->labels && o->map[(int64_t)y] < 0 && o->m->n_classes >= lt_param_int(o->settings, "max_classes")
+             ? LEAT_REASON_LABEL_INVALID
+             : 0;
+}
+
+leat_status lt_online_code(lt_online_trainer *o, double *y, leat_error *err) {
   if (!o->labels || isnan(*y)) return LEAT_OK;
   int64_t theirs = (int64_t)*y, code = o->map[theirs];
   leat_status st = LEAT_OK;
@@ -259,20 +269,24 @@ static leat_status online_class(lt_online_trainer *o, double *y, int64_t row, le
     st = lt_progressive_grow(o->progress, o->m->n_classes + 1 > 2 ? o->m->n_classes + 1 : 2, err);
     if (!st) st = lt_dict_add(o->labels, text, n, &code, err);
   }
-  if (!st && code >= o->m->n_classes) st = lt_online_add_class(o->m, err);
-  if (st) {
-    if (err && err->struct_size >= sizeof *err) err->detail[0] = row + 1; /* the rows before it are learned */
-    return st;
-  }
+  if (st) return st;
   o->map[theirs] = (int32_t)code;
   *y = (double)code;
   return LEAT_OK;
 }
 
+/* Their code -> ours; a new label becomes a class. */
+static leat_status online_class(lt_online_trainer *o, double *y, int64_t row, leat_error *err) {
+  leat_status st = lt_online_code(o, y, err);
+  while (!st && o->labels && !isnan(*y) && (int64_t)*y >= o->m->n_classes) st = lt_online_add_class(o->m, err);
+  if (st && err && err->struct_size >= sizeof *err) err->detail[0] = row + 1; /* the rows before it are learned */
+  return st;
+}
+
 /* ---------------------------------------------------------------------------------------------- one row */
 
 /* Row r's entries, and every model's learners and mixture on it. */
-static void online_look(lt_online_trainer *o, const lt_rows *v, int64_t r) {
+void lt_online_look(lt_online_trainer *o, const lt_rows *v, int64_t r) {
   o->feed.m = o->m;
   lt_online_row(&o->feed, o->bind, v, r, o->x, o->index, o->value);
   memcpy(o->raw, o->feed.z, (size_t)o->feed.n * sizeof *o->raw);
@@ -300,7 +314,7 @@ static void online_learn(lt_online_trainer *o, double y, double w) {
 }
 
 /* Rows 0 to 7 and then those whose number is a power of two: early and late ones, without a second look. */
-static void online_golden(lt_online_trainer *o, const lt_rows *v, int64_t r) {
+void lt_online_golden(lt_online_trainer *o, const lt_rows *v, int64_t r) {
   int64_t i = o->golden_seen;
   if (!o->alike || o->n_golden >= LT_ONLINE_GOLDEN) return;
   o->golden_seen++;
@@ -308,6 +322,13 @@ static void online_golden(lt_online_trainer *o, const lt_rows *v, int64_t r) {
   lt_rows one = *v;
   one.schema = o->schema; /* equal but for labels of the target, which no golden row keeps */
   if (lt_batch_append(o->golden, &one, r, 1, NULL) == LEAT_OK) o->n_golden++;
+}
+
+void lt_online_show(const double *p, int64_t n, double *out, int64_t cols) {
+  for (int64_t c = 0; c < cols; c++) out[c] = c < n ? p[c] : 0;
+  if (n > 1 || cols < 2) return;
+  out[0] = 1 - p[0];
+  out[1] = p[0];
 }
 
 static void online_show(const leat_matrix *pred, int64_t row, const double *p, int64_t n) {
@@ -327,18 +348,13 @@ static leat_status online_pred(const lt_online_trainer *o, const leat_matrix *pr
                  (long long)(o->m->regression || classes <= 2 ? 1 : classes));
 }
 
-/* Scores p, given for n_models models, when there may be more classes by now. */
-static void online_score(lt_online_trainer *o, const double *p, int64_t n, double y, double w) {
+void lt_online_score(lt_online_trainer *o, const double *p, int64_t n, double y, double w) {
   int64_t now = lt_progressive_outputs(o->progress);
   if (n == now) {
     lt_progressive_add(o->progress, p, y, w);
     return;
   }
-  for (int64_t c = 0; c < now; c++) o->shown[c] = c < n ? p[c] : 0;
-  if (n == 1) {
-    o->shown[0] = 1 - p[0];
-    o->shown[1] = p[0];
-  }
+  lt_online_show(p, n, o->shown, now);
   lt_progressive_add(o->progress, o->shown, y, w);
 }
 
@@ -347,21 +363,21 @@ static leat_status online_chunk(lt_online_trainer *o, const lt_rows *v, int64_t 
                                 const leat_matrix *pred, leat_error *err) {
   int64_t outs = o->m->n_models;
   for (int64_t i = 0; p && i < n; i++) {
-    online_look(o, v, from + i);
+    lt_online_look(o, v, from + i);
     lt_online_link(o->m, o->mixed, p + i * outs);
     if (pred) online_show(pred, from + i, p + i * outs, outs);
   }
   for (int64_t r = from; r < from + n; r++) {
-    double y = online_label(o, v, r), w = online_weight(o, v, r);
+    double y = lt_online_label(o, v, r), w = lt_online_weight(o, v, r);
     int64_t before = o->m->n_models;
     leat_status st = online_class(o, &y, r, err);
     if (st) return st;
     if (isnan(y)) continue; /* predicted, but there is nothing to score or to learn */
-    if (p) online_score(o, p + (r - from) * outs, outs, y, w);
-    online_golden(o, v, r);
+    if (p) lt_online_score(o, p + (r - from) * outs, outs, y, w);
+    lt_online_golden(o, v, r);
     o->learned++;
     if (!(w > 0)) continue;
-    if (!p || n > 1 || o->m->n_models != before) online_look(o, v, r);
+    if (!p || n > 1 || o->m->n_models != before) lt_online_look(o, v, r);
     online_learn(o, y, w);
   }
   return LEAT_OK;
@@ -375,10 +391,10 @@ leat_status lt_online_rows(lt_online_trainer *o, const leat_batch *rows, int64_t
   if (chunk_rows < 0)
     return lt_fail(err, LEAT_E_RANGE, "chunk_rows is %lld, it must be 1 or more", (long long)chunk_rows);
   lt_batch_rows(rows, &v);
-  leat_status st = online_bind(o, lt_batch_schema(rows), 1, err);
-  if (!st) st = online_check(o, &v, &classes, err);
+  leat_status st = lt_online_bind(o, lt_batch_schema(rows), 1, err);
+  if (!st) st = lt_online_check(o, &v, &classes, err);
   if (!st && pred) st = online_pred(o, pred, v.n, classes, &out, err);
-  if (!st) st = online_reserve(o, &v, err);
+  if (!st) st = lt_online_reserve(o, &v, err);
   if (st) return st;
   int64_t chunk = chunk_rows < 1 || chunk_rows > v.n ? v.n : chunk_rows;
   double *p = NULL;
@@ -397,11 +413,11 @@ leat_status lt_online_predict(lt_online_trainer *o, const leat_batch *rows, cons
   leat_matrix out;
   if (!o->schema) return lt_fail(err, LEAT_E_STATE, "the trainer has seen no row and was given no schema: learn first");
   lt_batch_rows(rows, &v);
-  leat_status st = online_bind(o, lt_batch_schema(rows), 0, err);
+  leat_status st = lt_online_bind(o, lt_batch_schema(rows), 0, err);
   if (!st) st = online_pred(o, pred, v.n, o->m->n_classes, &out, err);
-  if (!st) st = online_reserve(o, &v, err);
+  if (!st) st = lt_online_reserve(o, &v, err);
   for (int64_t r = 0; r < v.n && !st; r++) {
-    online_look(o, &v, r);
+    lt_online_look(o, &v, r);
     lt_online_link(o->m, o->mixed, o->shown);
     online_show(&out, r, o->shown, o->m->n_models);
   }

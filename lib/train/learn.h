@@ -61,4 +61,68 @@ leat_status lt_online_get(lt_online_trainer *o, struct lt_sealed *f, leat_error 
 /* For the files of this trainer. */
 leat_status lt_online_begin(lt_online_trainer *o, leat_schema *s, leat_error *err);
 leat_status lt_online_schema(const lt_online_trainer *o, leat_schema **out, leat_error *err);
+
+/* ---- for those who learn row by row themselves (the guard, the learner) */
+/* Binds a schema (cheap when it is the last one); need_target: rows to be predicted may have none. */
+leat_status lt_online_bind(lt_online_trainer *o, leat_schema *s, int need_target, leat_error *err);
+/* Labels and weights of all rows of the schema bound, before the first one counts: DATA names the first bad one. *classes
+ * (may be NULL): how many there will be. A label that is missing (NaN) is fine here. */
+leat_status lt_online_check(lt_online_trainer *o, const lt_rows *v, int64_t *classes, leat_error *err);
+/* The same of row r alone, with the classes known now: 0, or LEAT_REASON_LABEL_MISSING, LABEL_INVALID, WEIGHT. */
+int32_t lt_online_reason(const lt_online_trainer *o, const lt_rows *v, int64_t r);
+leat_status lt_online_reserve(lt_online_trainer *o, const lt_rows *v, leat_error *err);
+double lt_online_weight(const lt_online_trainer *o, const lt_rows *v, int64_t r);
+/* Label as a number or as *their* code; NaN: none, or one whose text is lost. */
+double lt_online_label(const lt_online_trainer *o, const lt_rows *v, int64_t r);
+/* Their code -> ours in *y; a label that is new here joins the labels and the scores (not the model: *y >= its classes). */
+leat_status lt_online_code(lt_online_trainer *o, double *y, leat_error *err);
+/* Row r's entries, and every model's learners and mixture on it, into o's scratch (feed, dot, expert, mixed). */
+void lt_online_look(lt_online_trainer *o, const lt_rows *v, int64_t r);
+void lt_online_golden(lt_online_trainer *o, const lt_rows *v, int64_t r);
+/* Scores p, given for n models, when there may be more classes by now. */
+void lt_online_score(lt_online_trainer *o, const double *p, int64_t n, double y, double w);
+/* n outputs of a model as `cols` numbers: probabilities of both classes, or 0 for classes that were not there. */
+void lt_online_show(const double *p, int64_t n, double *out, int64_t cols);
+
+/* ---- contest.c: models of one shape learn the same rows side by side, as tasks of lt_parallel_for */
+enum { LT_CONTESTANTS = 8 };
+typedef struct lt_contestant {
+  lt_online *m;
+  const lt_online_rates *rates;
+  double *p;                         /* [rows, n_models] its predictions, each made before its row was learned */
+  int32_t bad, rescaled;             /* a number that is not finite came up; slots were changed that no row has touched */
+  /* scratch of its own */
+  uint64_t p_cap, z_cap, raw_cap;
+  float *z, *raw;
+  lt_online_dot *dot;
+  double *mixed;
+  double (*expert)[LT_LEARNERS];
+  int64_t cap_models;
+} lt_contestant;
+/* Rows, encoded once for all. */
+typedef struct lt_contest {
+  leat_runtime *rt;
+  int64_t n;                         /* rows */
+  uint64_t start_cap, slot_cap, raw_cap, x_cap, y_cap, w_cap, index_cap, value_cap;
+  int64_t *start, *dense;            /* [n + 1] first entries; [n] entries whose z comes from x */
+  uint32_t *slot;
+  float *raw;
+  double *x;                         /* [n, n_dense] */
+  double *y, *w;                     /* [n] own codes or numbers; weight 0: predicted, not learned */
+  int32_t *index;                    /* words of a text */
+  float *value;
+  lt_online blank;                   /* the shape, with no statistics */
+  int64_t n_blank;
+  int64_t n_who;
+  lt_contestant who[LT_CONTESTANTS];
+} lt_contest;
+void lt_contest_init(lt_contest *c, leat_runtime *rt);
+void lt_contest_free(lt_contest *c);
+/* Encodes rows [from, from + n) of the schema bound; y and w are the caller's to fill (lt_contest.y, .w). */
+leat_status lt_contest_encode(lt_contest *c, const lt_online_trainer *o, const lt_rows *v, int64_t from, int64_t n,
+                              leat_error *err);
+/* Makes room for who[0 .. n_who), whose m and rates are set; then running cannot fail. */
+leat_status lt_contest_ready(lt_contest *c, leat_error *err);
+/* Each predicts, then learns every row. The same bits at any number of threads. */
+leat_status lt_contest_run(lt_contest *c, leat_error *err);
 #endif

@@ -1,0 +1,247 @@
+/* Evidence and decisions. A contender bets on being better than the live model, row by row; its wealth is a restarted
+ * e-process (Shin, Ramdas, Rinaldo: E-detectors, 2023): it bounds how often a swap without reason comes, not that none ever
+ * does. Five bets side by side, their mean counts. */
+#include <math.h>
+#include <string.h>
+#include "lifecycle/guard_inner.h"
+
+static const double guard_bet[GUARD_BETS] = {0.9, 0.5, 0.25, 0.1, 0.04};
+#define GUARD_CLIP 3.0
+#define GUARD_MOST 1e250
+
+double lt_guard_wealth(const lt_guard_who *c) {
+  double sum = 0;
+  for (int b = 0; b < GUARD_BETS; b++) sum += c->e[b];
+  return sum / GUARD_BETS;
+}
+
+void lt_guard_reset_evidence(lt_guard *g) {
+  for (int i = 0; i < GUARD_MODELS; i++) memset(g->who[i].e, 0, sizeof g->who[i].e);
+}
+
+lt_guard_event *lt_guard_tell(lt_guard *g, int32_t kind, const char *name, double value, double threshold) {
+  if (g->n_events == GUARD_EVENTS) return &g->event[GUARD_EVENTS - 1];
+  lt_guard_event *e = &g->event[g->n_events++];
+  memset(e, 0, sizeof *e);
+  e->kind = kind;
+  e->row = e->since = e->taken = g->o->learned;
+  e->value = value;
+  e->threshold = threshold;
+  size_t n = strlen(name);
+  memcpy(e->name, name, n < sizeof e->name ? n : sizeof e->name - 1);
+  return e;
+}
+
+/* ---------------------------------------------------------------------------------------------- rows */
+
+static double guard_log_loss(const lt_contestant *t, int64_t r, double y) {
+  const double *p = t->p + r * t->m->n_models;
+  double sure = t->m->n_models > 1 ? p[(int64_t)y] : y == 1 ? p[0] : 1 - p[0];
+  return sure > 0.049787068367863944 ? -log(sure) : GUARD_CLIP; /* exp(-3) */
+}
+
+/* Huber's, in units of the live model's faded error. */
+static double guard_number_loss(const lt_contestant *t, int64_t r, double y, double unit) {
+  double u = fabs(y - t->p[r]) / unit, loss = u <= 1 ? u * u / 2 : u - 0.5;
+  return loss < GUARD_CLIP ? loss : GUARD_CLIP;
+}
+
+static double guard_unit(lt_guard *g, double miss) {
+  double before = g->squares > 0 ? sqrt(g->square) : 0, unit = before > 0 ? before : fabs(miss);
+  double most = before > 0 && g->squares >= 100 ? 8 * before : INFINITY, part = fabs(miss) < most ? fabs(miss) : most;
+  if (g->squares < 1000) g->squares += 1;
+  g->square += (part * part - g->square) / g->squares;
+  return unit > 0 ? unit : 1;
+}
+
+void lt_guard_rows(lt_guard *g) {
+  const lt_contest *c = &g->contest;
+  for (int64_t r = 0; r < c->n; r++) {
+    double y = c->y[r], unit = 1, live;
+    if (!(c->w[r] > 0)) continue;
+    const lt_contestant *own = &c->who[0];
+    if (own->m->regression) {
+      unit = guard_unit(g, y - own->p[r]);
+      live = guard_number_loss(own, r, y, unit);
+    } else {
+      live = guard_log_loss(own, r, y);
+    }
+    lt_adwin_add(&g->adwin, live / GUARD_CLIP);
+    for (int64_t k = 1; k < c->n_who; k++) {
+      const lt_contestant *t = &c->who[k];
+      lt_guard_who *who = &g->who[g->seat[k]];
+      double loss = t->m->regression ? guard_number_loss(t, r, y, unit) : guard_log_loss(t, r, y);
+      double z = (live - (1 + (g->seat[k] == GUARD_FRESH ? 0.02 : 0.05)) * loss) / 0.7;
+      z = z > 1 ? 1 : z > -1 ? z : -1;
+      for (int b = 0; b < GUARD_BETS; b++) {
+        double e = (who->e[b] > 1 ? who->e[b] : 1) * (1 + guard_bet[b] * z);
+        who->e[b] = e < GUARD_MOST ? e : GUARD_MOST;
+      }
+    }
+  }
+}
+
+/* ---------------------------------------------------------------------------------------------- swaps */
+
+static void guard_calm(lt_guard *g) {
+  lt_adwin_init(&g->adwin, 1, 1);
+  g->warned = 0;
+  lt_guard_drop(g, GUARD_NEXT);
+  lt_guard_reset_evidence(g);
+}
+
+static int guard_rolled_back(lt_guard *g) {
+  int64_t now = g->o->learned, kept = 0;
+  for (int64_t i = 0; i < g->n_rollbacks; i++)
+    if (now - g->rollback[i] < g->freeze_after * g->window) g->rollback[kept++] = g->rollback[i];
+  g->n_rollbacks = kept;
+  g->rollback[g->n_rollbacks++] = now;
+  if (g->n_rollbacks < g->freeze_after) return 0;
+  lt_guard_tell(g, LEAT_EVENT_FROZEN, "rollbacks", (double)g->n_rollbacks, (double)g->freeze_after);
+  g->n_rollbacks = 0;
+  return 1;
+}
+
+static void guard_swap(lt_guard *g, int who) {
+  static const int32_t kind[] = {0, LEAT_EVENT_ROLLBACK, LEAT_EVENT_RESTART, LEAT_EVENT_PIN_BACK, LEAT_EVENT_UNDO};
+  static const char *const name[] = {"", "rollback", "restart", "pin", "undo"};
+  lt_guard_who *c = &g->who[who];
+  int back = who == GUARD_BACK || who == GUARD_PINNED;
+  lt_guard_event *e = lt_guard_tell(g, kind[who], name[who], lt_guard_wealth(c), g->evidence);
+  e->suspects = back && lt_guard_suspect(g);
+  e->since = c->origin;
+  e->taken = c->row;
+  if (who == GUARD_FRESH && !g->who[GUARD_GOOD].m) g->begun = c->row;
+  lt_guard_trade(g, GUARD_LIVE, who); /* who is the old live model now */
+  if (who != GUARD_DEPOSED) {
+    lt_guard_trade(g, who, GUARD_DEPOSED);
+    lt_guard_drop(g, who);
+  }
+  g->who[GUARD_DEPOSED].row = g->o->learned;
+  guard_calm(g);
+  if (back) (void)guard_rolled_back(g);
+}
+
+static void guard_non_finite(lt_guard *g) {
+  lt_guard_event *e = lt_guard_tell(g, LEAT_EVENT_NON_FINITE, "non_finite", 0, 0);
+  e->suspects = 1;
+  e->since = lt_guard_need_row(g);
+  if (g->who[GUARD_GOOD].m) {
+    e->since = g->who[GUARD_GOOD].row;
+    lt_guard_copy(g, GUARD_LIVE, GUARD_GOOD);
+    g->who[GUARD_LIVE].origin = e->since;
+  } else {
+    g->who[GUARD_LIVE].m = g->o->m;
+    lt_guard_begin(g, GUARD_LIVE);
+    g->who[GUARD_LIVE].m = NULL;
+    g->o->rates = g->who[GUARD_LIVE].rates;
+    g->begun = g->o->learned;
+  }
+  g->bad = 0;
+  lt_guard_drop(g, GUARD_FRESH);
+  lt_guard_drop(g, GUARD_DEPOSED);
+  guard_calm(g);
+  (void)guard_rolled_back(g);
+}
+
+/* ---------------------------------------------------------------------------------------------- at a block's end */
+
+static void guard_detect(lt_guard *g) {
+  int64_t now = g->o->learned;
+  double gap = 0;
+  if (lt_adwin_changed(&g->adwin, g->alarm, &gap)) {
+    lt_guard_tell(g, LEAT_EVENT_ALARM, "adwin", gap, 1);
+    lt_adwin_cut(&g->adwin, g->alarm);
+    if (!lt_guard_suspect(g)) g->suspect_until = now + GUARD_SUSPECT_WINDOWS * g->window;
+    if (g->who[GUARD_GOOD].m && g->pin_until <= now) g->pin_until = now + GUARD_PIN_WINDOWS * g->window;
+    lt_guard_drop(g, GUARD_NEXT);
+  }
+  int warned = lt_adwin_changed(&g->adwin, g->warning, &gap);
+  if (warned && !g->warned) {
+    lt_guard_tell(g, LEAT_EVENT_WARNING, "adwin", gap, 1);
+    for (int i = GUARD_BACK; i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
+      if (g->who[i].m && lt_guard_wealth(&g->who[i]) < GUARD_PROMISING) g->who[i].row = now - g->revive; /* due */
+  }
+  if (warned && !g->who[GUARD_FRESH].m) {
+    lt_guard_begin(g, GUARD_FRESH);
+    memset(g->who[GUARD_FRESH].e, 0, sizeof g->who[GUARD_FRESH].e);
+  }
+  g->warned = warned;
+}
+
+static void guard_window(lt_guard *g) {
+  int64_t now = g->o->learned;
+  if (g->who[GUARD_NEXT].m && g->next_clean && !lt_guard_suspect(g)) {
+    if (g->who[GUARD_GOOD].m && now < g->pin_until && !g->who[GUARD_PIN].m) lt_guard_trade(g, GUARD_GOOD, GUARD_PIN);
+    lt_guard_trade(g, GUARD_GOOD, GUARD_NEXT);
+    lt_guard_event *e = lt_guard_tell(g, LEAT_EVENT_CERTIFIED, "window", (double)g->who[GUARD_GOOD].row, 0);
+    e->since = e->taken = g->who[GUARD_GOOD].row;
+    if (g->who[GUARD_BACK].m && lt_guard_wealth(&g->who[GUARD_BACK]) < GUARD_PROMISING) g->who[GUARD_BACK].row = now - g->revive;
+  }
+  if (lt_guard_suspect(g)) return;
+  lt_guard_copy(g, GUARD_NEXT, GUARD_LIVE);
+  g->who[GUARD_NEXT].origin = now;
+  g->next_clean = 1;
+}
+
+static void guard_revive(lt_guard *g, int who, int from) {
+  lt_guard_who *c = &g->who[who];
+  if (!g->who[from].m) {
+    if (c->m) lt_guard_drop(g, who);
+    return;
+  }
+  if (c->m && (g->o->learned - c->row < g->revive || lt_guard_wealth(c) >= GUARD_PROMISING)) return;
+  if (!c->m) memset(c->e, 0, sizeof c->e);
+  lt_guard_copy(g, who, from);
+  c->origin = g->who[from].row;
+}
+
+static void guard_lives(lt_guard *g) {
+  int64_t now = g->o->learned;
+  if (g->who[GUARD_FRESH].m && now - g->who[GUARD_FRESH].row >= GUARD_FRESH_WINDOWS * g->window) lt_guard_drop(g, GUARD_FRESH);
+  if (g->who[GUARD_DEPOSED].m && now - g->who[GUARD_DEPOSED].row >= g->window) lt_guard_drop(g, GUARD_DEPOSED);
+  if (now >= g->pin_until) lt_guard_drop(g, GUARD_PIN);
+  guard_revive(g, GUARD_BACK, GUARD_GOOD);
+  guard_revive(g, GUARD_PINNED, GUARD_PIN);
+}
+
+static int guard_winner(const lt_guard *g) {
+  int best = 0;
+  for (int i = GUARD_BACK; i <= GUARD_DEPOSED; i++)
+    if (g->who[i].m && lt_guard_wealth(&g->who[i]) >= g->evidence &&
+        (!best || lt_guard_wealth(&g->who[i]) > lt_guard_wealth(&g->who[best])))
+      best = i;
+  return best;
+}
+
+/* Models that may have to come into being now. */
+static int64_t guard_need(const lt_guard *g, int window_end) {
+  int fresh = lt_adwin_changed(&g->adwin, g->warning > g->alarm ? g->warning : g->alarm, NULL);
+  int pin = g->who[GUARD_PIN].m || (window_end && g->o->learned < g->pin_until);
+  int passed_on = !g->who[GUARD_NEXT].m || !g->who[GUARD_GOOD].m || (g->o->learned < g->pin_until && !g->who[GUARD_PIN].m);
+  return (window_end && passed_on) + (fresh && !g->who[GUARD_FRESH].m) +
+         ((g->who[GUARD_GOOD].m || window_end) && !g->who[GUARD_BACK].m) + (pin && !g->who[GUARD_PINNED].m);
+}
+
+leat_status lt_guard_decide(lt_guard *g, leat_error *err) {
+  int window_end = g->o->learned > 0 && g->o->learned % g->window == 0;
+  if (!g->on) {
+    g->due = 0;
+    g->window_end = window_end;
+    return LEAT_OK;
+  }
+  leat_status st = lt_guard_spares(g, guard_need(g, window_end), err);
+  if (st) return st;
+  if (window_end && !g->bad) g->bad = !lt_guard_sound(g, GUARD_LIVE, g->since[GUARD_LIVE][GUARD_NEXT]);
+  int winner = guard_winner(g);
+  if (g->bad) guard_non_finite(g);
+  else if (winner) guard_swap(g, winner);
+  else guard_detect(g);
+  for (int i = GUARD_BACK; i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
+    if (g->who[i].m && lt_guard_wealth(&g->who[i]) >= GUARD_PROMISING) g->next_clean = 0;
+  if (window_end) guard_window(g);
+  guard_lives(g);
+  g->due = 0;
+  g->window_end = window_end;
+  return LEAT_OK;
+}

@@ -1,0 +1,148 @@
+/* Copies of online models, whole or slot by slot, and what they have in common: the guard keeps several models of one
+ * family side by side. All that knows how a slot is laid out and is not on the way of every row. */
+#include "model/online.h"
+#include <math.h>
+#include <string.h>
+
+int lt_online_alike(const lt_online *a, const lt_online *b) {
+  return a->learners == b->learners && a->regression == b->regression && a->n_classes == b->n_classes &&
+         a->n_models == b->n_models && a->n_dense == b->n_dense && a->hash_bits == b->hash_bits && a->n_slots == b->n_slots;
+}
+
+static void copy_rest(lt_online *dst, const lt_online *src) {
+  dst->target = src->target;
+  memcpy(dst->one, src->one, (size_t)src->n_models * sizeof *src->one);
+  memcpy(dst->moment, src->moment, (size_t)src->n_dense * sizeof *src->moment);
+}
+
+void lt_online_assign(lt_online *dst, const lt_online *src) {
+  copy_rest(dst, src);
+  for (int64_t k = 0; k < src->n_models; k++) memcpy(dst->slot[k], src->slot[k], (size_t)src->n_slots * sizeof **src->slot);
+}
+
+void lt_online_copy_slots(lt_online *dst, const lt_online *src, const uint32_t *slot, int64_t n) {
+  copy_rest(dst, src);
+  for (int64_t k = 0; k < src->n_models; k++)
+    for (int64_t i = 0; i < n; i++) dst->slot[k][slot[i]] = src->slot[k][slot[i]];
+}
+
+static int one_finite(const lt_online_one *o) {
+  double sum = o->alma_scale + o->alma_square + o->alma_k + o->platt_a + o->platt_b + o->noise;
+  for (int i = 0; i < LT_MIXED; i++) sum += o->mix_w[i];
+  for (int i = 0; i < LT_MIXED * LT_MIXED; i++) sum += o->mix_p[i];
+  return isfinite(sum) && o->alma_scale > 0;
+}
+
+int lt_online_finite(const lt_online *m, const uint32_t *slot, int64_t n) {
+  if (!isfinite(m->target.n + m->target.mean + m->target.m2)) return 0;
+  for (int64_t j = 0; j < m->n_dense; j++)
+    if (!isfinite(m->moment[j].n + m->moment[j].mean + m->moment[j].m2)) return 0;
+  for (int64_t k = 0; k < m->n_models; k++) {
+    if (!one_finite(&m->one[k])) return 0;
+    for (int64_t i = 0; i < (slot ? n : m->n_slots); i++) {
+      float v[sizeof(lt_online_slot) / sizeof(float)], sum = 0;
+      memcpy(v, &m->slot[k][slot ? slot[i] : (uint32_t)i], sizeof v);
+      for (size_t j = 0; j + 1 < sizeof v / sizeof *v; j++) sum += v[j] * 0; /* 0, or NaN */
+      if (!(sum == 0)) return 0;
+    }
+  }
+  return 1;
+}
+
+/* ---- bytes: what differs from a base */
+
+enum { COPY_NUMBERS = (int)(sizeof(lt_online_slot) / sizeof(float)) - 1 };
+
+static void put_number(lt_put *w, double v) { lt_put_f64(w, v); }
+
+static void put_moments(const lt_online *m, lt_put *w) {
+  put_number(w, m->target.n);
+  put_number(w, m->target.mean);
+  put_number(w, m->target.m2);
+  for (int64_t j = 0; j < m->n_dense; j++) {
+    put_number(w, m->moment[j].n);
+    put_number(w, m->moment[j].mean);
+    put_number(w, m->moment[j].m2);
+  }
+}
+
+static int slot_same(const lt_online *m, const lt_online *base, int64_t i) {
+  for (int64_t k = 0; k < m->n_models; k++)
+    if (memcmp(&m->slot[k][i], &base->slot[k][i], sizeof **m->slot) != 0) return 0;
+  return 1;
+}
+
+void lt_online_save_beside(const lt_online *m, const lt_online *base, lt_put *w) {
+  uint64_t differ = 0;
+  put_moments(m, w);
+  for (int64_t k = 0; k < m->n_models; k++) {
+    const lt_online_one *o = &m->one[k];
+    const double v[] = {o->alma_scale, o->alma_square, o->alma_k, o->platt_a, o->platt_b, o->noise};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) put_number(w, v[i]);
+    for (int i = 0; i < LT_MIXED; i++) put_number(w, o->mix_w[i]);
+    for (int i = 0; i < LT_MIXED * LT_MIXED; i++) put_number(w, o->mix_p[i]);
+  }
+  for (int64_t i = 0; i < m->n_slots; i++) differ += !slot_same(m, base, i);
+  lt_put_u64(w, differ);
+  for (int64_t i = 0; i < m->n_slots; i++) {
+    if (slot_same(m, base, i)) continue;
+    lt_put_u32(w, (uint32_t)i);
+    for (int64_t k = 0; k < m->n_models; k++) {
+      float v[COPY_NUMBERS + 1];
+      memcpy(v, &m->slot[k][i], sizeof v);
+      for (int j = 0; j < COPY_NUMBERS; j++) lt_put_f32(w, v[j]);
+    }
+  }
+}
+
+static double get_number(lt_get *r, double low) {
+  double v = lt_get_f64(r);
+  if (!isfinite(v) || v < low) lt_get_fail(r, LEAT_E_FORMAT);
+  return v;
+}
+
+static void get_one(lt_get *r, lt_online_one *o) {
+  const double any = -1e300;
+  o->alma_scale = get_number(r, 1e-300);
+  o->alma_square = get_number(r, 0);
+  o->alma_k = get_number(r, 1);
+  o->platt_a = get_number(r, any);
+  o->platt_b = get_number(r, any);
+  o->noise = get_number(r, 0);
+  for (int i = 0; i < LT_MIXED; i++) o->mix_w[i] = get_number(r, any);
+  for (int i = 0; i < LT_MIXED * LT_MIXED; i++) o->mix_p[i] = get_number(r, any);
+}
+
+static void get_moments(lt_get *r, lt_online_moment *t) {
+  t->n = get_number(r, 0);
+  t->mean = get_number(r, -1e300);
+  t->m2 = get_number(r, 0);
+}
+
+void lt_online_load_beside(lt_online *m, lt_get *r) {
+  get_moments(r, &m->target);
+  for (int64_t j = 0; j < m->n_dense && !r->failed; j++) get_moments(r, &m->moment[j]);
+  for (int64_t k = 0; k < m->n_models && !r->failed; k++) get_one(r, &m->one[k]);
+  uint64_t differ = r->failed ? 0 : lt_get_count(r, 4 + 4 * COPY_NUMBERS * (uint64_t)m->n_models, (uint64_t)m->n_slots);
+  int64_t last = -1;
+  for (uint64_t u = 0; u < differ && !r->failed; u++) {
+    int64_t i = lt_get_u32(r);
+    if (i <= last || i >= m->n_slots) {
+      lt_get_fail(r, LEAT_E_FORMAT);
+      return;
+    }
+    last = i;
+    for (int64_t k = 0; k < m->n_models; k++) {
+      float v[COPY_NUMBERS + 1] = {0};
+      lt_online_slot *s = &m->slot[k][i];
+      for (int j = 0; j < COPY_NUMBERS; j++) {
+        v[j] = lt_get_f32(r);
+        if (!isfinite(v[j])) lt_get_fail(r, LEAT_E_FORMAT);
+      }
+      memcpy(s, v, sizeof *s);
+      if (s->square < 0 || s->ada_g < 0 || s->coin_l < 0 || s->coin_g < 0 || s->coin_r < 0 || s->ons_wealth < -1 ||
+          s->ons_a < 0 || s->gauss_q < 0 || s->n < 0)
+        lt_get_fail(r, LEAT_E_FORMAT);
+    }
+  }
+}

@@ -1,0 +1,18 @@
+/* Several online models of one shape side by side: copies by slots, the shape, finiteness, bytes beside a base. */
+#ifndef LEAT_MODEL_ONLINE_COPY_H
+#define LEAT_MODEL_ONLINE_COPY_H
+#include "model/online.h"
+/* The same learners, classes and slots? Only then may the others here be called. */
+int lt_online_alike(const lt_online *a, const lt_online *b);
+void lt_online_assign(lt_online *dst, const lt_online *src);
+/* All that a model has once, and the slots listed: enough when the two differ in no other slot. */
+void lt_online_copy_slots(lt_online *dst, const lt_online *src, const uint32_t *slot, int64_t n);
+/* A new model of m's shape that has learned nothing; a model back to that. */
+leat_status lt_online_fresh(const lt_online *m, lt_online **out, leat_error *err);
+void lt_online_clear(lt_online *m);
+/* Are all numbers that a model has once, and those of the slots listed (NULL: of all), finite? */
+int lt_online_finite(const lt_online *m, const uint32_t *slot, int64_t n);
+/* m's numbers, and of its slots those that are not base's; load: into a copy of base. */
+void lt_online_save_beside(const lt_online *m, const lt_online *base, lt_put *w);
+void lt_online_load_beside(lt_online *m, lt_get *r);
+#endif
