@@ -28,6 +28,7 @@ typedef struct cli_args {
   int ack;
   const char *stage; /* leat store */
   int64_t to;        /* 0: not given */
+  int learner;
   const char **files; /* positional arguments */
   int n_files;
 } cli_args;
