@@ -31,6 +31,8 @@ typedef struct cli_args {
   double tolerance;
   const char *stage; /* leat store */
   int64_t to;        /* 0: not given */
+  int learner;
+  const char *reason; /* leat quarantine */
   const char **files; /* positional arguments */
   int n_files;
 } cli_args;
@@ -163,6 +165,7 @@ int cmd_monitor(const cli_args *a);
 int cmd_devices(const cli_args *a);
 int cmd_table(const cli_args *a);
 int cmd_store(const cli_args *a);
+int cmd_quarantine(const cli_args *a);
 int cmd_learn(const cli_args *a);
 /* The part of --help that comes from the library's parameter tables; fresh text, or NULL. */
 char *cli_help_params(const char *command, const char *family);
