@@ -31,6 +31,7 @@ typedef struct cli_args {
   double tolerance;
   const char *stage; /* leat store */
   int64_t to;        /* 0: not given */
+  int learner;
   const char *reason; /* leat quarantine */
   const char **files; /* positional arguments */
   int n_files;
