@@ -87,7 +87,7 @@ static void load_labels(lt_gate *g, lt_get *r, lt_gate_labels *l, leat_error *er
   if (!*st && l->n != n) lt_get_fail(r, LEAT_E_FORMAT); /* one is doubled */
 }
 
-static void load_stats(lt_get *r, lt_gate_column *c) {
+static void load_gate_stats(lt_get *r, lt_gate_column *c) {
   for (int64_t k = 0; k < c->width && !r->failed; k++) {
     lt_gate_stat *s = &c->stat[k];
     s->mean = lt_get_f64(r);
@@ -121,7 +121,7 @@ static void load_slots(lt_get *r, lt_gate_column *c) {
   if (c->top < 0 || c->top > 255) lt_get_fail(r, LEAT_E_FORMAT);
 }
 
-static leat_status load_column(lt_gate *g, lt_get *r, leat_error *err) {
+static leat_status load_gate_column(lt_gate *g, lt_get *r, leat_error *err) {
   lt_gate_column *c = NULL;
   leat_status st = LEAT_OK;
   char *name = lt_get_text(r);
@@ -136,7 +136,7 @@ static leat_status load_column(lt_gate *g, lt_get *r, leat_error *err) {
     c->low = low;
     c->high = high;
     c->shown = shown;
-    if (type == GATE_NUMBERS) load_stats(r, c);
+    if (type == GATE_NUMBERS) load_gate_stats(r, c);
     if (type == GATE_SPARSE) load_slots(r, c);
     if (type == GATE_CATEGORY) load_labels(g, r, &c->labels, err, &st);
   }
@@ -175,7 +175,7 @@ leat_status lt_gate_restore(lt_gate *g, lt_get *r, leat_error *err) {
   if (lt_get_u32(r) != SAVE_VERSION) lt_get_fail(r, LEAT_E_VERSION);
   uint64_t size = lt_get_u64(r), from = r->at;
   uint64_t n = lt_get_count(r, 41, SAVE_COLUMNS);
-  for (uint64_t i = 0; i < n && !st && !r->failed; i++) st = load_column(g, r, err);
+  for (uint64_t i = 0; i < n && !st && !r->failed; i++) st = load_gate_column(g, r, err);
   g->newest = lt_get_i64(r);
   g->most_classes = lt_get_i64(r);
   load_labels(g, r, &g->classes, err, &st);
