@@ -22,9 +22,12 @@ enum {
 typedef struct lt_gate_stat {
   double mean, var, dev;   /* dev: the largest |x - mean| that was taken */
   double a, b;             /* the first two values that differ */
+  double mode, share;      /* a value that comes often, and how often */
+  double extra;            /* while it warms up: the farthest value so far, not counted yet */
   uint16_t n;              /* values, up to GATE_WINDOW */
   uint8_t distinct;        /* 3: three or more */
   uint8_t strikes;
+  uint8_t has_extra;
 } lt_gate_stat;
 
 typedef struct lt_gate_labels { /* hashes in the order of their coming */
@@ -124,11 +127,13 @@ void lt_gate_tell_label(lt_verdict *v, const lt_dict *d, int64_t code, uint64_t 
 void lt_gate_tell_old(lt_verdict *v, int64_t time, int64_t newest, double max_age);
 
 /* ---- the rules of outliers. See docs/gate.md. */
-/* A variance that is never gone below. Values that are nearly always the same have no scale of their own: the first delay
- * of a flight after thousands of zeros is no outlier. */
+/* Values that are nearly always the same have no scale: the first delay of a flight behind thousands of zeros is no
+ * outlier. */
+static inline int lt_gate_still(const lt_gate_stat *s) { return s->share >= 0.98; }
+/* A variance that is never gone below. */
 static inline double lt_gate_floor(const lt_gate_stat *s) {
   double m = fabs(s->mean), sd = 0.02 * m;
-  if (s->dev * s->dev >= 200 * s->var) sd = 0.05 * m > 10 ? 0.05 * m : 10;
+  if (lt_gate_still(s)) sd = 0.05 * m > 10 ? 0.05 * m : 10;
   else if (s->distinct <= 2) sd = 0.05 * (m > 1 ? m : 1);
   return sd * sd;
 }
@@ -147,22 +152,48 @@ static inline int lt_gate_in_block(const lt_gate_column *c, double x) {
   return x >= c->low - w && x <= c->high + w;
 }
 /* Welford's update with a bound on n: then older values fade. */
-static inline void lt_gate_count(lt_gate_stat *s, double x) {
-  if (s->n == 0) {
-    s->mean = s->a = x;
-    s->var = s->dev = 0;
-    s->n = s->distinct = 1;
-    return;
-  }
+static inline void lt_gate_add(lt_gate_stat *s, double x) {
   double d = x - s->mean, k = s->n < GATE_WINDOW ? 1.0 / (s->n + 1) : 1.0 / GATE_WINDOW;
   s->mean += d * k;
   s->var += (d * (x - s->mean) - s->var) * k;
   if (s->var < 0) s->var = 0;
   if (fabs(d) > s->dev) s->dev = fabs(d);
   if (s->n < GATE_WINDOW) s->n++;
+  s->share += ((x == s->mode) - s->share) * k;
+  if (s->share < 0.5 && x != s->mode) {
+    s->mode = x;
+    s->share = 0;
+  }
   if (s->distinct < 3 && x != s->a && (s->distinct == 1 || x != s->b)) {
     if (s->distinct++ == 1) s->b = x;
   }
+}
+/* The first values are taken as they come, for want of anything to compare them with. One of them that turns out to be far
+ * outside of the others must not widen the bounds for ever: the farthest waits until the others have been seen. */
+static inline void lt_gate_warm(lt_gate_stat *s, double x) {
+  double far = s->extra;
+  if (s->n == 0) {
+    *s = (lt_gate_stat){.mean = x, .a = x, .mode = x, .share = 1, .n = 1, .distinct = 1, .strikes = s->strikes};
+    return;
+  }
+  if (!s->has_extra) {
+    s->extra = x;
+    s->has_extra = 1;
+    return;
+  }
+  if (fabs(x - s->mean) > fabs(far - s->mean)) {
+    s->extra = x;
+    x = far;
+  }
+  lt_gate_add(s, x);
+  if (s->n < GATE_WARM) return;
+  far = s->extra;
+  s->extra = s->has_extra = 0;
+  if (!lt_gate_is_far(s, far)) lt_gate_add(s, far);
+}
+static inline void lt_gate_count(lt_gate_stat *s, double x) {
+  if (s->n < GATE_WARM) lt_gate_warm(s, x);
+  else lt_gate_add(s, x);
 }
 /* Indices keep their places while they fit. */
 static inline uint32_t lt_gate_place(int32_t index) {
