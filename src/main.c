@@ -15,6 +15,7 @@ static const cli_command commands[] = {
   { "generate", "churn|sea|hyperplane|sparse|dense", "Writes reproducible synthetic data.", 1, 1, cmd_generate },
   { "store", "DIR status|log|add MODEL|export VERSION|promote VERSION|rollback|verify|gc",
     "Versions, stages and history of a model's store.", 2, 4, cmd_store },
+  { "report", "DIR", "Writes one self-contained page with charts of a store's life.", 1, 1, cmd_report },
   { "devices", "", "Lists the devices that can compute, and why one cannot be used.", 0, 0, cmd_devices },
 };
 enum { N_COMMANDS = (int)(sizeof commands / sizeof commands[0]) };
