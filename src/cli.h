@@ -23,6 +23,9 @@ typedef struct cli_args {
   double holdout;
   int resume, weights;
   int64_t rows, drift_at;
+  const char *store, *from; /* leat learn */
+  int64_t chunk, label_delay, commit_ms; /* chunk 0: not given */
+  int ack;
   const char *stage; /* leat store */
   int64_t to;        /* 0: not given */
   const char **files; /* positional arguments */
@@ -97,6 +100,7 @@ void cli_catch_signals(leat_trainer *t);
 /* ---- runtime, parameters, data (data.c) */
 int cli_runtime(const cli_args *a, leat_runtime **rt);
 int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev);
+int cli_params_have(const leat_params *p, const char *name);
 /* Every --set into the first of the n parameter sets that has the name; an unknown name is wrong usage. */
 int cli_apply_sets(const cli_args *a, leat_params *const *sets, int n);
 /* Reader parameters for DATA (files[0] decides the format unless --format does), with the role options in; with_roles 0:
@@ -156,6 +160,7 @@ int cmd_report(const cli_args *a);
 int cmd_monitor(const cli_args *a);
 int cmd_devices(const cli_args *a);
 int cmd_store(const cli_args *a);
+int cmd_learn(const cli_args *a);
 /* The part of --help that comes from the library's parameter tables; fresh text, or NULL. */
 char *cli_help_params(const char *command, const char *family);
 #endif

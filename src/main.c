@@ -13,6 +13,8 @@ static const cli_command commands[] = {
     cmd_monitor },
   { "inspect", "FILE", "Shows what a leat file holds and verifies every checksum.", 1, 1, cmd_inspect },
   { "generate", "churn|sea|hyperplane|sparse|dense", "Writes reproducible synthetic data.", 1, 1, cmd_generate },
+  { "learn", "DATA...", "Learns from a stream of records, each predicted before it is learned; keeps all in a store.", 1, 1 << 20,
+    cmd_learn },
   { "store", "DIR status|log|add MODEL|export VERSION|promote VERSION|rollback|verify|gc",
     "Versions, stages and history of a model's store.", 2, 4, cmd_store },
   { "report", "DIR", "Writes one self-contained page with charts of a store's life.", 1, 1, cmd_report },

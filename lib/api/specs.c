@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "data/dataset.h"
 #include "lifecycle/folder.h"
+#include "lifecycle/learner.h"
 #include "lifecycle/monitor.h"
 #include "model/predictor.h"
 #include "stats/detector.h"
@@ -21,7 +22,7 @@ const lt_spec *lt_specs_at(int64_t index) {
   if (index < n_detectors) return detectors[index]->spec;
   index -= n_detectors;
   static const lt_spec *const others[] = {
-      &lt_predictor_spec, &lt_spec_store, &lt_spec_monitor,
+      &lt_predictor_spec, &lt_spec_store, &lt_spec_monitor, &lt_spec_learner,
   };
   return index < (int64_t)(sizeof others / sizeof others[0]) ? others[index] : NULL;
 }

@@ -93,7 +93,7 @@ leat_status lt_batch_set_source(leat_batch *b, const char *source, int64_t first
     return LEAT_OK;
   }
   uint64_t n = strlen(source);
-  if (n < 1 || n >= sizeof b->beside->source)
+  if (n >= sizeof b->beside->source)
     return lt_fail(err, LEAT_E_RANGE, "source has %llu bytes, it must have 1 to %d", (unsigned long long)n,
                    (int)sizeof b->beside->source - 1);
   if (first < 0 || first > INT64_MAX / 2)

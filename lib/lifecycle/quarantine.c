@@ -143,23 +143,38 @@ static leat_status take_record(lt_quarantine *q, lt_held_segment *s, const lt_re
   return LEAT_OK;
 }
 
-static void take_purged_all(lt_quarantine *q) {
-  for (uint64_t i = 0; i < q->n; i++)
-    if (q->item[i].state) lt_held_change(q, &q->item[i], LEAT_HELD_PURGED);
-  for (uint64_t k = 0; k < q->n_segments; k++) q->segment[k].wipe = q->segment[k].records > 0;
+void lt_held_take_purge(lt_quarantine *q, const int64_t *ids, uint64_t n, int64_t *count) {
+  for (uint64_t i = 0; !n && i < q->n; i++)
+    if (q->item[i].state) {
+      lt_held_change(q, &q->item[i], LEAT_HELD_PURGED);
+      ++*count;
+    }
+  for (uint64_t k = 0; !n && k < q->n_segments; k++) q->segment[k].wipe = q->segment[k].records > 0;
+  for (uint64_t i = 0; i < n; i++) {
+    lt_held_item *it = lt_held_find(q, ids[i]);
+    lt_held_segment *s = it ? lt_held_segment_of(q, it->segment) : NULL;
+    if (!s) continue; /* named twice, or done already */
+    s->wipe = 1;
+    lt_held_change(q, it, LEAT_HELD_PURGED);
+    ++*count;
+  }
+}
+
+static leat_status take_purge(lt_quarantine *q, lt_get *r, leat_error *err) {
+  uint64_t n;
+  int64_t count = 0, *ids = lt_get_i64s(r, &n);
+  if (!ids) return lt_get_status(r, "a purge", err);
+  lt_held_take_purge(q, ids, n, &count);
+  lt_free(q->rt, ids);
+  return LEAT_OK;
 }
 
 static void take_state(lt_quarantine *q, int64_t id, uint8_t state, uint32_t tries, uint64_t mark, int64_t dropped) {
   if (dropped > q->dropped) q->dropped = dropped;
-  if (id == 0 && state == LEAT_HELD_PURGED) take_purged_all(q);
   lt_held_item *it = lt_held_find(q, id);
   if (!it) return;
   it->tries = tries;
   it->mark = mark;
-  if (state == LEAT_HELD_PURGED) {
-    lt_held_segment *g = lt_held_segment_of(q, it->segment);
-    if (g) g->wipe = 1;
-  }
   lt_held_change(q, it, state);
 }
 
@@ -192,7 +207,7 @@ leat_status lt_held_take(lt_quarantine *q, lt_held_segment *s, const lt_record *
     uint32_t tries = lt_get_u32(&r);
     uint64_t mark = lt_get_u64(&r);
     int64_t dropped = lt_get_i64(&r);
-    if (state < LEAT_HELD || state > LT_HELD_DROPPED || id < 0) lt_get_fail(&r, LEAT_E_FORMAT);
+    if ((state != LEAT_HELD && state != LEAT_HELD_RELEASED && state != LT_HELD_DROPPED) || id < 1) lt_get_fail(&r, LEAT_E_FORMAT);
     if (!r.failed) take_state(q, id, state, tries, mark, dropped);
     break;
   }
@@ -209,9 +224,10 @@ leat_status lt_held_take(lt_quarantine *q, lt_held_segment *s, const lt_record *
     if (!r.failed) take_cut(q, last);
     break;
   }
+  case LT_HELD_PURGE: st = take_purge(q, &r, err); break;
   default: lt_get_fail(&r, LEAT_E_FORMAT);
   }
-  if (!st && r.failed) st = segment_damaged(q, s, rec->offset, "a record that makes no sense", err);
+  if (r.failed && st != LEAT_E_MEMORY) st = segment_damaged(q, s, rec->offset, "a record that makes no sense", err);
   s->size = rec->offset + 32 + (rec->size + 7) / 8 * 8;
   s->last_id = q->last_id;
   s->dropped = q->dropped;
@@ -347,8 +363,8 @@ static leat_status open_writer(lt_quarantine *q, leat_error *err) {
   lt_free(q->rt, old);
   if (!st && !q->n_segments) st = lt_held_begin_segment(q, err);
   for (uint64_t k = q->n_segments; !st && k--;)
-    if (q->segment[k].wipe && k + 1 < q->n_segments) st = lt_held_rewrite(q, k, 1, err);
-  if (!st && q->segment[q->n_segments - 1].wipe) st = lt_held_rewrite(q, q->n_segments - 1, 1, err);
+    if (q->segment[k].wipe && k + 1 < q->n_segments) st = lt_held_rewrite(q, k, err);
+  if (!st && q->segment[q->n_segments - 1].wipe) st = lt_held_rewrite(q, q->n_segments - 1, err);
   return st;
 }
 

@@ -11,7 +11,7 @@ leat_status lt_held_usable(const lt_quarantine *q, leat_error *err) {
 }
 
 /* Appends to the last segment. Only without memory it is as if the call had not been made. */
-static leat_status held_append(lt_quarantine *q, uint32_t type, const lt_put *w, uint64_t *offset, leat_error *err) {
+leat_status lt_held_append(lt_quarantine *q, uint32_t type, const lt_put *w, uint64_t *offset, leat_error *err) {
   lt_held_segment *s = &q->segment[q->n_segments - 1];
   leat_status st = lt_put_status(w, err);
   if (st) return st;
@@ -41,7 +41,7 @@ leat_status lt_held_put_state(lt_quarantine *q, const lt_held_item *it, uint8_t 
   lt_put_u32(&mark, it->tries);
   lt_put_u64(&mark, it->mark);
   lt_put_i64(&mark, q->dropped + (state == LT_HELD_DROPPED));
-  return held_append(q, LT_HELD_STATE, &mark, NULL, err);
+  return lt_held_append(q, LT_HELD_STATE, &mark, NULL, err);
 }
 
 leat_status lt_held_begin_segment(lt_quarantine *q, leat_error *err) {
@@ -192,7 +192,7 @@ static leat_status held_put_schema(lt_quarantine *q, const held_parts *p, leat_e
   lt_put_init(&w, q->rt);
   lt_put_u64(&w, p->hash);
   lt_put_raw(&w, p->schema.data, p->schema.size);
-  leat_status st = held_append(q, LT_HELD_SCHEMA, &w, &offset, err);
+  leat_status st = lt_held_append(q, LT_HELD_SCHEMA, &w, &offset, err);
   if (!st) st = lt_held_add_schema(q, s, p->hash, offset, err);
   lt_put_free(&w);
   return st;
@@ -208,7 +208,7 @@ static leat_status held_put_record(lt_quarantine *q, const lt_held *h, const hel
   }
   if (!st && p->hash && !bare) st = held_put_schema(q, p, err);
   if (!st) st = lt_held_room(q, err);
-  if (!st) st = held_append(q, LT_HELD_RECORD, &q->scratch, &offset, err);
+  if (!st) st = lt_held_append(q, LT_HELD_RECORD, &q->scratch, &offset, err);
   if (st) return st;
   lt_held_segment *s = &q->segment[q->n_segments - 1];
   if (!s->records++ || h->id < s->min_id) s->min_id = h->id;
@@ -284,7 +284,7 @@ leat_status lt_quarantine_cut(lt_quarantine *q, int64_t last, leat_error *err) {
   w.data = room;
   w.cap = sizeof room;
   lt_put_i64(&w, last);
-  st = held_append(q, LT_HELD_CUT, &w, &offset, err);
+  st = lt_held_append(q, LT_HELD_CUT, &w, &offset, err);
   if (st) return st;
   lt_record rec = {.type = LT_HELD_CUT, .data = room, .size = sizeof room, .offset = offset};
   return lt_held_take(q, &q->segment[q->n_segments - 1], &rec, err);

@@ -3,7 +3,8 @@
  *   HELD    a held record
  *   STATE   i64 id, u8 state, u32 tries, u64 mark, i64 dropped: absolute, so that reading one twice does no harm
  *   LAST    i64 last id, i64 dropped: as of here; at the head of every segment, and at the end of a rewritten one
- *   CUT     i64 last id: records behind it are forgotten */
+ *   CUT     i64 last id: records behind it are forgotten
+ *   PURGE   array of i64 ids that were purged; empty: all so far */
 #ifndef LEAT_LIFECYCLE_QUARANTINE_INNER_H
 #define LEAT_LIFECYCLE_QUARANTINE_INNER_H
 #include "lifecycle/quarantine.h"
@@ -11,7 +12,8 @@
 #include "base/number.h"
 #include "data/store.h"
 #define LT_HELD_KIND "QUAR"
-enum { LT_HELD_VERSION = 1, LT_HELD_SCHEMA = 1, LT_HELD_RECORD, LT_HELD_STATE, LT_HELD_LAST, LT_HELD_CUT };
+enum { LT_HELD_VERSION = 1, LT_HELD_SCHEMA = 1, LT_HELD_RECORD, LT_HELD_STATE, LT_HELD_LAST, LT_HELD_CUT,
+       LT_HELD_PURGE };
 enum { LT_HELD_DROPPED = 4 };  /* beside LEAT_HELD_*: made room */
 enum { LT_HELD_REASONS = 19 }; /* those of leat.h, and one for what a newer version may have written */
 enum { LT_HELD_SEGMENT = 8 << 20, LT_HELD_RAW_MAX = 1 << 20 };
@@ -90,6 +92,8 @@ lt_held_segment *lt_held_segment_of(const lt_quarantine *q, uint32_t number);
 leat_status lt_held_room(lt_quarantine *q, leat_error *err);
 void lt_held_enter(lt_quarantine *q, lt_held_item item);
 void lt_held_change(lt_quarantine *q, lt_held_item *it, uint8_t state); /* LEAT_HELD_PURGED, DROPPED: gone */
+/* ids NULL or n 0: all. Sets `wipe` of the segments that hold them. */
+void lt_held_take_purge(lt_quarantine *q, const int64_t *ids, uint64_t n, int64_t *count);
 void lt_held_forget(lt_quarantine *q); /* all of it: to be read again */
 leat_status lt_held_add_schema(lt_quarantine *q, lt_held_segment *s, uint64_t hash, uint64_t offset, leat_error *err);
 leat_status lt_held_add_segment(lt_quarantine *q, lt_segment name, leat_error *err);
@@ -100,11 +104,12 @@ leat_status lt_held_refresh(lt_quarantine *q, leat_error *err);
 leat_status lt_held_read(lt_quarantine *q, uint32_t segment, uint64_t offset, lt_record *rec, leat_error *err);
 void lt_held_close_view(lt_quarantine *q);
 /* Writers. */
+leat_status lt_held_append(lt_quarantine *q, uint32_t type, const lt_put *w, uint64_t *offset, leat_error *err);
 leat_status lt_held_usable(const lt_quarantine *q, leat_error *err);
 leat_status lt_held_put_state(lt_quarantine *q, const lt_held_item *it, uint8_t state, leat_error *err);
 leat_status lt_held_begin_segment(lt_quarantine *q, leat_error *err); /* syncs and closes the one before */
 leat_status lt_held_reclaim(lt_quarantine *q, leat_error *err); /* rewrites segments that are mostly dead */
-/* Rewrites segment k with what is still there; wipe: the old bytes are overwritten. A segment without anything that is
- * not the last one goes. */
-leat_status lt_held_rewrite(lt_quarantine *q, uint64_t k, int wipe, leat_error *err);
+/* Rewrites segment k with what is still there; the old bytes are overwritten (a record that is purged later must not have
+ * been left behind by an earlier rewriting). A segment without anything that is not the last one goes. */
+leat_status lt_held_rewrite(lt_quarantine *q, uint64_t k, leat_error *err);
 #endif

@@ -79,6 +79,18 @@ static leat_status copy_record(rewriting *w, const lt_record *rec, leat_error *e
   return st;
 }
 
+/* Needed as long as one of the records lies in another segment. */
+static leat_status copy_purge(rewriting *w, const lt_record *rec, leat_error *err) {
+  lt_get r;
+  lt_get_init(&r, w->q->rt, rec->data, rec->size);
+  uint64_t n = lt_get_count(&r, 8, UINT64_MAX);
+  int needed = n == 0 && lies_elsewhere(w->q, w->k, 0);
+  for (uint64_t i = 0; i < n && !needed; i++) needed = lies_elsewhere(w->q, w->k, lt_get_i64(&r));
+  if (!needed) return LEAT_OK;
+  w->kept = 1;
+  return copy(w, rec, err);
+}
+
 static leat_status copy_one(rewriting *w, const lt_record *rec, leat_error *err) {
   lt_get r;
   lt_get_init(&r, w->q->rt, rec->data, rec->size);
@@ -87,6 +99,7 @@ static leat_status copy_one(rewriting *w, const lt_record *rec, leat_error *err)
     w->kept = 1;
     return copy(w, rec, err);
   }
+  if (rec->type == LT_HELD_PURGE) return copy_purge(w, rec, err);
   if (rec->type != LT_HELD_STATE) return LEAT_OK;
   int64_t id = lt_get_i64(&r);
   const lt_held_item *it = lt_held_find(w->q, id);
@@ -119,8 +132,8 @@ static leat_status copy_all(rewriting *w, leat_error *err) {
   return st;
 }
 
-static leat_status remove_old(lt_quarantine *q, const char *path, int wipe, leat_error *err) {
-  leat_status st = wipe ? lt_segment_wipe(q->rt, path, err) : lt_path_remove(q->rt, path, err);
+static leat_status remove_old(lt_quarantine *q, const char *path, leat_error *err) {
+  leat_status st = lt_segment_wipe(q->rt, path, err);
   return st ? st : lt_path_sync_folder(q->rt, q->folder, err);
 }
 
@@ -156,18 +169,19 @@ static void drop_segment(lt_quarantine *q, uint64_t k) {
   q->n_segments--;
 }
 
-leat_status lt_held_rewrite(lt_quarantine *q, uint64_t k, int wipe, leat_error *err) {
+leat_status lt_held_rewrite(lt_quarantine *q, uint64_t k, leat_error *err) {
   rewriting w = {.q = q, .k = k};
   int last = k + 1 == q->n_segments, renamed = 0;
   lt_segment name = q->segment[k].name;
-  char *old = lt_segment_path(q->rt, q->folder, 'q', name, ""), *fresh = NULL, *part = NULL;
+  char *old = lt_segment_path(q->rt, q->folder, 'q', name, ""), *fresh = NULL, *part = NULL, *gone = NULL;
   leat_status st = last ? lt_quarantine_sync(q, err) : LEAT_OK;
   lt_put_init(&w.moved, q->rt);
   name.generation++;
   w.fresh.name = name;
   fresh = lt_segment_path(q->rt, q->folder, 'q', name, "");
   part = lt_segment_path(q->rt, q->folder, 'q', name, ".tmp");
-  if (!st && (!old || !fresh || !part)) st = lt_fail_memory(err, 256, "a path");
+  gone = lt_segment_path(q->rt, q->folder, 'q', name, ".old.tmp");
+  if (!st && (!old || !fresh || !part || !gone)) st = lt_fail_memory(err, 256, "a path");
   if (!st) st = lt_segment_wipe(q->rt, part, err);
   if (!st) st = lt_reclog_read_open(q->rt, old, LT_HELD_KIND, LT_HELD_VERSION, &w.from, err);
   if (!st) st = lt_reclog_create(q->rt, part, LT_HELD_KIND, LT_HELD_VERSION, 1, &w.to, err);
@@ -183,14 +197,18 @@ leat_status lt_held_rewrite(lt_quarantine *q, uint64_t k, int wipe, leat_error *
     if (!st) st = lt_path_sync_folder(q->rt, q->folder, err);
     if (!st) st = install(&w, fresh, last, err);
     if (st && renamed) q->failed = 1; /* which one counts is for the next open to find out */
-    if (!st) st = remove_old(q, old, wipe, err);
-  } else if (!st) {
-    st = remove_old(q, old, wipe, err);
-    if (!st) drop_segment(q, k);
+    if (!st) st = remove_old(q, old, err);
+  } else if (!st) { /* no successor: it gives up its name before its bytes */
+    st = lt_path_rename(q->rt, old, gone, err);
+    if (!st) st = lt_path_sync_folder(q->rt, q->folder, err);
+    if (st) q->failed = 1;
+    else drop_segment(q, k);
+    if (!st) st = remove_old(q, gone, err);
   }
   if (!renamed && part) (void)lt_segment_wipe(q->rt, part, NULL);
   lt_free(q->rt, w.fresh.schema);
   lt_put_free(&w.moved);
+  lt_free(q->rt, gone);
   lt_free(q->rt, part);
   lt_free(q->rt, fresh);
   lt_free(q->rt, old);
@@ -206,7 +224,7 @@ leat_status lt_held_reclaim(lt_quarantine *q, leat_error *err) {
                (k == 0 && s->size - s->live > s->size / 2 && s->size > 1 << 16);
     if (!dead) continue;
     uint64_t before = q->n_segments;
-    leat_status st = lt_held_rewrite(q, k, 0, NULL);
+    leat_status st = lt_held_rewrite(q, k, NULL);
     if (q->failed) return lt_held_usable(q, err);
     if (st) return LEAT_OK;
     if (q->n_segments < before) k--;
@@ -214,50 +232,31 @@ leat_status lt_held_reclaim(lt_quarantine *q, leat_error *err) {
   return LEAT_OK;
 }
 
+/* One record says what goes: all of it or nothing. */
 static leat_status mark_purged(lt_quarantine *q, const int64_t *ids, uint64_t n, int64_t *count, leat_error *err) {
-  leat_status st = LEAT_OK;
-  lt_held_item all = {.id = 0};
-  uint64_t before = lt_reclog_size(q->log);
-  for (uint64_t i = 0; ids && i < n; i++)
+  lt_put w;
+  for (uint64_t i = 0; i < n; i++)
     if (!lt_held_find(q, ids[i]))
       return lt_fail(err, LEAT_E_NOT_FOUND, "the quarantine holds no record %lld: nothing was purged", (long long)ids[i]);
-  if (!ids) {
-    *count = q->present;
-    st = lt_held_put_state(q, &all, LEAT_HELD_PURGED, err);
-  }
-  for (uint64_t i = 0; !st && ids && i < n; i++) st = lt_held_put_state(q, lt_held_find(q, ids[i]), LEAT_HELD_PURGED, err);
-  uint64_t marked = lt_reclog_size(q->log) - before;
-  if (!st) st = lt_quarantine_sync(q, err);
-  if (st && !marked) return st;
-  if (st) {
-    q->failed = 1; /* some marks may be on their way to the disk: only reading them again tells */
-    return st;
-  }
-  if (!ids) {
-    for (uint64_t i = 0; i < q->n; i++)
-      if (q->item[i].state) lt_held_change(q, &q->item[i], LEAT_HELD_PURGED);
-    for (uint64_t k = 0; k < q->n_segments; k++) q->segment[k].wipe = q->segment[k].records > 0;
-  }
-  for (uint64_t i = 0; ids && i < n; i++) {
-    lt_held_item *it = lt_held_find(q, ids[i]);
-    if (!it) continue; /* named twice */
-    lt_held_segment_of(q, it->segment)->wipe = 1;
-    lt_held_change(q, it, LEAT_HELD_PURGED);
-    ++*count;
-  }
-  return LEAT_OK;
+  lt_put_init(&w, q->rt);
+  lt_put_i64s(&w, ids, n);
+  leat_status st = lt_held_append(q, LT_HELD_PURGE, &w, NULL, err);
+  lt_put_free(&w);
+  if (!st && (st = lt_quarantine_sync(q, err)) != 0) q->failed = 1; /* only reading it again tells what the disk has */
+  if (!st) lt_held_take_purge(q, ids, n, count);
+  return st;
 }
 
 leat_status lt_quarantine_purge(lt_quarantine *q, const int64_t *ids, uint64_t n, int64_t *purged, leat_error *err) {
   int64_t count = 0;
   leat_status st = lt_held_usable(q, err);
   if (purged) *purged = 0;
-  if (!st && (!ids || n)) st = mark_purged(q, ids, n, &count, err);
+  if (!st && (!ids || n)) st = mark_purged(q, ids, ids ? n : 0, &count, err);
   /* the last segment holds the marks: it comes last */
   for (uint64_t k = 0; !st && k < q->n_segments; k++) {
     uint64_t before = q->n_segments;
     if (!q->segment[k].wipe) continue;
-    st = lt_held_rewrite(q, k, 1, err);
+    st = lt_held_rewrite(q, k, err);
     if (q->n_segments < before) k--;
   }
   if (!st && purged) *purged = count;
