@@ -3,7 +3,28 @@
 
 enum { SERIES_VERSION = 1, SERIES_POINT = 1 };
 static const char series_kind[4] = {'S', 'E', 'R', 'S'};
-struct lt_series { leat_runtime *rt; lt_reclog *log; };
+struct lt_series { leat_runtime *rt; lt_reclog *log; int64_t last; };
+
+static leat_status series_make(lt_series *x, const char *path, leat_error *err) {
+  return lt_reclog_create(x->rt, path, series_kind, SERIES_VERSION, 1, &x->log, err);
+}
+
+/* The ordinal of the last point. */
+static leat_status series_last(lt_series *x, const char *path, leat_error *err) {
+  lt_reclog *log = NULL;
+  lt_record rec = {0};
+  lt_get g;
+  int32_t got = 1, torn = 0;
+  leat_status st = lt_reclog_read_open(x->rt, path, series_kind, SERIES_VERSION, &log, err);
+  while (!st && got) {
+    st = lt_reclog_next(log, &rec, &got, &torn, err);
+    if (st || !got) break;
+    lt_get_init(&g, x->rt, rec.data, rec.size);
+    x->last = lt_get_i64(&g);
+  }
+  if (log) (void)lt_reclog_close(log, NULL);
+  return st;
+}
 
 leat_status lt_series_open(leat_store *s, lt_series **out, leat_error *err) {
   leat_runtime *rt = lt_folder_runtime(s);
@@ -15,15 +36,23 @@ leat_status lt_series_open(leat_store *s, lt_series **out, leat_error *err) {
   if (!st) {
     x->rt = rt;
     st = lt_reclog_append_open(rt, path, series_kind, SERIES_VERSION, &x->log, &torn, err);
-    if (st == LEAT_E_NOT_FOUND) st = lt_reclog_create(rt, path, series_kind, SERIES_VERSION, 1, &x->log, err);
-    else if (st == LEAT_E_FORMAT && lt_path_remove(rt, path, NULL) == LEAT_OK) /* a picture book, not the learner's state */
-      st = lt_reclog_create(rt, path, series_kind, SERIES_VERSION, 1, &x->log, err);
+    if (!st) st = series_last(x, path, err);
+    if (st == LEAT_E_NOT_FOUND) st = series_make(x, path, err);
+    else if (st == LEAT_E_FORMAT) { /* a picture, not the learner's state: a damaged one begins anew */
+      if (x->log) (void)lt_reclog_close(x->log, NULL);
+      x->log = NULL;
+      x->last = 0;
+      st = lt_path_remove(rt, path, err);
+      if (!st) st = series_make(x, path, err);
+    }
   }
   lt_free(rt, path);
-  if (st) lt_series_close(x);
-  else *out = x;
+  if (!st) *out = x;
+  else if (x) lt_series_close(x);
   return st;
 }
+
+int lt_series_has(const lt_series *x, int64_t ordinal) { return ordinal <= x->last; }
 
 void lt_series_close(lt_series *x) {
   if (!x) return;
@@ -34,7 +63,7 @@ void lt_series_close(lt_series *x) {
 leat_status lt_series_add(lt_series *x, int64_t ordinal, const leat_point *p, leat_error *err) {
   const double real[] = {p->loss, p->score, p->no_change_loss, p->no_change_score, p->majority_loss, p->majority_score};
   lt_put w;
-  if ((uint64_t)ordinal < lt_reclog_next_sequence(x->log)) return LEAT_OK;
+  if (lt_series_has(x, ordinal)) return LEAT_OK;
   lt_put_init(&w, x->rt);
   lt_put_i64(&w, ordinal);
   lt_put_i64(&w, p->time_ns);
@@ -46,6 +75,7 @@ leat_status lt_series_add(lt_series *x, int64_t ordinal, const leat_point *p, le
   leat_status st = lt_put_status(&w, err);
   if (!st) st = lt_reclog_append(x->log, SERIES_POINT, w.data, w.size, NULL, err);
   if (!st) st = lt_reclog_flush(x->log, err);
+  if (!st) x->last = ordinal;
   lt_put_free(&w);
   return st;
 }
