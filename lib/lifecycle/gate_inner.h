@@ -22,6 +22,7 @@ enum {
 typedef struct lt_gate_stat {
   double mean, var, dev;   /* dev: the largest |x - mean| that was taken */
   double a, b;             /* the first two values that differ */
+  double mode, share;      /* a value that comes often, and how often */
   uint16_t n;              /* values, up to GATE_WINDOW */
   uint8_t distinct;        /* 3: three or more */
   uint8_t strikes;
@@ -124,11 +125,13 @@ void lt_gate_tell_label(lt_verdict *v, const lt_dict *d, int64_t code, uint64_t 
 void lt_gate_tell_old(lt_verdict *v, int64_t time, int64_t newest, double max_age);
 
 /* ---- the rules of outliers. See docs/gate.md. */
-/* A variance that is never gone below. Values that are nearly always the same have no scale of their own: the first delay
- * of a flight after thousands of zeros is no outlier. */
+/* Values that are nearly always the same have no scale: the first delay of a flight behind thousands of zeros is no
+ * outlier. */
+static inline int lt_gate_still(const lt_gate_stat *s) { return s->share >= 0.98; }
+/* A variance that is never gone below. */
 static inline double lt_gate_floor(const lt_gate_stat *s) {
   double m = fabs(s->mean), sd = 0.02 * m;
-  if (s->dev * s->dev >= 200 * s->var) sd = 0.05 * m > 10 ? 0.05 * m : 10;
+  if (lt_gate_still(s)) sd = 0.05 * m > 10 ? 0.05 * m : 10;
   else if (s->distinct <= 2) sd = 0.05 * (m > 1 ? m : 1);
   return sd * sd;
 }
@@ -149,8 +152,9 @@ static inline int lt_gate_in_block(const lt_gate_column *c, double x) {
 /* Welford's update with a bound on n: then older values fade. */
 static inline void lt_gate_count(lt_gate_stat *s, double x) {
   if (s->n == 0) {
-    s->mean = s->a = x;
+    s->mean = s->a = s->mode = x;
     s->var = s->dev = 0;
+    s->share = 1;
     s->n = s->distinct = 1;
     return;
   }
@@ -160,6 +164,11 @@ static inline void lt_gate_count(lt_gate_stat *s, double x) {
   if (s->var < 0) s->var = 0;
   if (fabs(d) > s->dev) s->dev = fabs(d);
   if (s->n < GATE_WINDOW) s->n++;
+  s->share += ((x == s->mode) - s->share) * k;
+  if (s->share < 0.5 && x != s->mode) {
+    s->mode = x;
+    s->share = 0;
+  }
   if (s->distinct < 3 && x != s->a && (s->distinct == 1 || x != s->b)) {
     if (s->distinct++ == 1) s->b = x;
   }

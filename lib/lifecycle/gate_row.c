@@ -60,7 +60,7 @@ static void look_odd(lt_gate *g, const lt_gate_part *p, int64_t j, double *x, in
     return;
   }
   if (!s || s->n < GATE_WARM || !lt_gate_is_far(s, *x)) return;
-  if (p->width > 1 && s->distinct <= 2 && lt_gate_in_block(p->c, *x)) return;
+  if (p->width > 1 && (s->distinct <= 2 || lt_gate_still(s)) && lt_gate_in_block(p->c, *x)) return;
   int tell, strike = row_far(g, v, p->column, pardon, &tell);
   if (tell) lt_gate_tell_far(v, *x, s, p->width > 1 ? j : -1);
   if (!strike || ++s->strikes < GATE_STRIKES) return;

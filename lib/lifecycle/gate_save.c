@@ -10,6 +10,8 @@ static void save_stat(lt_put *w, const lt_gate_stat *s) {
   lt_put_f64(w, s->dev);
   lt_put_f64(w, s->a);
   lt_put_f64(w, s->b);
+  lt_put_f64(w, s->mode);
+  lt_put_f64(w, s->share);
   lt_put_u32(w, (uint32_t)s->n | (uint32_t)s->distinct << 16);
 }
 
@@ -92,6 +94,8 @@ static void load_stats(lt_get *r, lt_gate_column *c) {
     s->dev = lt_get_f64(r);
     s->a = lt_get_f64(r);
     s->b = lt_get_f64(r);
+    s->mode = lt_get_f64(r);
+    s->share = lt_get_f64(r);
     uint32_t bits = lt_get_u32(r);
     s->n = (uint16_t)bits;
     s->distinct = bits >> 16 & 3;
@@ -121,7 +125,7 @@ static leat_status load_column(lt_gate *g, lt_get *r, leat_error *err) {
   int32_t type = lt_get_u8(r);
   double low = lt_get_f64(r), high = lt_get_f64(r);
   uint64_t shown = lt_get_u64(r), before = g->n_columns;
-  uint64_t width = type == GATE_NUMBERS ? lt_get_count(r, 44, INT32_MAX) : lt_get_count(r, 2, type == GATE_SPARSE ? GATE_SLOTS : 0);
+  uint64_t width = type == GATE_NUMBERS ? lt_get_count(r, 60, INT32_MAX) : lt_get_count(r, 2, type == GATE_SPARSE ? GATE_SLOTS : 0);
   if (type != GATE_NUMBERS && type != GATE_SPARSE && type != GATE_CATEGORY) lt_get_fail(r, LEAT_E_FORMAT);
   if (!r->failed && !st) st = lt_gate_column_get(g, type, name, (int64_t)width, &c, err);
   if (c && g->n_columns == before) lt_get_fail(r, LEAT_E_FORMAT); /* it was there already */

@@ -42,6 +42,8 @@ leat_status lt_quarantine_mark(lt_quarantine *q, int64_t id, int released, uint6
 /* Forgets records with an id above `last`: what a power loss kept of records that the journal lost. The learner calls it
  * when it has replayed its journal, with the number of the last record that it held back. */
 leat_status lt_quarantine_cut(lt_quarantine *q, int64_t last, leat_error *err);
+/* Takes marks back that a record of the journal behind number `last` made: a power loss kept them, and lost that record. */
+leat_status lt_quarantine_unmark(lt_quarantine *q, uint64_t last, leat_error *err);
 /* Purges ids (NULL: all; NOT_FOUND when one is not there): first their number is noted and synced, which makes it all or nothing; then new
  * segments without their bytes replace the old ones, which are overwritten. A crash in between: the next writer's open goes on. */
 leat_status lt_quarantine_purge(lt_quarantine *q, const int64_t *ids, uint64_t n, int64_t *purged, leat_error *err);

@@ -3,7 +3,6 @@
 #include <time.h>
 #include "base/rng.h"
 #include "gate_help.h"
-#include "model/online.h"
 
 typedef struct gd_set { const char *file, *spec, *settings; } gd_set;
 static const gd_set sets[] = {
@@ -75,10 +74,10 @@ static void clean_sets(void **state) {
   for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
     leat_runtime *rt = kit_runtime(1);
     leat_dataset *d = gd_open(rt, folder, &sets[i]);
-    gd_result k = gd_run(rt, d, "", 8);
+    gd_result k = gd_run(rt, d, "", 0);
     print_message("%s: %lld rows, %lld held back, %lld counted, %lld new regimes; %.1f M rows/s\n", sets[i].file,
                   (long long)k.rows, (long long)k.held, (long long)k.counted, (long long)k.regimes, (double)k.rows / k.seconds * 1e-6);
-    if (getenv("GD_LOOSE") == NULL && !((double)k.held < 0.001 * (double)k.rows)) fail_msg("%s", sets[i].file);
+    if (!((double)k.held < 0.001 * (double)k.rows)) fail_msg("%s", sets[i].file);
     lt_dataset_free(d);
     leat_runtime_free(rt);
   }
@@ -139,7 +138,60 @@ static void planted(void **state) {
   leat_runtime_free(rt);
 }
 
+/* Sparse rows as of hashed text or clicks: 30 skewed indices of 2^bits, all ones or normal numbers. What is planted at any
+ * index, seldom or often seen, is caught; else nothing is held. */
+static void sparse_planted(void **state) {
+  (void)state;
+  enum { N = 20000, K = 30 };
+  static int32_t index[N * K];
+  static float value[N * K];
+  static int64_t start[N + 1];
+  leat_runtime *rt = kit_runtime(1);
+  leat_error e = {.struct_size = sizeof e};
+  for (int kind = 0; kind < 4; kind++) {
+    int64_t width = INT64_C(1) << (kind & 2 ? 20 : 18), caught = 0, planted_rows = 0, others = 0;
+    leat_schema *s = NULL;
+    lt_rng rng;
+    lt_verdict w;
+    lt_rng_init(&rng, 11, (uint64_t)kind);
+    if (lt_schema_create(rt, &s, &e) || lt_schema_add(s, "x", LEAT_NUMBER, LEAT_ROLE_FEATURE, width, 1, &e)) fail_msg("%s", e.message);
+    for (int64_t r = 0; r < N; r++) {
+      for (int64_t k = 0; k < K; k++) {
+        double u = ((double)k + lt_rng_unit(&rng)) / K;
+        index[r * K + k] = (int32_t)((double)width * u * u * u);
+        if (k && index[r * K + k] <= index[r * K + k - 1]) index[r * K + k] = index[r * K + k - 1] + 1;
+        value[r * K + k] = kind & 1 ? (float)lt_rng_normal(&rng) : 1;
+      }
+      start[r + 1] = start[r] + K;
+    }
+    lt_col col = {.dtype = LEAT_F32, .row_start = start, .index = index, .value = value};
+    lt_rows v = {s, N, 0, &col, NULL};
+    lt_gate *g = gate_good(rt, ""), *clean = gate_good(rt, "");
+    if (lt_gate_bind(g, s, &e) || lt_gate_bind(clean, s, &e)) fail_msg("%s", e.message);
+    for (int64_t r = 0; r < N; r++) {
+      if (r >= 300 && r % 10 == 0) {
+        float *x = &value[r * K + (int64_t)lt_rng_below(&rng, K)], old = *x;
+        *x = r % 20 ? 1e3f : -1e6f;
+        lt_gate_row(g, &v, r, 0, &w);
+        *x = old;
+        planted_rows++;
+        caught += w.action == LT_HOLD && w.reason == LEAT_REASON_OUTLIER;
+      }
+      lt_gate_row(g, &v, r, 0, &w);
+      others += w.action != LT_ADMIT;
+      lt_gate_row(clean, &v, r, 0, &w);
+    }
+    assert_int_equal(caught, planted_rows);
+    assert_int_equal(others, 0);
+    gate_same(rt, g, clean, 0);
+    lt_gate_free(g);
+    lt_gate_free(clean);
+    lt_schema_free(s);
+  }
+  leat_runtime_free(rt);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(clean_sets), cmocka_unit_test(planted)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(clean_sets), cmocka_unit_test(planted), cmocka_unit_test(sparse_planted)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
