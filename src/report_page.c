@@ -36,7 +36,7 @@ static const char script[] =
     "for(let i=1;i<p.length;i++)if(Math.abs(p[i][0]-x)<Math.abs(p[b][0]-x))b=i;if(!p.length)return;"
     "c.setAttribute('x1',p[b][0]);c.setAttribute('x2',p[b][0]);c.style.display='';tip.textContent=p[b][1];tip.style.display='block';"
     "tip.style.left=Math.min(e.clientX+14,innerWidth-tip.offsetWidth-8)+'px';tip.style.top=(e.clientY+14)+'px';});"
-    "s.addEventListener('pointerleave',()=>{tip.style.display='none';c.style.display='none';});}\n";
+    "s.addEventListener('pointerleave',()=>{tip.style.display='none';c.style.display='none';});}document.documentElement.dataset.ready='yes';\n";
 
 int report_is_swap(int64_t kind) { return kind >= LEAT_EVENT_ROLLBACK && kind <= LEAT_EVENT_NON_FINITE; }
 
@@ -208,7 +208,8 @@ static void chart(FILE *to, const report *r, int loss, const char *title, const 
   fprintf(to, "<line class=\"cursor grid\" style=\"display:none\" y1=\"%d\" y2=\"%d\"/></svg>\n", TOP, CHART_HEIGHT - BOTTOM);
   fprintf(to, "<div class=\"legend\"><span><i style=\"background:var(--model)\"></i>model, window by window%s</span><span><i "
               "style=\"background:var(--nochange)\"></i>no change: what came before</span><span><i style=\"background:var(--majority)\"></i>%s</span>"
-              "<span><i style=\"background:var(--swap)\"></i>swap</span><span><i style=\"background:var(--bad)\"></i>rollback</span></div></div>\n",
+              "<span><i style=\"background:var(--swap)\"></i>swap</span><span><i style=\"background:var(--bad)\"></i>rollback</span>"
+              "<span><i style=\"background:var(--nochange);height:7px;width:7px;border-radius:4px\"></i>alarm</span></div></div>\n",
           !loss && !r->numbers ? " (95 % band)" : "", r->numbers ? "mean" : "majority class");
   free(w);
 }
@@ -223,8 +224,20 @@ static void tile(FILE *to, const char *value, const char *what) {
   fputs("</span></div>\n", to);
 }
 
+/* 1234567 -> "1 234 567", with thin spaces */
+static const char *grouped(int64_t v, char buf[64]) {
+  char digits[24];
+  int n = snprintf(digits, sizeof digits, "%lld", (long long)v), k = 0;
+  for (int i = 0; i < n; i++) {
+    if (i && (n - i) % 3 == 0) k += snprintf(buf + k, (size_t)(64 - k), "\xe2\x80\x89");
+    buf[k++] = digits[i];
+  }
+  buf[k] = 0;
+  return buf;
+}
+
 static void tiles(FILE *to, const report *r) {
-  char a[32], text[160];
+  char a[64], text[160];
   int64_t swaps = 0, rollbacks = 0;
   for (int64_t i = 0; i < r->n_events; i++) {
     swaps += report_is_swap(r->event[i].kind);
@@ -237,7 +250,7 @@ static void tiles(FILE *to, const report *r) {
     snprintf(text, sizeof text, "the same by no change");
     tile(to, cli_number(p->no_change_score, a), text);
     tile(to, cli_number(p->loss, a), r->numbers ? "squared loss" : "log-loss");
-    tile(to, cli_count((double)p->row, a), "records learned");
+    tile(to, grouped(p->row, a), "records learned");
     double age = r->now_ns > p->time_ns ? (double)(r->now_ns - p->time_ns) / 1e9 : 0;
     if (age < 120) snprintf(text, sizeof text, "%.0f s", age);
     else if (age < 7200) snprintf(text, sizeof text, "%.0f min", age / 60);
@@ -245,9 +258,9 @@ static void tiles(FILE *to, const report *r) {
     else snprintf(text, sizeof text, "%.0f days", age / 86400);
     tile(to, text, "since the last window");
   }
-  tile(to, cli_count((double)r->held, a), "records in quarantine");
-  tile(to, cli_count((double)swaps, a), "models swapped in");
-  tile(to, cli_count((double)rollbacks, a), "of them rollbacks");
+  tile(to, grouped(r->held, a), "records in quarantine");
+  tile(to, grouped(swaps, a), "models swapped in");
+  tile(to, grouped(rollbacks, a), "of them rollbacks");
   fputs("</div>\n", to);
 }
 
