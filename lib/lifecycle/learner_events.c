@@ -111,6 +111,25 @@ leat_status lt_ln_snapshot_due(leat_learner *l, leat_error *err) {
   return st;
 }
 
+leat_status lt_ln_point(leat_learner *l, leat_error *err) {
+  leat_point p = {.struct_size = sizeof p, .time_ns = l->learned_ns, .row = l->o->learned, .quarantined = l->held};
+  static const int64_t sets[] = {LT_PROGRESS_ALL, LT_PROGRESS_NO_CHANGE, LT_PROGRESS_MAJORITY};
+  double *const loss[] = {&p.loss, &p.no_change_loss, &p.majority_loss};
+  double *const score[] = {&p.score, &p.no_change_score, &p.majority_score};
+  leat_status st = LEAT_OK;
+  if (lt_series_has(l->series, p.row)) return LEAT_OK;
+  for (int i = 0; i < 3 && !st; i++) {
+    leat_metrics *k = NULL;
+    st = lt_online_metrics(l->o, sets[i], &k, err);
+    if (!st) st = lt_metrics_value(k, "loss", loss[i], err);
+    if (!st) st = lt_metrics_value(k, l->o->m->regression ? "rmse" : "accuracy", score[i], err);
+    lt_metrics_free(k);
+  }
+  p.rows = lt_progressive_rows(l->o->progress);
+  if (l->o->m->regression) p.flags |= LEAT_POINT_NUMBERS;
+  return st ? st : lt_series_add(l->series, p.row, &p, err);
+}
+
 /* ---------------------------------------------------------------------------------------------- where learned rows lie */
 
 static leat_status run_add(leat_learner *l, int64_t learned, int64_t n, uint64_t sequence, int64_t index, leat_error *err) {
