@@ -363,9 +363,10 @@ int cmd_learn(const cli_args *a) {
   name_source(&r);
   if (!status) status = cli_runtime(a, &r.rt);
   if (!status) status = learn_params(&r);
-  if (!status) status = open_store(&r);
+  if (!status && a->resume) status = open_store(&r); /* its learner knows the columns */
   if (!status) status = schema_to_read(&r);
   if (!status) status = open_data(&r);
+  if (!status && !a->resume) status = open_store(&r);
   if (!status) status = make_learner(&r);
   if (!status) {
     if (r.resumed) cli_note(a, "%s: going on behind record %lld of %s, with the store's parameters", a->store, (long long)r.at, r.source);
