@@ -373,6 +373,7 @@ int cmd_learn(const cli_args *a) {
     cli_catch_signals(NULL);
     status = skip_taken(&r);
     if (!status) status = learn_all(&r);
+    if (!status && cli_interrupted()) cli_note(a, "stopped by a signal: all up to record %lld is safe, --resume goes on behind it", (long long)r.at);
     cli_catch_signals(NULL);
   }
   if (!status) status = answer(&r);
