@@ -314,12 +314,12 @@ static int answer(learn_run *r) {
     json_t *sets[5];
     for (int i = 0; i < 5; i++) sets[i] = k[i] ? metrics_json(k[i]) : json_object();
     status = cli_json_print(json_pack(
-        "{s:I,s:I,s:I,s:I,s:s,s:s,s:{s:o,s:o,s:o},s:{s:o,s:o},s:O,s:O,s:O,s:I,s:I,s:I,s:s,s:s,s:{s:I,s:o,s:o,s:b}}", "rows",
+        "{s:I,s:I,s:I,s:I,s:s,s:s,s:{s:o,s:o,s:o},s:{s:o,s:o},s:O,s:O,s:O,s:I,s:I,s:I,s:s,s:{s:I,s:o,s:o,s:b}}", "rows",
         (json_int_t)s.rows_seen, "learned", (json_int_t)s.rows_learned, "quarantined", (json_int_t)s.rows_quarantined, "duplicate",
         (json_int_t)s.rows_duplicate, "task", task ? task : "", "mode", mode_name(s.mode), "metrics", "cumulative", sets[0], "faded", sets[1],
         "window", sets[2], "baselines", "no_change", sets[3], "majority", sets[4], "alerts", o.alerts, "swaps", o.swaps, "rollbacks",
         o.rollbacks, "snapshots", (json_int_t)s.snapshots, "live_version", (json_int_t)s.live_version, "good_version",
-        (json_int_t)s.good_version, "model_checksum", sum ? sum : "", "store", r->a->store, "run", "rows", (json_int_t)r->done,
+        (json_int_t)s.good_version, "model_checksum", sum ? sum : "", "run", "rows", (json_int_t)r->done,
         "rows_per_second", cli_json_real((double)r->done / (r->seconds + 1e-9)), "seconds", cli_json_real(r->seconds), "resumed", r->resumed));
   } else {
     status = show(r, &s, k, &o, task ? task : "unknown (too few records)", sum);

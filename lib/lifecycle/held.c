@@ -196,11 +196,48 @@ static leat_status load_schema(lt_quarantine *q, uint32_t segment, uint64_t hash
                  (unsigned long)segment);
 }
 
+/* A label that the row uses: into the schema that all rows of it share, which grows so that codes keep their meaning. */
+typedef struct row_label { int64_t column; int32_t code; } row_label;
+
+static leat_status take_labels(lt_quarantine *q, lt_get *r, uint64_t n, row_label *out, leat_error *err) {
+  leat_status st = lt_get_status(r, "a held row", err);
+  for (uint64_t k = 0; !st && k < n; k++) {
+    int64_t i = lt_get_i64(r), code;
+    uint64_t size = lt_get_count(r, 1, UINT64_MAX);
+    const char *text = lt_get_raw(r, size);
+    if (!text || i < 0 || i >= q->schema->n || !q->schema->col[i].labels || (k && i <= out[k - 1].column))
+      lt_get_fail(r, LEAT_E_FORMAT);
+    else st = lt_dict_add(q->schema->col[i].labels, text, size, &code, err);
+    if (!st) st = lt_get_status(r, "a held row", err);
+    if (!st) out[k] = (row_label){i, (int32_t)code};
+  }
+  return st;
+}
+
+static leat_status row_from(lt_quarantine *q, lt_get *r, leat_batch **out, leat_error *err) {
+  uint64_t n = lt_get_count(r, 16, (uint64_t)q->schema->n);
+  row_label *label = lt_array(q->rt, n, sizeof *label);
+  leat_status st = label ? take_labels(q, r, n, label, err) : lt_fail_memory(err, n * sizeof *label, "labels of a held row");
+  if (!st) st = lt_rows_load(q->rt, q->schema, r, out, err);
+  if (!st && (lt_get_left(r) || (*out)->n != 1)) st = lt_fail(err, LEAT_E_FORMAT, "%s: a held row is damaged", q->folder);
+  for (uint64_t k = 0; !st && k < n; k++) { /* the bytes say 0: the only label that the row has there */
+    int32_t *code = (*out)->slot[label[k].column].data;
+    if (!(*out)->slot[label[k].column].present || !code || *code != 0)
+      st = lt_fail(err, LEAT_E_FORMAT, "%s: a held row is damaged: a label without a value", q->folder);
+    else *code = label[k].code;
+  }
+  lt_free(q->rt, label);
+  if (st) {
+    lt_batch_free(*out);
+    *out = NULL;
+  }
+  return st;
+}
+
 static leat_status held_row(lt_quarantine *q, int64_t id, leat_batch **out, leat_error *err) {
   lt_record rec;
   lt_held_bytes b;
   lt_get r;
-  leat_schema *s = NULL;
   uint8_t *row = NULL;
   *out = NULL;
   const lt_held_item *it = lt_held_find(q, id);
@@ -217,24 +254,7 @@ static leat_status held_row(lt_quarantine *q, int64_t id, leat_batch **out, leat
   if (b.row_size) memcpy(row, b.row, b.row_size);
   lt_get_init(&r, q->rt, row, b.row_size);
   st = load_schema(q, segment, b.schema, err);
-  if (!st) st = lt_schema_copy(q->schema, &s, err);
-  uint64_t labels = st ? 0 : lt_get_count(&r, 16, (uint64_t)s->n);
-  for (uint64_t k = 0; !st && k < labels; k++) {
-    int64_t i = lt_get_i64(&r), code;
-    uint64_t n = lt_get_count(&r, 1, UINT64_MAX);
-    const char *text = lt_get_raw(&r, n);
-    if (!text || i < 0 || i >= s->n || !s->col[i].labels || lt_dict_count(s->col[i].labels)) lt_get_fail(&r, LEAT_E_FORMAT);
-    else st = lt_dict_add(s->col[i].labels, text, n, &code, err);
-    if (!st) st = lt_get_status(&r, "a held row", err);
-  }
-  if (!st) st = lt_get_status(&r, "a held row", err);
-  if (!st) st = lt_rows_load(q->rt, s, &r, out, err);
-  if (!st && lt_get_left(&r)) {
-    lt_batch_free(*out);
-    *out = NULL;
-    st = lt_fail(err, LEAT_E_FORMAT, "%s: record %lld is damaged: bytes behind its row", q->folder, (long long)id);
-  }
-  lt_schema_free(s);
+  if (!st) st = row_from(q, &r, out, err);
   lt_free(q->rt, row);
   return st;
 }

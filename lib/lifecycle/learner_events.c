@@ -38,13 +38,21 @@ static void publish(leat_learner *l, leat_model *m) {
   lt_model_free(old);
 }
 
+/* Slots that the model has used. */
+static int64_t slots_used(const lt_online *m) {
+  const int at = m->layout->at[LT_SLOT_N];
+  int64_t n = 0;
+  for (int64_t j = 0; j < m->n_slots; j++) n += lt_online_at(m, 0, j)[at] > 0;
+  return n * m->n_models;
+}
+
 /* Learned records at which the next snapshot is due: 500, 1000, ... 8000, then every snapshot_rows; a model of many slots is
- * not written again before as many records as would pay for it. */
+ * not written again before as many records have come as would pay for it. */
 static void next_snapshot(leat_learner *l) {
   int64_t learned = l->o->learned, at = 500;
   while (at <= learned && at < 8000) at *= 2;
   if (at > 8000 || at <= learned) at = (learned / l->snapshot_rows + 1) * l->snapshot_rows;
-  int64_t gap = l->o->m && l->live_row > 0 ? 2 * l->o->m->n_slots * l->o->m->n_models : 0;
+  int64_t gap = l->o->m && l->live_row > 0 ? 2 * slots_used(l->o->m) : 0;
   if (at - l->live_row < gap) at = l->live_row + gap;
   l->next_snapshot = at;
 }
@@ -99,7 +107,7 @@ leat_status lt_ln_snapshot_due(leat_learner *l, leat_error *err) {
   if (l->next_snapshot <= 0) next_snapshot(l);
   if (l->o->learned < l->next_snapshot) return LEAT_OK;
   leat_status st = lt_ln_snapshot(l, &version, err);
-  next_snapshot(l);
+  if (!st && l->live_row != l->o->learned) next_snapshot(l); /* there was no model to take */
   return st;
 }
 

@@ -570,6 +570,37 @@ static void test_cut(void **state) {
   lt_batch_free(b);
 }
 
+/* The journal lost the release, the quarantine kept its mark. */
+static void test_unmark(void **state) {
+  (void)state;
+  leat_error err = {.struct_size = sizeof err};
+  lt_quarantine *q;
+  crash_start(&disk);
+  leat_runtime *of = crash_runtime(NULL);
+  ok(lt_quarantine_open(of, "f", 1, &small, &q, &err), &err);
+  for (int64_t id = 1; id <= 4; id++) {
+    lt_held h = held(id, LEAT_REASON_USER);
+    ok(lt_quarantine_add(q, &h, NULL, 0, &err), &err);
+  }
+  ok(lt_quarantine_mark(q, 1, 1, 50, &err), &err);
+  ok(lt_quarantine_mark(q, 2, 1, 60, &err), &err);
+  ok(lt_quarantine_mark(q, 3, 0, 61, &err), &err);
+  ok(lt_quarantine_unmark(q, 55, &err), &err);
+  for (int pass = 0; pass < 2; pass++) {
+    assert_int_equal(lt_quarantine_state(q, 1), LEAT_HELD_RELEASED);
+    assert_int_equal(lt_quarantine_state(q, 2), LEAT_HELD);
+    assert_int_equal(lt_quarantine_count(q, 0), 3);
+    assert_int_equal(lt_held_find(q, 3)->tries, 0);
+    lt_quarantine_close(q);
+    ok(lt_quarantine_open(of, "f", 1, &small, &q, &err), &err);
+  }
+  ok(lt_quarantine_mark(q, 2, 1, 56, &err), &err);
+  assert_int_equal(lt_quarantine_state(q, 2), LEAT_HELD_RELEASED);
+  lt_quarantine_close(q);
+  lt_runtime_unref(of);
+  crash_end(&disk);
+}
+
 static void test_full_disk(void **state) {
   (void)state;
   leat_batch *b = some_rows(rt, 20, 0);
@@ -784,6 +815,6 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_reasons),       cmocka_unit_test(test_limits),
       cmocka_unit_test(test_segments),      cmocka_unit_test(test_crashes),       cmocka_unit_test(test_purge_crashes),
       cmocka_unit_test(test_cut),           cmocka_unit_test(test_full_disk),     cmocka_unit_test(test_no_memory),
-      cmocka_unit_test(test_damage),        cmocka_unit_test(test_golden)};
+      cmocka_unit_test(test_damage),        cmocka_unit_test(test_golden),        cmocka_unit_test(test_unmark)};
   return cmocka_run_group_tests(tests, start, stop);
 }
