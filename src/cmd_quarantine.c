@@ -169,6 +169,26 @@ static void gather(held_job *j) {
   }
 }
 
+/* `replay` is the release of all, or of all of one reason. */
+static int held_release(held_job *j) {
+  leat_learner *l = NULL;
+  int64_t released = 0, asked = 0;
+  leat_error err;
+  int all = !j->n && !j->reason;
+  cli_error_init(&err);
+  if (!j->n && j->reason) gather(j);
+  leat_status st = leat_learner_open(j->s, &l, &err);
+  if (!st) st = all ? leat_quarantine_count(j->q, 0, &asked, &err) : LEAT_OK;
+  if (!st && (all || j->n)) st = leat_quarantine_release(j->q, l, all ? NULL : j->ids, j->n, &released, &err);
+  if (!st) st = leat_learner_commit(l, &err);
+  leat_learner_free(l);
+  if (st) return cli_fail_error(&err);
+  if (!all) asked = (int64_t)j->n;
+  json_object_set_new(j->root, "released", json_integer((json_int_t)released));
+  if (!j->a->json) printf("%lld of %lld record%s released\n", (long long)released, (long long)asked, asked == 1 ? " was" : "s were");
+  return add_counts(j, 0);
+}
+
 static int held_purge(held_job *j) {
   int64_t purged = 0;
   leat_error err;
@@ -186,6 +206,8 @@ static int held_purge(held_job *j) {
 static const held_verb verbs[] = {
   { "list", "", 0, 0, 0, held_list },
   { "show", " ID", 0, 1, 1, held_show },
+  { "release", " ID...", 1, 1, 1 << 20, held_release },
+  { "replay", "", 1, 0, 0, held_release },
   { "purge", " [ID...]", 1, 0, 1 << 20, held_purge },
 };
 enum { N_VERBS = (int)(sizeof verbs / sizeof verbs[0]) };

@@ -2,7 +2,7 @@
  * another one) writes; purging borrows the learner's lock and is a writer meanwhile. */
 #include "api/api.h"
 #include "lifecycle/folder.h"
-#include "lifecycle/quarantine.h"
+#include "lifecycle/learner.h"
 #include <string.h>
 
 struct leat_quarantine {
@@ -92,6 +92,72 @@ LEAT_API leat_status leat_quarantine_read(leat_quarantine *q, int64_t id, void *
   return st ? st : lt_ok(err);
 }
 
+/* ---- release */
+enum { RELEASE_MOST = 4096 }; /* records in one call of the learner: one record of its journal */
+
+static leat_status same_store(const leat_quarantine *q, const leat_learner *l, leat_error *err) {
+  const char *a = lt_folder_path(q->store), *b = lt_folder_path(lt_learner_store(l));
+  if (strcmp(a, b) == 0) return LEAT_OK;
+  return lt_fail(err, LEAT_E_ARG, "the quarantine is that of %s, the learner that of %s: they must be of one store", a, b);
+}
+
+/* Those of the ids that were released before are left out; *n: how many remain. */
+static leat_status release_part(leat_learner *l, int64_t *ids, uint64_t n, int8_t *taken, int64_t *released, leat_error *err) {
+  lt_quarantine *q = lt_learner_quarantine(l);
+  uint64_t kept = 0;
+  for (uint64_t i = 0; i < n; i++)
+    if (lt_quarantine_state(q, ids[i]) == LEAT_HELD) ids[kept++] = ids[i];
+  leat_status st = kept ? lt_learner_release(l, ids, kept, taken, err) : LEAT_OK;
+  for (uint64_t i = 0; i < kept && !st; i++) *released += lt_quarantine_state(q, ids[i]) == LEAT_HELD_RELEASED && taken[i];
+  return st;
+}
+
+static leat_status release_ids(leat_learner *l, const int64_t *ids, uint64_t n, int64_t *released, leat_error *err) {
+  lt_quarantine *q = lt_learner_quarantine(l);
+  leat_runtime *rt = lt_folder_runtime(lt_learner_store(l));
+  int64_t *part = lt_array(rt, RELEASE_MOST, sizeof *part), cursor = 0, last = lt_quarantine_last_id(q);
+  int8_t *taken = lt_alloc(rt, RELEASE_MOST);
+  leat_status st = LEAT_OK;
+  if (!part || !taken) st = lt_fail_memory(err, RELEASE_MOST * sizeof *part, "records to release");
+  for (uint64_t i = 0; ids && i < n && !st; i++)
+    if (!lt_quarantine_state(q, ids[i]))
+      st = lt_fail(err, LEAT_E_NOT_FOUND, "the quarantine holds no record %lld: nothing was released", (long long)ids[i]);
+  for (uint64_t at = 0; !st && (ids ? at < n : cursor < last);) {
+    uint64_t k = 0;
+    for (; ids && at < n && k < RELEASE_MOST; at++) part[k++] = ids[at];
+    while (!ids && cursor < last && k < RELEASE_MOST)
+      if (lt_quarantine_state(q, ++cursor) == LEAT_HELD) part[k++] = cursor;
+    st = release_part(l, part, k, taken, released, err);
+  }
+  lt_free(rt, taken);
+  lt_free(rt, part);
+  return st;
+}
+
+LEAT_API leat_status leat_quarantine_release(leat_quarantine *q, leat_learner *l, const int64_t *ids, uint64_t n,
+                                             int64_t *released, leat_error *err) {
+  lt_fpenv env;
+  int64_t count = 0;
+  if (released) *released = 0;
+  leat_status st = lt_need(q, "q", err);
+  if (!st) st = lt_need(l, "l", err);
+  if (!st) st = same_store(q, l, err);
+  if (!st) st = lt_owner_enter(&q->owner, "quarantine", err);
+  if (st) return st;
+  st = lt_owner_enter(lt_learner_owner(l), "learner", err);
+  if (!st) {
+    lt_fpenv_enter(&env);
+    st = release_ids(l, ids, n, &count, err);
+    lt_fpenv_leave(&env);
+    lt_owner_leave(lt_learner_owner(l));
+  }
+  lt_owner_leave(&q->owner);
+  if (st) return st;
+  if (released) *released = count;
+  return lt_ok(err);
+}
+
+/* ---- purge */
 /* The only writer of a store is its learner: while there is none, whoever has its lock. */
 static leat_status purge(leat_quarantine *q, const int64_t *ids, uint64_t n, int64_t *purged, leat_error *err) {
   leat_runtime *rt = lt_folder_runtime(q->store);
