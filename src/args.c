@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A command's letter is the first one of its name, except: L learn, S store, Q quarantine, T table, M monitor. An option is for
+/* A command's letter is the first one of its name, except: L learn, S store, Q quarantine, T table, M monitor, R report. An option is for
  * the commands whose letters it names; for all of them when it names none. */
 typedef struct option_def { struct argp_option o; const char *commands; } option_def;
 enum {
@@ -21,7 +21,7 @@ enum {
 static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "FAMILY", 0, "Model family (default: linear)", 1 }, "t" },
   { { NULL, 'o', "MODEL", 0, "Where the package goes", 1 }, "t" },
-  { { NULL, 'o', "FILE", 0, "Where the output goes; it appears there whole or not at all (default: stdout)", 1 }, "pg" },
+  { { NULL, 'o', "FILE", 0, "Where the output goes; it appears there whole or not at all (default: stdout)", 1 }, "pgR" },
   { { "valid", KEY_VALID, "DATA", 0, "Rows to validate on (early stopping, valid metrics)", 1 }, "t" },
   { { "holdout", KEY_HOLDOUT, "SHARE", 0, "Keep this share of the rows, drawn by --seed, to validate on", 1 }, "t" },
   { { "checkpoint", KEY_CHECKPOINT, "PATH", 0, "Keep a checkpoint there while training", 1 }, "t" },
@@ -131,7 +131,7 @@ int cli_parse_i64(const char *text, int64_t *value) {
 /* ---- the check before argp */
 
 static char command_letter(const char *name) {
-  static const char *const capitals[] = { "learn", "store", "quarantine", "table", "monitor" };
+  static const char *const capitals[] = { "learn", "store", "quarantine", "table", "monitor", "report" };
   for (size_t i = 0; i < sizeof capitals / sizeof capitals[0]; i++)
     if (strcmp(name, capitals[i]) == 0) return (char)(name[0] - 'a' + 'A');
   return name[0];

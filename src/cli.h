@@ -161,6 +161,7 @@ int cmd_evaluate(const cli_args *a);
 int cmd_predict(const cli_args *a);
 int cmd_inspect(const cli_args *a);
 int cmd_generate(const cli_args *a);
+int cmd_report(const cli_args *a);
 int cmd_monitor(const cli_args *a);
 int cmd_devices(const cli_args *a);
 int cmd_table(const cli_args *a);

@@ -46,6 +46,7 @@ leat_status lt_ln_parts(leat_learner *l, leat_error *err) {
     st = folder ? lt_quarantine_open(l->rt, folder, 1, &limits, &l->quarantine, err) : lt_fail_memory(err, 64, "a path");
     lt_free(l->rt, folder);
   }
+  if (!st && !l->series) st = lt_series_open(l->store, &l->series, err);
   return st;
 }
 
@@ -118,6 +119,7 @@ static void learner_close(leat_learner *l) {
   lt_ln_parts_free(l);
   lt_journal_close(l->journal);
   lt_quarantine_close(l->quarantine);
+  lt_series_close(l->series);
   lt_model_free(l->published);
   lt_put_free(&l->put);
   lt_free(rt, l->out);

@@ -111,6 +111,25 @@ leat_status lt_ln_snapshot_due(leat_learner *l, leat_error *err) {
   return st;
 }
 
+leat_status lt_ln_point(leat_learner *l, leat_error *err) {
+  leat_point p = {.struct_size = sizeof p, .time_ns = l->learned_ns, .row = l->o->learned, .quarantined = l->held};
+  static const int64_t sets[] = {LT_PROGRESS_ALL, LT_PROGRESS_NO_CHANGE, LT_PROGRESS_MAJORITY};
+  double *const loss[] = {&p.loss, &p.no_change_loss, &p.majority_loss};
+  double *const score[] = {&p.score, &p.no_change_score, &p.majority_score};
+  leat_status st = LEAT_OK;
+  if (lt_series_has(l->series, p.row)) return LEAT_OK;
+  for (int i = 0; i < 3 && !st; i++) {
+    leat_metrics *k = NULL;
+    st = lt_online_metrics(l->o, sets[i], &k, err);
+    if (!st) st = lt_metrics_value(k, "loss", loss[i], err);
+    if (!st) st = lt_metrics_value(k, l->o->m->regression ? "rmse" : "accuracy", score[i], err);
+    lt_metrics_free(k);
+  }
+  p.rows = lt_progressive_rows(l->o->progress);
+  if (l->o->m->regression) p.flags |= LEAT_POINT_NUMBERS;
+  return st ? st : lt_series_add(l->series, p.row, &p, err);
+}
+
 /* ---------------------------------------------------------------------------------------------- where learned rows lie */
 
 static leat_status run_add(leat_learner *l, int64_t learned, int64_t n, uint64_t sequence, int64_t index, leat_error *err) {
@@ -294,8 +313,9 @@ static leat_status swapped(leat_learner *l, const lt_guard_event *g, leat_error 
   e.value = g->value;
   e.threshold = g->threshold;
   snprintf(e.name, sizeof e.name, "%s", g->name);
-  snprintf(e.text, sizeof e.text, "from version %lld to %lld; good since record %lld%s", (long long)from, (long long)to,
-           (long long)g->since, g->suspects ? "; what was learned since is suspect" : "");
+  int n = snprintf(e.text, sizeof e.text, "from version %lld to %lld", (long long)from, (long long)to);
+  if (g->suspects)
+    snprintf(e.text + n, sizeof e.text - (size_t)n, "; what was learned since record %lld is suspect", (long long)g->since);
   st = lt_ln_event(l, &e, err);
   return st || !g->suspects ? st : suspects(l, g->since, g->taken, err);
 }
