@@ -182,20 +182,26 @@ static leat_status reader_enter_block(leat_table_reader *r, uint64_t b, leat_err
 
 static leat_status reader_enter_bucket(leat_table_reader *r, uint64_t b, leat_error *err) {
   const leat_table *t = r->t;
-  uint64_t at = (uint64_t)lt_t_load32(t->index + 4 * b) << t->meta.shift;
-  uint64_t end = (uint64_t)lt_t_load32(t->index + 4 * b + 4) << t->meta.shift;
+  const uint8_t *e = t->index + LT_TABLE_ENTRY * b;
+  uint64_t at = (uint64_t)lt_t_load32(e) << t->meta.shift, n = e[4];
+  uint64_t end = (uint64_t)lt_t_load32(e + LT_TABLE_ENTRY) << t->meta.shift;
   r->block = (int64_t)b;
   r->row = r->rows = 0;
-  if (at == end) return LEAT_OK;
+  if (at == end) return n ? reader_nonsense(t, err) : LEAT_OK;
   if (lt_t_unchecked(t, at, end) && lt_table_chunks_wrong(t, at, end))
     return lt_table_damage(t, (uint64_t)(t->data - t->bytes) + at, "rows with the wrong checksum", err);
-  const uint8_t *p = t->data + at;
-  uint64_t n = end - at < 2 ? 0 : lt_t_load16(p);
-  if (!n || 2 + n * (1 + t->len_bytes) > end - at) return reader_nonsense(t, err);
+  const uint8_t *p = t->data + at, *stop = t->data + end;
+  if (n == 255) {
+    if (stop - p < 2) return reader_nonsense(t, err);
+    n = lt_t_load16(p);
+    p += 2;
+  }
+  uint64_t extra = n > LT_TABLE_INLINE ? n - LT_TABLE_INLINE : 0;
+  if (!n || n < e[4] || extra + n * t->len_bytes > (uint64_t)(stop - p)) return reader_nonsense(t, err);
   r->rows = n;
-  r->lens = p + 2 + n;
-  r->bucket_at = p + 2 + n * (1 + t->len_bytes);
-  r->bucket_end = t->data + end;
+  r->lens = p + extra;
+  r->bucket_at = r->lens + n * t->len_bytes;
+  r->bucket_end = stop;
   return LEAT_OK;
 }
 

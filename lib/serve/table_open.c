@@ -39,18 +39,26 @@ int lt_table_chunks_wrong(const leat_table *t, uint64_t from, uint64_t to) {
   return wrong;
 }
 
+/* Every place is checked here, so that look-ups do not have to. */
 static leat_status open_hash(leat_table *t, const lt_frame_section *index, leat_error *err) {
   const lt_table_meta *m = &t->meta;
-  uint32_t before = 0, wrong = 0;
-  if (!m->buckets || m->buckets > UINT32_MAX * (uint64_t)8 || index->size != 4 * (m->buckets + 1))
+  uint64_t rows = 0, wrong = 0, least = m->key_min + t->value_bytes + t->len_bytes;
+  int32_t crowded = 0;
+  if (!m->buckets || m->buckets > UINT32_MAX || index->size != LT_TABLE_ENTRY * (m->buckets + 1))
     return open_nonsense(t, index->data, "an index of another size", err);
   t->index = index->data;
-  for (uint64_t b = 0; b <= m->buckets; b++) {
-    uint32_t at = lt_t_load32(t->index + 4 * b);
-    wrong |= at < before;
-    before = at;
+  for (uint64_t b = 0; b < m->buckets; b++) {
+    const uint8_t *e = t->index + LT_TABLE_ENTRY * b;
+    uint64_t at = (uint64_t)lt_t_load32(e) << m->shift, end = (uint64_t)lt_t_load32(e + LT_TABLE_ENTRY) << m->shift, n = e[4];
+    uint64_t extra = n <= LT_TABLE_INLINE ? 0 : n == 255 ? n - LT_TABLE_INLINE + 2 : n - LT_TABLE_INLINE;
+    wrong |= end < at;
+    wrong |= n * least + extra > end - at;
+    crowded |= n == 255;
+    rows += n;
   }
-  if (wrong || lt_t_load32(t->index) || (uint64_t)before << m->shift != t->data_size)
+  const uint8_t *last = t->index + LT_TABLE_ENTRY * m->buckets;
+  if (wrong || lt_t_load32(t->index) || (uint64_t)lt_t_load32(last) << m->shift != t->data_size || last[4] ||
+      (crowded ? rows > m->rows : rows != m->rows))
     return open_nonsense(t, index->data, "an index that contradicts itself", err);
   return LEAT_OK;
 }

@@ -24,7 +24,7 @@ static leat_status write_it(leat_runtime *rt, const char *layout, const char *me
   leat_params *p = NULL;
   leat_table_writer *w = NULL;
   leat_status st = leat_params_create(rt, "table/write", &p, NULL);
-  char key[64];
+  char key[1024];
   if (!st) st = leat_params_set_text(p, "layout", layout, NULL);
   if (!st) st = leat_params_set_text(p, "memory_bytes", memory, NULL);
   if (!st) st = leat_params_set_text(p, "created_ns", "5", NULL);
@@ -46,7 +46,7 @@ static leat_status read_it(leat_runtime *rt, const char *from) {
   float v;
   int64_t found;
   uint64_t needed;
-  char key[64];
+  char key[1024];
   leat_table_changes c = {.struct_size = sizeof c};
   leat_status st = leat_table_open(rt, from, NULL, &t, NULL);
   if (!st) st = leat_table_reader_create(t, 1 << 20, &r, NULL);

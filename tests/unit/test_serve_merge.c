@@ -94,7 +94,7 @@ static void test_newer_wins_and_diff(void **state) {
       OK(leat_table_get_info(t, &info, &help_err));
       assert_true(info.rows == 9000 && info.created_ns == 200);
       for (uint64_t i = 0; i < 9500; i++) {
-        char key[32];
+        char key[1024];
         float v;
         int64_t found;
         uint64_t size = help_key(0, i, key);
@@ -253,7 +253,7 @@ static void *read_all(void *arg) {
   if (leat_table_reader_create(shared, 1 << 16, &r, NULL)) return (void *)1;
   for (uint64_t k = 0; k < 20000; k++) {
     uint64_t i = help_mix(k + salt * 1000003) % 25000;
-    char key[32];
+    char key[1024];
     float v;
     int64_t found;
     uint64_t size = help_key(0, i, key);
