@@ -132,18 +132,21 @@ static leat_status get_packed(const leat_table *t, const void *key, uint64_t siz
 
 /* 1, 0, -1 as above; -2: the block is packed. */
 static int sorted_find(const leat_table *t, const uint8_t *key, uint64_t size, const uint8_t **value, uint64_t *where) {
-  const uint8_t *data;
-  uint64_t bytes, raw;
-  int32_t packed;
-  lt_tblock_view v;
+  lt_block_parts p;
+  lt_block_view v;
+  uint64_t row = 0;
   int64_t b = lt_tblock_find(t, key, size);
   *where = 0;
-  if (b < 0 || !lt_tblock_may_have(t, (uint64_t)b, key, size)) return 0;
-  *where = lt_t_load64(t->block_at + 8 * b);
-  if (lt_tblock_bytes(t, (uint64_t)b, &data, &bytes, &raw, &packed, NULL)) return -1;
-  if (packed) return -2;
-  if (!lt_tblock_open(t, (uint64_t)b, data, bytes, &v)) return -1;
-  return lt_tblock_search(t, &v, key, size, value);
+  if (b < 0) return 0;
+  *where = t->place[b].at;
+  for (uint64_t i = 0; i < 192; i += 64) __builtin_prefetch(t->data + *where + i); /* beside the filter's line */
+  if (!lt_tblock_may_have(t, (uint64_t)b, key, size)) return 0;
+  if (lt_tblock_parts(t, (uint64_t)b, &p, NULL)) return -1;
+  if (p.keys_packed || p.values_packed) return -2;
+  if (!lt_tblock_open(t, (uint64_t)b, p.keys, p.keys_size, &v)) return -1;
+  int hit = lt_tblock_search(t, &v, key, size, &row);
+  *value = p.values + row * t->value_bytes;
+  return hit;
 }
 
 leat_status lt_table_get(const leat_table *t, const void *key, uint64_t size, float *value, uint64_t cap, int64_t *found,
