@@ -353,6 +353,17 @@ typedef struct leat_event {
   char text[256];
 } leat_event;
 
+/* How a learner fared up to a moment: records learned (row), scored (rows) and held back so far, and the means over all that
+ * were scored: loss and score (accuracy, or RMSE of numbers) of the predictions served, and of the two baselines. Windows are
+ * differences of neighbours. flags: LEAT_POINT_NUMBERS when the target is a number. */
+enum { LEAT_POINT_NUMBERS = 1 };
+typedef struct leat_point {
+  uint64_t struct_size;
+  int64_t time_ns, row, rows, quarantined;
+  double loss, score, no_change_loss, no_change_score, majority_loss, majority_score;
+  uint64_t flags;
+} leat_point;
+
 /* A learner now. mode: leat_learner_mode. position-independent counts, for the store's whole life. */
 typedef struct leat_learner_state {
   uint64_t struct_size;
@@ -856,6 +867,9 @@ LEAT_API leat_status leat_store_pin(leat_store *s, int64_t version, int64_t pinn
 /* The next event behind *cursor (0 at first; moved on), oldest first. NOT_FOUND: no more now. Errors: ARG, NOT_FOUND, IO,
  * FORMAT, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_history(leat_store *s, int64_t *cursor, leat_event *out, leat_error *err);
+/* The next point of the learner's series behind *cursor (0 at first; moved on), oldest first, one a window. NOT_FOUND: no more
+ * now, or there never was a learner. Errors: ARG, NOT_FOUND, IO, FORMAT, VERSION. Thread: safe. */
+LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err);
 /* Reads and verifies every file of the store. Errors: ARG, FORMAT (the message names the file), IO. Thread: safe. */
 LEAT_API leat_status leat_store_verify(leat_store *s, leat_error *err);
 /* Removes files that nothing needs (old snapshots, journal segments, leftovers of crashes) and compacts the MANIFEST;

@@ -282,7 +282,9 @@ leat_status lt_ln_learn(leat_learner *l, const lt_ln_stretch *all, leat_error *e
     if (!st && done <= 0) st = lt_fail(err, LEAT_E_INTERNAL, "the guard has learned none of %lld rows", (long long)part.n);
     if (st) return st;
     if (!held) st = lt_ln_ran(l, &part, before, done, err);
+    int window = lt_guard_window_end(l->guard);
     if (!st) st = lt_ln_guard_events(l, err);
+    if (!st && window) st = lt_ln_point(l, err);
     if (!st) st = lt_ln_snapshot_due(l, err);
     s.from += done;
     s.n -= done;

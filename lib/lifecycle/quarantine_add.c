@@ -289,3 +289,19 @@ leat_status lt_quarantine_cut(lt_quarantine *q, int64_t last, leat_error *err) {
   lt_record rec = {.type = LT_HELD_CUT, .data = room, .size = sizeof room, .offset = offset};
   return lt_held_take(q, &q->segment[q->n_segments - 1], &rec, err);
 }
+
+leat_status lt_quarantine_unmark(lt_quarantine *q, uint64_t last, leat_error *err) {
+  leat_status st = lt_held_usable(q, err);
+  for (uint64_t i = 0; !st && i < q->n; i++) {
+    lt_held_item *it = &q->item[i], next = *it;
+    if (!it->state || it->mark <= last) continue;
+    next.mark = last;
+    if (next.tries) next.tries--;
+    st = lt_held_put_state(q, &next, LEAT_HELD, err);
+    if (st) break;
+    it->mark = next.mark;
+    it->tries = next.tries;
+    lt_held_change(q, it, LEAT_HELD);
+  }
+  return st;
+}

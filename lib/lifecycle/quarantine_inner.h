@@ -64,7 +64,7 @@ struct lt_quarantine {
   lt_put scratch;
   lt_reclog *view;         /* one segment open for reading records */
   uint32_t view_segment;
-  leat_schema *schema;     /* the one read last, without labels */
+  leat_schema *schema;     /* the one read last, with the labels of the rows that were */
   uint64_t schema_hash;
 };
 

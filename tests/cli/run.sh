@@ -54,6 +54,8 @@ print(v)' "$@"; }
 . "$root/tests/cli/damage.sh"
 . "$root/tests/cli/table.sh"
 . "$root/tests/cli/store.sh"
+. "$root/tests/cli/report.sh"
+. "$root/tests/cli/quarantine.sh"
 . "$root/tests/cli/real.sh"
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -59,6 +59,19 @@ static inline leat_status text_read(leat_runtime *rt, const char *spec, const ch
   return st;
 }
 
+/* Everything that travels beside the rows, but their source. */
+static inline uint64_t text_side(const leat_dataset *d) {
+  const lt_side *s = lt_beside_view(d->base);
+  uint64_t h = (uint64_t)d->n;
+  for (int64_t r = 0; s && r < d->n; r++) {
+    int32_t note[2] = {s->reason ? s->reason[r] : 0, s->reason ? s->column[r] : -1};
+    h = lt_hash64(note, sizeof note, h);
+    uint64_t len = s->raw_end ? s->raw_end[r] - s->raw_end[r - 1] : 0;
+    h = lt_hash64(len ? s->raw + s->raw_end[r - 1] : "", len, h);
+  }
+  return s && (s->reason || s->raw_end) ? h : 0;
+}
+
 static inline void text_check(const char *spec, const char *const *set, const uint8_t *data, size_t size) {
   static leat_runtime *one, *three;
   leat_error e[4];
@@ -81,6 +94,7 @@ static inline void text_check(const char *spec, const char *const *set, const ui
   if (!st[0]) {
     for (int k = 0; k < 2; k++) text_must(!lt_dataset_checksum(d[k], &sum[k], &e[k]), e[k].message);
     text_must(sum[0] == sum[1], "pieces change the rows");
+    text_must(text_side(d[0]) == text_side(d[1]), "pieces change what is beside the rows");
     text_must(!leat_dataset_schema(d[0], &s, &e[0]), e[0].message);
     /* read with its own schema, at once and as a stream of tiny blocks */
     st[2] = text_read(three, spec, set, s, data, size, 7, 0, &d[2], &e[2]);
@@ -88,6 +102,7 @@ static inline void text_check(const char *spec, const char *const *set, const ui
     if (!st[2] && !st[3]) {
       for (int k = 2; k < 4; k++) text_must(!lt_dataset_checksum(d[k], &sum[k], &e[k]), e[k].message);
       text_must(sum[2] == sum[3], "a stream gives other rows");
+      text_must(text_side(d[2]) == text_side(d[3]), "a stream has other things beside its rows");
     } else {
       if (st[2] != st[3]) fprintf(stderr, "at once: %s\nstream: %s\n", e[2].message, e[3].message);
       text_must(st[2] == st[3], "a stream takes what is refused at once, or the reverse");
@@ -102,6 +117,7 @@ static inline void text_check(const char *spec, const char *const *set, const ui
   if (!again) {
     uint64_t y = 0;
     text_must(!lt_dataset_checksum(x, &y, &ex) && y == sum[0], "a stream of one block gives other rows");
+    text_must(text_side(x) == text_side(d[0]), "a stream of one block has other things beside its rows");
   }
   leat_dataset_free(x);
   leat_schema_free(s);
