@@ -52,6 +52,7 @@ print(v)' "$@"; }
 . "$root/tests/cli/work.sh"
 . "$root/tests/cli/input.sh"
 . "$root/tests/cli/damage.sh"
+. "$root/tests/cli/table.sh"
 . "$root/tests/cli/store.sh"
 . "$root/tests/cli/report.sh"
 . "$root/tests/cli/quarantine.sh"
