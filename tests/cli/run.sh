@@ -53,6 +53,7 @@ print(v)' "$@"; }
 . "$root/tests/cli/input.sh"
 . "$root/tests/cli/learn.sh"
 . "$root/tests/cli/damage.sh"
+. "$root/tests/cli/table.sh"
 . "$root/tests/cli/store.sh"
 . "$root/tests/cli/report.sh"
 . "$root/tests/cli/quarantine.sh"

@@ -474,7 +474,7 @@ static void test_crashes(void **state) {
   crash_end(&disk);
   assert_true(points > 60);
   for (int64_t k = 1; k <= points; k++)
-    for (uint64_t seed = 0; seed < 5; seed++) {
+    for (uint64_t seed = 0; seed < (getenv("LEAT_SOAK") ? 200u : 5u); seed++) {
       uint64_t dice = seed * 1000 + (uint64_t)k;
       leat_error err = {.struct_size = sizeof err};
       synced = 0;
