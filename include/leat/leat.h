@@ -848,8 +848,9 @@ LEAT_API leat_status leat_store_generation(leat_store *s, int64_t *generation, l
 LEAT_API leat_status leat_store_count(leat_store *s, int64_t *count, leat_error *err);
 /* Version `index` in [0, count), oldest first; set info->struct_size. Errors: ARG, NOT_FOUND, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_at(leat_store *s, int64_t index, leat_version_info *info, leat_error *err);
-/* Adds a model; origin: a word of the caller's ("train"). *version is its number, from 1. Errors: ARG, IO, STATE (read
- * only), MEMORY. Thread: safe. */
+/* Adds a model; origin: a word of the caller's ("train"). *version is its number, from 1. Errors, here and in all calls
+ * that change a store: ARG, IO, STATE (read only), BUSY (locked by another process for 15 seconds), FORMAT, MEMORY.
+ * Thread: safe. */
 LEAT_API leat_status leat_store_add(leat_store *s, const leat_model *m, const char *origin, int64_t *version,
                                     leat_error *err);
 /* Writes the package of a version to path. Errors: ARG, NOT_FOUND, IO, FORMAT. Thread: safe. */
@@ -860,14 +861,15 @@ LEAT_API leat_status leat_store_load(leat_store *s, int64_t version, leat_model 
 LEAT_API leat_status leat_store_stage(leat_store *s, const char *stage, int64_t *version, leat_error *err);
 /* Puts a version on a stage in one record (production's old version becomes "previous"); the package is verified first.
  * expected_generation: refuse with STATE when the store has changed since (-1: do not care). *generation (may be NULL):
- * the new one. Errors: ARG, NOT_FOUND, STATE, FORMAT, IO. Thread: safe. */
+ * the new one; the present one when the version is there already. Errors: ARG, NOT_FOUND, STATE, BUSY, FORMAT, IO.
+ * Thread: safe. */
 LEAT_API leat_status leat_store_promote(leat_store *s, int64_t version, const char *stage, int64_t expected_generation,
                                         int64_t *generation, leat_error *err);
-/* Puts a stage back to the version it had before. Errors: ARG, NOT_FOUND (there was none), STATE, FORMAT, IO.
- * Thread: safe. */
+/* Puts a stage back to the version it had before; again: one further back, up to 63. The package is verified first.
+ * Errors: ARG, NOT_FOUND (there was none), STATE, BUSY, FORMAT, IO. Thread: safe. */
 LEAT_API leat_status leat_store_rollback(leat_store *s, const char *stage, int64_t expected_generation,
                                          int64_t *generation, leat_error *err);
-/* Keeps a version from being removed (1), or no longer (0). Errors: ARG, NOT_FOUND, IO. Thread: safe. */
+/* Keeps a version from being removed (1), or no longer (0). Errors: ARG, NOT_FOUND, STATE, BUSY, IO. Thread: safe. */
 LEAT_API leat_status leat_store_pin(leat_store *s, int64_t version, int64_t pinned, leat_error *err);
 /* The next event behind *cursor (0 at first; moved on), oldest first. NOT_FOUND: no more now. Errors: ARG, NOT_FOUND, IO,
  * FORMAT, VERSION. Thread: safe. */
@@ -877,8 +879,8 @@ LEAT_API leat_status leat_store_history(leat_store *s, int64_t *cursor, leat_eve
 LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err);
 /* Reads and verifies every file of the store. Errors: ARG, FORMAT (the message names the file), IO. Thread: safe. */
 LEAT_API leat_status leat_store_verify(leat_store *s, leat_error *err);
-/* Removes files that nothing needs (old snapshots, journal segments, leftovers of crashes) and compacts the MANIFEST;
- * *bytes (may be NULL): how many were freed. Errors: ARG, IO, STATE. Thread: safe. */
+/* Removes files that nothing needs (of removed versions, journal segments behind the checkpoints, leftovers of crashes)
+ * and compacts the MANIFEST; *bytes (may be NULL): how many were freed. Errors: ARG, IO, STATE, BUSY. Thread: safe. */
 LEAT_API leat_status leat_store_gc(leat_store *s, int64_t *bytes, leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 17. Learner

@@ -7,6 +7,7 @@
 
 #include "base/number.h"
 #include "data/decimal.h"
+#include "data/quick.h"
 #include "data/reader.h"
 
 #if defined(__SSE2__)
@@ -86,11 +87,17 @@ static const char *count_plain(svm_piece *s) {
 #if defined(__SSE2__)
   const __m128i colon = _mm_set1_epi8(':'), newline = _mm_set1_epi8('\n'), hash = _mm_set1_epi8('#');
   const __m128i group = _mm_set1_epi8('q'), zero = _mm_setzero_si128();
-  while (s->to - p >= 16) {
+  __m128i colons = zero; /* 0 to 255 in every byte */
+  for (unsigned round = 1; s->to - p >= 16; round++) {
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
     __m128i odd = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, hash), _mm_cmpeq_epi8(v, group)), _mm_cmpeq_epi8(v, zero));
     if (_mm_movemask_epi8(odd)) return p;
-    s->entries += __builtin_popcount((unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, colon)));
+    colons = _mm_sub_epi8(colons, _mm_cmpeq_epi8(v, colon));
+    if (round % 255 == 0 || s->to - p < 32) {
+      __m128i sums = _mm_sad_epu8(colons, zero);
+      s->entries += _mm_cvtsi128_si32(sums) + _mm_cvtsi128_si32(_mm_srli_si128(sums, 8));
+      colons = zero;
+    }
     unsigned m = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, newline));
     for (; m; m &= m - 1) {
       const char *e = p + __builtin_ctz(m);
@@ -132,11 +139,13 @@ static void count_piece(void *arg, int64_t i) {
 
 /* ---- second pass */
 
+typedef struct svm_label { char text[8]; int size; int32_t code; double number; } svm_label;
 typedef struct svm_row {
   svm_job *job;
   svm_piece *s;
   int64_t row, entry;
   const char *start;
+  svm_label label_before;
   int32_t reason, column;     /* errors=keep: why this row cannot be read */
   const char *label;          /* a new one */
   uint64_t label_len;
@@ -293,20 +302,63 @@ static leat_status take_entry(svm_row *q, const char **at, const char *end, int6
   return LEAT_OK;
 }
 
+/* The label before comes again more often than not: its bytes and what they meant. */
+static int known_label(svm_row *q, const char **at) {
+  const svm_job *job = q->job;
+  const svm_label *l = &q->label_before;
+  const char *p = *at;
+  if (!l->size || job->to - p <= l->size || memcmp(p, l->text, (size_t)l->size) != 0 || p[l->size] != ' ') return 0;
+  if (job->code) job->code[q->row] = l->code;
+  else job->label[q->row] = l->number;
+  *at = p + l->size;
+  return 1;
+}
+
+static void keep_label(svm_row *q, const char *from, const char *to) {
+  svm_label *l = &q->label_before;
+  l->size = to - from < (int64_t)sizeof l->text ? (int)(to - from) : 0;
+  if (q->job->code && (l->code = q->job->code[q->row]) == LT_UNSEEN) l->size = 0; /* it may become known */
+  else if (!q->job->code) l->number = q->job->label[q->row];
+  memcpy(l->text, from, (size_t)l->size);
+}
+
+/* The entries from p on that need no care. */
+static const char *take_usual(svm_row *q, const char *p, const char *end, int64_t *last) {
+  svm_job *job = q->job;
+  svm_piece *s = q->s;
+  lt_quick x = {.last = *last, .shift = job->f->base != 0, .width = job->width, .ones = 1};
+  x.index = job->index + q->entry;
+  x.value = job->value + q->entry;
+  p = lt_quick_entries(p, end, job->to, &x);
+  if (!x.n) return p;
+  if (x.first < s->least) s->least = x.first;
+  if (x.last > s->most) s->most = (int32_t)x.last;
+  s->ones &= x.ones;
+  q->entry += x.n;
+  *last = x.last;
+  return p;
+}
+
 static leat_status parse_line(svm_row *q, const char *p, const char *end) {
   int64_t last = -1;
+  const char *before;
   int first = 1;
   leat_status st = LEAT_OK;
   for (; !st; first = 0) {
     while (p < end && is_blank(*p)) p++;
     if (p == end || *p == '#') break;
     if (first) {
-      const char *before = p;
-      st = take_label(q, &p, end);
+      before = p;
+      st = known_label(q, &p) ? LEAT_OK : take_label(q, &p, end);
+      if (!st && p != before) keep_label(q, before, p);
       if (st || p != before) continue;
     }
     if (*p == 'q' && end - p > 4 && !memcmp(p, "qid:", 4)) st = take_qid(q, &p, end);
-    else st = take_entry(q, &p, end, &last);
+    else {
+      before = p;
+      p = take_usual(q, p, end, &last);
+      if (p == before) st = take_entry(q, &p, end, &last);
+    }
   }
   return st;
 }
