@@ -582,7 +582,9 @@ LEAT_API leat_status leat_batch_text(const leat_batch *b, int64_t row, int64_t c
                                      uint64_t *needed, leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 10. Datasets
- * Immutable rows of a schema, in memory, or read in passes from a file (reader parameter stream=1). */
+ * Immutable rows of a schema, in memory, or read in passes from a file (reader parameter stream=1). The readers' parameters
+ * errors=keep, raw and grow are for learners: records that cannot be read come as rows without fields and with their
+ * reason, the bytes of rows travel with them, and labels that come up late get into the schema (docs/data.md). */
 
 /* From x [rows, cols] (F32, F64, U8; any strides), y [rows, 1] and w [rows, 1] (each may be NULL; F32, F64, or for y
  * I32, I64, U8 too). s NULL: one block "x", target "y": a CATEGORY when y has at most 20 distinct integers.
@@ -620,10 +622,13 @@ LEAT_API leat_status leat_dataset_take(const leat_dataset *d, const int64_t *row
 /* Rows, and feature numbers a row (the in_cols of a predictor). rows is -1 for a stream that is not read to its end.
  * Errors: ARG. Thread: immutable. */
 LEAT_API leat_status leat_dataset_shape(const leat_dataset *d, int64_t *rows, int64_t *cols, leat_error *err);
-/* Its schema, a copy. Owner: caller. Errors: ARG, MEMORY. Thread: immutable. */
+/* Its schema, a copy; of a stream with grow=1, as of the rows that leat_dataset_next has given. Owner: caller.
+ * Errors: ARG, MEMORY. Thread: immutable; of such a stream, owner. */
 LEAT_API leat_status leat_dataset_schema(const leat_dataset *d, leat_schema **out, leat_error *err);
 /* The next at most max_rows rows into `rows` (a batch of the dataset's schema, cleared first); *got 0 at the end. Works
- * on any dataset; the position is the dataset's. Errors: ARG, IO, FORMAT, DATA, MEMORY, BUSY. Thread: owner. */
+ * on any dataset; the position is the dataset's. A stream with grow=1 may have got labels since `rows` was made of its
+ * schema: `rows` then becomes a batch of the schema as it is now, in which all labels so far keep their codes.
+ * Errors: ARG, IO, FORMAT, DATA, MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows, int64_t *got,
                                        leat_error *err);
 /* Back to the first row. Errors: ARG, IO, UNSUPPORTED (a pull stream), BUSY. Thread: owner. */

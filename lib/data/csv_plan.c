@@ -146,7 +146,8 @@ static leat_status decide(csv_plan *q, int64_t i, int32_t *kind, int32_t *role, 
   }
   if (*kind) return LEAT_OK;
   if (lt_infer_is_dirty_number(v)) return dirty(q, i, err);
-  *kind = lt_infer_kind(v);
+  /* a stream may bring anything yet, and whatever it is can be a label */
+  *kind = q->c->grow && !v->values ? LEAT_CATEGORY : lt_infer_kind(v);
   if (*kind == LEAT_ID) *role = LEAT_ROLE_IGNORE; /* names a row; nothing can be learned from it */
   return LEAT_OK;
 }

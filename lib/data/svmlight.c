@@ -231,6 +231,25 @@ static leat_status slow_value(svm_row *q, const char *word, const char **at, con
   return LEAT_OK;
 }
 
+/* An entry that is not as the others; NaN passes under errors=keep, an index 0 where they count from 1 without it (it is
+ * told about later). */
+static leat_status odd_entry(svm_row *q, const char *word, const char *p, int64_t index, int64_t last, double v) {
+  uint64_t len = (uint64_t)(p - word);
+  if (q->job->f->keep) {
+    if (index >= NOT_INDEX || index <= last || (!index && q->job->f->base == 1))
+      return svm_give_up(q, LEAT_REASON_SHAPE, IN_BLOCK);
+    return isnan(v) ? LEAT_OK : svm_give_up(q, LEAT_REASON_NON_FINITE, IN_BLOCK);
+  }
+  if (index >= NOT_INDEX) return svm_fail(q, word, len, "has an index above 2147483646");
+  if (index <= last)
+    return svm_fail(q, word, len,
+                    index == last ? "has the index of the entry before it; an index comes once a row"
+                                  : "has a smaller index than the entry before it; indices ascend");
+  if (!isfinite((float)v))
+    return svm_fail(q, word, len, "is not a finite float; leave the entry out when it is missing");
+  return LEAT_OK;
+}
+
 static leat_status take_entry(svm_row *q, const char **at, const char *end, int64_t *last) {
   const char *word = *at, *p = word;
   svm_job *job = q->job;
@@ -246,9 +265,9 @@ static leat_status take_entry(svm_row *q, const char **at, const char *end, int6
   } else {
     while (p < end && *p >= '0' && *p <= '9' && p - digits < 11) index = index * 10 + (*p++ - '0');
   }
-  if ((p == digits || p == end || *p != ':') && job->f->keep) return svm_give_up(q, LEAT_REASON_PARSE, -1);
   if (p == digits || p == end || *p != ':')
-    return svm_fail(q, word, (uint64_t)(word_end(word, end) - word), "is not index:value");
+    return job->f->keep ? svm_give_up(q, LEAT_REASON_PARSE, IN_NONE)
+                        : svm_fail(q, word, (uint64_t)(word_end(word, end) - word), "is not index:value");
   p++;
   const char *fast = job->to - p > LT_DECIMAL_ROOM ? lt_decimal(p, &v) : NULL;
   if (fast && (is_blank(*fast) || *fast == '\n')) {
@@ -257,32 +276,23 @@ static leat_status take_entry(svm_row *q, const char **at, const char *end, int6
     leat_status st = slow_value(q, word, &p, end, &v);
     if (st) return st;
   }
-  if (job->f->keep) { /* what is missing is left out */
-    int late = index <= *last || index >= NOT_INDEX || (!index && job->f->base == 1);
-    if (late || (job->f->strict && index - (job->f->base != 0) >= job->width))
-      return svm_give_up(q, LEAT_REASON_SHAPE, IN_BLOCK);
-    if (!isfinite((float)v)) {
-      if (!isnan(v)) return svm_give_up(q, LEAT_REASON_NON_FINITE, IN_BLOCK);
+  float value = (float)v;
+  int64_t slot = index - (job->f->base == 0 ? 0 : 1);
+  if (index >= NOT_INDEX || index <= *last || !isfinite(value) || (slot < 0 && job->f->base == 1)) {
+    leat_status st = odd_entry(q, word, p, index, *last, v);
+    if (st) return st;
+    if (isnan(v)) { /* errors=keep: what is missing is left out */
       *last = index;
       *at = p;
       return LEAT_OK;
     }
   }
-  if (index >= NOT_INDEX)
-    return svm_fail(q, word, (uint64_t)(p - word), "has an index above 2147483646");
-  if (index <= *last)
-    return svm_fail(q, word, (uint64_t)(p - word),
-                    index == *last ? "has the index of the entry before it; an index comes once a row"
-                                   : "has a smaller index than the entry before it; indices ascend");
-  float value = (float)v;
-  if (!isfinite(value))
-    return svm_fail(q, word, (uint64_t)(p - word), "is not a finite float; leave the entry out when it is missing");
   if (index < s->least) s->least = (int32_t)index;
   if (index > s->most) s->most = (int32_t)index;
   s->ones &= value == 1.0f;
   *last = index;
-  int64_t slot = index - (job->f->base == 0 ? 0 : 1);
   if (slot >= job->width) {
+    if (job->f->keep && job->f->strict) return svm_give_up(q, LEAT_REASON_SHAPE, IN_BLOCK);
     slot = NOT_INDEX;
     s->beyond++;
   }
