@@ -49,7 +49,7 @@ static int stream_batch(lt_rng *r, const float *w, int64_t *start, int32_t *inde
   return BATCH;
 }
 
-static void report(leat_trainer *t, double time, int64_t rows) {
+static void report(leat_trainer *t, double time, double all, int64_t rows) {
   static const char *const sets[] = {"all", "faded", "window", "no-change", "majority"};
   leat_error e = {0};
   e.struct_size = sizeof e;
@@ -69,7 +69,7 @@ static void report(leat_trainer *t, double time, int64_t rows) {
     printf("\n");
     leat_metrics_free(k);
   }
-  printf("%.0f rows/s\n", (double)rows / time);
+  printf("learning %.0f rows/s, with reading %.0f rows/s\n", (double)rows / time, (double)rows / all);
 }
 
 static double run_stream(leat_runtime *rt, leat_trainer *t) {
@@ -168,8 +168,8 @@ int main(int n, char **args) {
   check(leat_params_create(rt, "online/linear", &p, &e), &e);
   if (n > 1) check(leat_params_set_text(p, "learner", args[1], &e), &e);
   check(leat_trainer_create(rt, p, NULL, NULL, &t, &e), &e);
-  double time = n > 2 ? run_file(rt, t, n - 2, args + 2, &rows) : run_stream(rt, t);
-  report(t, time, n > 2 ? rows : ROWS);
+  double begun = seconds(), time = n > 2 ? run_file(rt, t, n - 2, args + 2, &rows) : run_stream(rt, t);
+  report(t, time, seconds() - begun, n > 2 ? rows : ROWS);
   leat_trainer_free(t);
   leat_params_free(p);
   leat_runtime_free(rt);

@@ -13,7 +13,8 @@ typedef struct option_def { struct argp_option o; const char *commands; } option
 enum {
   KEY_JSON = 256, KEY_SEED, KEY_THREADS, KEY_DEVICE, KEY_SET, KEY_FORMAT, KEY_HEADER, KEY_NO_HEADER, KEY_LABELS,
   KEY_TARGET, KEY_KEY, KEY_WEIGHT, KEY_TIME, KEY_IGNORE, KEY_CATEGORICAL, KEY_TEXT, KEY_TASK, KEY_MODEL, KEY_VALID,
-  KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT
+  KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT,
+  KEY_STAGE, KEY_TO, KEY_STORE, KEY_FROM, KEY_CHUNK, KEY_DELAY, KEY_ACK, KEY_COMMIT
 };
 static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "FAMILY", 0, "Model family (default: linear)", 1 }, "t" },
@@ -27,22 +28,36 @@ static const option_def option_defs[] = {
   { { "rows", KEY_ROWS, "N", 0, "How many rows (default: 10000)", 1 }, "g" },
   { { "drift-at", KEY_DRIFT, "ROW", 0, "The rule changes from this row on (from 1; default: it never does)", 1 }, "g" },
 
-  { { NULL, 0, NULL, 0, "The data:", 2 }, "tep" },
-  { { "format", KEY_FORMAT, "NAME", 0, "csv, svmlight, idx or npy (default: by the file's name)", 2 }, "tep" },
-  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tep" },
-  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tep" },
-  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tep" },
+  { { "stage", KEY_STAGE, "STAGE", 0, "Stage: testing, production, or a word of yours (add, promote; rollback: default "
+      "production)", 1 }, "S" },
+  { { "store", KEY_STORE, "DIR", 0, "The store to learn in; it is made when it is not there", 1 }, "L" },
+  { { "model", KEY_MODEL, "NAME", 0, "What learns: linear (default; a race of learners), or one of race, cheap, adagrad, ftrl, coin, ons, "
+      "alma, gauss", 1 }, "L" },
+  { { "from", KEY_FROM, "MODEL", 0, "Start from this online model's state", 1 }, "L" },
+  { { "chunk", KEY_CHUNK, "N", 0, "Predict N records, then learn them (default: 1, strictly test then train)", 1 }, "L" },
+  { { "label-delay", KEY_DELAY, "ROWS", 0, "A record's label comes so many records later (default: 0)", 1 }, "L" },
+  { { "resume", KEY_RESUME, NULL, 0, "Go on in a store that has a learner, behind the last record of DATA that it took", 1 }, "L" },
+  { { "ack", KEY_ACK, NULL, 0, "Print the number of records of DATA that are safe, after each commit", 1 }, "L" },
+  { { "commit-ms", KEY_COMMIT, "MS", 0, "Milliseconds between commits (default: 100; 0: after every batch of records)", 1 }, "L" },
+  { { "to", KEY_TO, "VERSION", 0, "The version to roll back to (default: the one before)", 1 }, "S" },
+  { { NULL, 'o', "FILE", 0, "Where the exported package goes", 1 }, "S" },
+
+  { { NULL, 0, NULL, 0, "The data:", 2 }, "tepML" },
+  { { "format", KEY_FORMAT, "NAME", 0, "csv, svmlight, idx or npy (default: by the file's name)", 2 }, "tepML" },
+  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepML" },
+  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepML" },
+  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepML" },
   { { "target", KEY_TARGET, "COL", 0, "What is to be predicted; a column is a name, or a number from 1 or, negative, "
-      "from the end", 2 }, "te" },
-  { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tp" },
-  { { "weight", KEY_WEIGHT, "COL", 0, "How much a row counts", 2 }, "te" },
-  { { "time", KEY_TIME, "COL", 0, "When the row was seen", 2 }, "t" },
-  { { "ignore", KEY_IGNORE, "COL,...", 0, "Columns to leave out", 2 }, "t" },
+      "from the end", 2 }, "teML" },
+  { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tpL" },
+  { { "weight", KEY_WEIGHT, "COL", 0, "How much a row counts", 2 }, "teML" },
+  { { "time", KEY_TIME, "COL", 0, "When the row was seen", 2 }, "tL" },
+  { { "ignore", KEY_IGNORE, "COL,...", 0, "Columns to leave out", 2 }, "tL" },
   { { "categorical", KEY_CATEGORICAL, "COL,...", 0, "Columns that hold labels even where they look like numbers", 2 },
-    "t" },
-  { { "text", KEY_TEXT, "COL,...", 0, "Columns that hold running text", 2 }, "t" },
+    "tL" },
+  { { "text", KEY_TEXT, "COL,...", 0, "Columns that hold running text", 2 }, "tL" },
   { { "task", KEY_TASK, "NAME", 0, "binary, multiclass or regression (default: inferred: text or at most 20 distinct "
-      "integers are classes)", 2 }, "t" },
+      "integers are classes)", 2 }, "tL" },
 
   { { NULL, 0, NULL, 0, "Common to all commands:", 3 }, "" },
   { { "json", KEY_JSON, NULL, 0, "One JSON object on stdout instead of tables", 3 }, "" },
@@ -241,6 +256,14 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_WEIGHTS: a->weights = 1; break;
   case KEY_ROWS: take_i64(p, "rows", arg, 0, "an integer from 0", &a->rows); break;
   case KEY_DRIFT: take_i64(p, "drift-at", arg, 1, "a row number from 1", &a->drift_at); break;
+  case KEY_STORE: a->store = arg; break;
+  case KEY_FROM: a->from = arg; break;
+  case KEY_CHUNK: take_i64(p, "chunk", arg, 1, "an integer from 1", &a->chunk); break;
+  case KEY_DELAY: take_i64(p, "label-delay", arg, 0, "an integer from 0", &a->label_delay); break;
+  case KEY_ACK: a->ack = 1; break;
+  case KEY_COMMIT: take_i64(p, "commit-ms", arg, 0, "an integer from 0", &a->commit_ms); break;
+  case KEY_STAGE: a->stage = arg; break;
+  case KEY_TO: take_i64(p, "to", arg, 1, "a version, a number from 1", &a->to); break;
   case ARGP_KEY_ARG: a->files[a->n_files++] = arg; break;
   default: return ARGP_ERR_UNKNOWN;
   }
@@ -260,6 +283,7 @@ int cli_parse(const cli_command *c, int argc, char **argv, cli_args *a) {
   a->command = c->name;
   a->header = -1;
   a->rows = 10000;
+  a->commit_ms = 100;
   a->files = cli_alloc(sizeof *a->files * (size_t)(argc + 1));
   int status = check_words(c, options, n, argc, argv);
   if (status >= 0) return status;

@@ -23,6 +23,11 @@ typedef struct cli_args {
   double holdout;
   int resume, weights;
   int64_t rows, drift_at;
+  const char *store, *from; /* leat learn */
+  int64_t chunk, label_delay, commit_ms; /* chunk 0: not given */
+  int ack;
+  const char *stage; /* leat store */
+  int64_t to;        /* 0: not given */
   const char **files; /* positional arguments */
   int n_files;
 } cli_args;
@@ -95,6 +100,7 @@ void cli_catch_signals(leat_trainer *t);
 /* ---- runtime, parameters, data (data.c) */
 int cli_runtime(const cli_args *a, leat_runtime **rt);
 int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev);
+int cli_params_have(const leat_params *p, const char *name);
 /* Every --set into the first of the n parameter sets that has the name; an unknown name is wrong usage. */
 int cli_apply_sets(const cli_args *a, leat_params *const *sets, int n);
 /* Reader parameters for DATA (files[0] decides the format unless --format does), with the role options in; with_roles 0:
@@ -131,6 +137,11 @@ void cli_source_free(cli_source *s);
 /* How a file's first bytes say it is packed; -1 when it cannot be opened (message printed). */
 int cli_source_packing(const char *path, int *regular);
 
+/* ---- stores (cmd_store.c) */
+int cli_store_open(const cli_args *a, leat_runtime *rt, const char *path, int write, int create, leat_store **out);
+const char *cli_event_name(int64_t kind);         /* "rollback" for LEAT_EVENT_ROLLBACK; "unknown" */
+const char *cli_time(int64_t ns, char buf[32]);   /* "2026-11-23T08:15:00Z" */
+
 /* ---- progress on stderr (progress.c) */
 typedef struct cli_progress { int on; double begun, shown; } cli_progress;
 void cli_progress_begin(cli_progress *p, const cli_args *a);
@@ -145,7 +156,10 @@ int cmd_evaluate(const cli_args *a);
 int cmd_predict(const cli_args *a);
 int cmd_inspect(const cli_args *a);
 int cmd_generate(const cli_args *a);
+int cmd_monitor(const cli_args *a);
 int cmd_devices(const cli_args *a);
+int cmd_store(const cli_args *a);
+int cmd_learn(const cli_args *a);
 /* The part of --help that comes from the library's parameter tables; fresh text, or NULL. */
 char *cli_help_params(const char *command, const char *family);
 #endif

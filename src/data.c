@@ -33,7 +33,7 @@ int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev) {
 
 /* ---- parameters */
 
-static int params_have(const leat_params *p, const char *name) {
+int cli_params_have(const leat_params *p, const char *name) {
   int64_t n = 0;
   leat_params_count(p, &n, NULL);
   for (int64_t i = 0; i < n; i++) {
@@ -67,7 +67,7 @@ int cli_apply_sets(const cli_args *a, leat_params *const *sets, int n) {
     leat_error err;
     cli_error_init(&err);
     int k = 0;
-    while (k < n && !params_have(sets[k], a->set_name[i])) k++;
+    while (k < n && !cli_params_have(sets[k], a->set_name[i])) k++;
     if (k == n) return unknown_param(sets, n, a->set_name[i]);
     if (leat_params_set_text(sets[k], a->set_name[i], a->set_value[i], &err))
       return cli_wrong("--set %s=%s: %s", a->set_name[i], a->set_value[i], err.message);
@@ -102,7 +102,7 @@ static int set_role(leat_params *p, const char *format, const char *option, cons
   leat_error err;
   cli_error_init(&err);
   if (!value) return 0;
-  if (!params_have(p, option))
+  if (!cli_params_have(p, option))
     return cli_wrong("--%s %s: %s data has no such thing: leave the option out", option, value, format);
   if (leat_params_set_text(p, option, value, &err)) return cli_wrong("--%s %s: %s", option, value, err.message);
   return 0;
@@ -237,9 +237,9 @@ int cli_data_open(const cli_args *a, leat_runtime *rt, const leat_schema *schema
     if (!status) status = set_role(p, "this", "labels", labels);
   }
   if (status) goto out;
-  if (stream && params_have(p, "stream")) leat_params_set_i64(p, "stream", 1, NULL);
+  if (stream && cli_params_have(p, "stream")) leat_params_set_i64(p, "stream", 1, NULL);
   if (n == 1 && regular && packing != CLI_GZIP) {
-    if (params_have(p, "map")) leat_params_set_i64(p, "map", packing == CLI_PLAIN, NULL);
+    if (cli_params_have(p, "map")) leat_params_set_i64(p, "map", packing == CLI_PLAIN, NULL);
     if (leat_dataset_open(rt, schema, files[0], p, &out->set, &err)) status = cli_data_failed(out, &err);
   } else
     status = open_packed(a, rt, schema, p, files, n, out);

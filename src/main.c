@@ -9,8 +9,14 @@ static const cli_command commands[] = {
     cmd_evaluate },
   { "predict", "MODEL DATA...", "Writes one CSV line a row: key, prediction and, for classes, their probabilities.", 2,
     1 << 20, cmd_predict },
+  { "monitor", "MODEL DATA...", "Compares data with what the model was trained on: drift, feature by feature.", 2, 1 << 20,
+    cmd_monitor },
   { "inspect", "FILE", "Shows what a leat file holds and verifies every checksum.", 1, 1, cmd_inspect },
   { "generate", "churn|sea|hyperplane|sparse|dense", "Writes reproducible synthetic data.", 1, 1, cmd_generate },
+  { "learn", "DATA...", "Learns from a stream of records, each predicted before it is learned; keeps all in a store.", 1, 1 << 20,
+    cmd_learn },
+  { "store", "DIR status|log|add MODEL|export VERSION|promote VERSION|rollback|verify|gc",
+    "Versions, stages and history of a model's store.", 2, 4, cmd_store },
   { "devices", "", "Lists the devices that can compute, and why one cannot be used.", 0, 0, cmd_devices },
 };
 enum { N_COMMANDS = (int)(sizeof commands / sizeof commands[0]) };

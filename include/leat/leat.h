@@ -4,6 +4,7 @@
  *   1 numbers     2 handles     3 structs      4 version      5 runtime     6 devices
  *   7 parameters  8 schema      9 batches     10 datasets    11 trainers   12 models
  *  13 predictors 14 metrics    15 inspection   16 store    17 learner   18 quarantine
+ *  19 tables     20 monitor
  *
  * A host that trains, saves, loads and predicts needs five calls:
  *   leat_runtime_create, leat_dataset_open, leat_trainer_create + leat_trainer_fit,
@@ -136,6 +137,22 @@ enum {
   LEAT_FROZEN = 2,             /* it predicts and scores but does not learn, until leat_learner_thaw */
   LEAT_STOPPED = 3             /* the disk failed or is full: it predicts; open the store again to go on */
 };
+typedef int32_t leat_table_answer; /* what a look-up found; positive, never an error */
+enum {
+  LEAT_TABLE_MISS = 1,         /* the key is not there; the values are NaN */
+  LEAT_TABLE_HIT = 2,          /* the table's prediction */
+  LEAT_TABLE_DEFAULT = 3,      /* the key is not there: the table's default values */
+  LEAT_TABLE_FALLBACK = 4,     /* the key is not there, or stale: the live model was asked */
+  LEAT_TABLE_STALE = 5         /* the table's prediction, but the table's time is over */
+};
+typedef int32_t leat_table_change; /* what leat_table_diff tells of a key */
+enum { LEAT_TABLE_ADDED = 1, LEAT_TABLE_REMOVED = 2, LEAT_TABLE_CHANGED = 3 };
+
+typedef int32_t leat_drift_state; /* of a feature */
+enum {
+  LEAT_DRIFT_INSUFFICIENT = 0, /* too few rows to say anything */
+  LEAT_DRIFT_OK = 1, LEAT_DRIFT_WARN = 2, LEAT_DRIFT_ALERT = 3
+};
 
 /* ------------------------------------------------------------------------------------------------ 2. Handles */
 typedef struct leat_runtime leat_runtime;
@@ -152,6 +169,10 @@ typedef struct leat_inspection leat_inspection;
 typedef struct leat_store leat_store;
 typedef struct leat_learner leat_learner;
 typedef struct leat_quarantine leat_quarantine;
+typedef struct leat_table leat_table;
+typedef struct leat_table_reader leat_table_reader;
+typedef struct leat_table_writer leat_table_writer;
+typedef struct leat_monitor leat_monitor;
 
 /* ------------------------------------------------------------------------------------------------ 3. Structs
  * Caller-owned. A host may pass NULL wherever a host table is taken: the default is used. */
@@ -356,6 +377,17 @@ typedef struct leat_held_info {
   char source[256], column_name[128], detail[256];
 } leat_held_info;
 
+/* One feature, or the target, against its reference. value: the population stability index psi = sum (p - q) ln(p / q) over the
+ * cells of the reference profile; js: Jensen-Shannon distance (base 2); ks: Kolmogorov-Smirnov distance over the ordered cells
+ * (NaN for a category); linf: largest difference of one cell's shares. warn and alert are the limits for value at these
+ * numbers of rows. worst_cell adds most: share in the window, reference_share before. windows: in a row in this state. */
+typedef struct leat_drift_info {
+  uint64_t struct_size;
+  int64_t state, rows, reference_rows, windows;
+  double value, warn, alert, js, ks, linf, share, reference_share;
+  char name[128], worst_cell[64];
+} leat_drift_info;
+
 /* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)... */
 typedef struct leat_device_props {
   uint64_t struct_size;
@@ -364,6 +396,25 @@ typedef struct leat_device_props {
   int64_t mem_total, mem_free, max_alloc, alignment;
   uint64_t dtype_mask, flags;
 } leat_device_props;
+
+/* A table of predictions. layout: "sorted" or "hash"; key_type: "bytes" or "u64"; model_checksum: of the model that
+ * predicted, hex, "" when none was named; value_names [values]; default_values [values] or NULL; key_bytes: of the longest
+ * key; valid_until_ns: 0 for ever. The pointers live as long as the table. */
+typedef struct leat_table_info {
+  uint64_t struct_size;
+  const char *layout, *key_type, *model_checksum, *checksum;
+  const char *const *value_names;
+  const float *default_values;
+  int64_t rows, values, bytes, key_bytes, created_ns, valid_until_ns;
+  uint64_t flags;
+} leat_table_info;
+
+/* How a table differs from another one: keys. max_difference: the largest of any value of a key that both have. */
+typedef struct leat_table_changes {
+  uint64_t struct_size;
+  int64_t same, added, removed, changed;
+  double max_difference;
+} leat_table_changes;
 
 /* ------------------------------------------------------------------------------------------------ 4. Version */
 
@@ -505,7 +556,8 @@ LEAT_API leat_status leat_batch_add_text(leat_batch *b, const char *const *field
  * Errors: ARG, SHAPE, DTYPE, MEMORY. Thread: owner. */
 LEAT_API leat_status leat_batch_set_labels(leat_batch *b, const leat_matrix *y, const leat_matrix *w, leat_error *err);
 /* Says where the rows come from: row i has position first + i in `source` (a file, a topic and partition; at most 255
- * bytes). A learner takes each position of a source once. Errors: ARG, RANGE, MEMORY. Thread: owner. */
+ * bytes). A learner takes each position of a source once. leat_dataset_next says it by itself: the file's name and the
+ * record's number in it from 0. leat_batch_clear takes it back. Errors: ARG, RANGE, MEMORY. Thread: owner. */
 LEAT_API leat_status leat_batch_set_source(leat_batch *b, const char *source, int64_t first, leat_error *err);
 /* Adds a row that could not be read: all its fields are missing, and a learner's gate holds it back for `reason` with
  * these raw bytes. column: at fault, from 0, -1 none. Errors: ARG, RANGE, MEMORY. Thread: owner. */
@@ -893,6 +945,112 @@ LEAT_API leat_status leat_quarantine_release(leat_quarantine *q, leat_learner *l
  * NOT_FOUND, BUSY, IO, FORMAT. Thread: owner. */
 LEAT_API leat_status leat_quarantine_purge(leat_quarantine *q, const int64_t *ids, uint64_t n, int64_t *purged,
                                            leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 19. Tables
+ * Predictions made beforehand, in an immutable file that answers keys: offline inference. Two layouts: "sorted" (what
+ * scoring writes; ranges, scans, small) and "hash" (the fastest look-ups). A key is 1 to 65535 bytes, or a uint64_t where
+ * key_type is u64 (then key points to one and key_size is 8). Every look-up says what it found: LEAT_TABLE_HIT, _MISS, ...
+ * (NaN values for MISS); a damaged row is FORMAT, never a wrong value. */
+
+/* A table that is written to path when finish returns; until then the old file stays. p: parameters of "table/write"
+ * (NULL: defaults): layout, key_type, memory_bytes, duplicates, default, valid_until_ns, shard and shards, ... m: the model
+ * whose predictions these are, or NULL: then p says how many values a key has. Owner: caller.
+ * Errors: ARG, RANGE, UNSUPPORTED, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_table_writer_create(leat_runtime *rt, const char *path, const leat_params *p,
+                                              const leat_model *m, leat_table_writer **out, leat_error *err);
+/* Frees it; without finish nothing has happened. Thread: owner. */
+LEAT_API void leat_table_writer_free(leat_table_writer *w);
+/* Adds a key with its value [n], in any order. Beyond memory_bytes sorted runs go to a temporary file beside path.
+ * Errors: ARG, SHAPE, STATE (finished, or an earlier call failed), IO, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_table_writer_add(leat_table_writer *w, const void *key, uint64_t key_size, const float *value,
+                                           uint64_t n, leat_error *err);
+/* Predicts every row from the dataset's position on and adds it under the text of its KEY column. dev NULL: cpu.
+ * Errors: ARG, STATE (no model), DATA (no KEY column, a row without key: detail[0]), IO, FORMAT, MEMORY, BUSY.
+ * Thread: owner. */
+LEAT_API leat_status leat_table_writer_score(leat_table_writer *w, leat_dataset *rows, const leat_device *dev,
+                                             leat_error *err);
+/* Sorts, writes, syncs, renames. The same keys and values give the same bytes, whatever their order, the memory and the
+ * threads. Errors: ARG, STATE, DATA (duplicates=error and a key came twice), IO, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_table_writer_finish(leat_table_writer *w, leat_error *err);
+/* Opens a table. p: parameters of "table/read" (NULL: defaults): map, verify. What is not a row is verified now, rows when
+ * they are first looked at, 64 KiB at a time (verify: all now). Owner: caller.
+ * Errors: ARG, IO, NOT_FOUND, FORMAT, VERSION, MEMORY (budget). Thread: immutable. */
+LEAT_API leat_status leat_table_open(leat_runtime *rt, const char *path, const leat_params *p, leat_table **out,
+                                     leat_error *err);
+/* Frees it; readers keep it. Thread: safe. */
+LEAT_API void leat_table_free(leat_table *t);
+/* What it is; set info->struct_size. Errors: ARG, VERSION. Thread: immutable. */
+LEAT_API leat_status leat_table_get_info(const leat_table *t, leat_table_info *info, leat_error *err);
+/* Looks a key up: value [cap], cap at least the table's values; *found: LEAT_TABLE_*. No locks; nothing is allocated but
+ * for a compressed "sorted" table, for which a reader is the fast way.
+ * Errors: ARG, CAPACITY, FORMAT (damaged), MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_table_get(const leat_table *t, const void *key, uint64_t key_size, float *value, uint64_t cap,
+                                    int64_t *found, leat_error *err);
+/* Looks n keys up, faster than one by one. Key i is keys[key_ends[i - 1] .. key_ends[i]) (from 0 for the first one);
+ * key_ends NULL: all have one length, 8 for u64. values [n, values], F32; found [n].
+ * Errors: ARG, SHAPE, DTYPE, FORMAT, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_table_get_many(const leat_table *t, const void *keys, const uint64_t *key_ends, uint64_t n,
+                                         leat_matrix *values, int64_t *found, leat_error *err);
+/* A reader: one thread's cache of unpacked blocks (at most cache_bytes, at least 4 blocks), and a place in the table, at
+ * first before the first key. Owner: caller. Errors: ARG, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_table_reader_create(const leat_table *t, uint64_t cache_bytes, leat_table_reader **out,
+                                              leat_error *err);
+/* Frees it. Thread: owner. */
+LEAT_API void leat_table_reader_free(leat_table_reader *r);
+/* leat_table_get with the reader's cache; nothing is allocated. Errors: as leat_table_get, BUSY. Thread: owner. */
+LEAT_API leat_status leat_table_reader_get(leat_table_reader *r, const void *key, uint64_t key_size, float *value,
+                                           uint64_t cap, int64_t *found, leat_error *err);
+/* Looks up the KEY of every row; rows whose key is not there, or stale, are predicted by `live` from their features
+ * (LEAT_TABLE_FALLBACK), unless it is NULL. values [rows, values], F32; found [rows].
+ * Errors: ARG, SHAPE, DTYPE, DATA (no KEY column, a row without key), NOT_FOUND (a feature column), FORMAT, MEMORY, BUSY.
+ * Thread: owner. */
+LEAT_API leat_status leat_table_reader_get_rows(leat_table_reader *r, const leat_batch *rows, leat_predictor *live,
+                                                leat_matrix *values, int64_t *found, leat_error *err);
+/* Goes before the first key that is not below `from`, in the order of bytes (u64: of numbers); NULL, 0: before the first
+ * of all. Errors: ARG, UNSUPPORTED (the layout "hash" has no order), FORMAT, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_table_reader_seek(leat_table_reader *r, const void *from, uint64_t from_size, leat_error *err);
+/* The next key and its values. cap: at least the table's key_bytes; *needed: the key's bytes; value [n] or NULL.
+ * Errors: ARG, NOT_FOUND (no more keys), CAPACITY (the place stays), FORMAT, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_table_reader_next(leat_table_reader *r, void *key, uint64_t cap, uint64_t *needed, float *value,
+                                            uint64_t n, leat_error *err);
+/* Merges n tables into one at `to`: of a key that several have, the value of the table that was created last counts, of
+ * the same time the one named later. The result is valid until the first of them is not. p: parameters of "table/write", of
+ * which layout, compression, dictionary, block_bytes, memory_bytes and map count (NULL: the first one's layout). With one
+ * table it converts. Shards merged give the bytes of a single build. Errors: ARG, SHAPE (other kinds of keys or values), IO,
+ * NOT_FOUND, FORMAT, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_table_merge(leat_runtime *rt, const char *const *paths, uint64_t n, const char *to,
+                                      const leat_params *p, leat_error *err);
+/* How b differs from a; a value counts as changed when it moved by more than tolerance. each (may be NULL) is told of every
+ * key that was added (a_value NULL), removed (b_value NULL) or changed, on the calling thread. Set out->struct_size.
+ * Errors: ARG, RANGE, SHAPE, FORMAT, MEMORY, VERSION. Thread: immutable. */
+LEAT_API leat_status leat_table_diff(const leat_table *a, const leat_table *b, double tolerance,
+                                     void (*each)(void *user, int64_t what, const void *key, uint64_t key_size,
+                                                  const float *a_value, const float *b_value),
+                                     void *user, leat_table_changes *out, leat_error *err);
+/* ------------------------------------------------------------------------------------------------ 20. Monitor
+ * Has the data drifted away from what the model was trained on? Every model that was trained offline carries a reference
+ * profile of each feature and of the target; a monitor counts rows in the same cells and compares. A limit on psi depends on
+ * how many rows there are: without drift psi is distributed as (1/n + 1/m) chi2(cells - 1). Under min_rows rows the state is
+ * INSUFFICIENT, never OK. */
+
+/* A monitor. p: parameters of "monitor" (NULL: defaults); window 0: all rows are one window, else states are set at the end
+ * of every `window` rows, raised after `raise` windows in a row and cleared after `clear`. Owner: caller.
+ * Errors: ARG, UNSUPPORTED (the model carries no profiles), MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_monitor_create(const leat_model *m, const leat_params *p, leat_monitor **out, leat_error *err);
+/* Frees it. Thread: owner. */
+LEAT_API void leat_monitor_free(leat_monitor *w);
+/* Counts rows of a schema with the model's columns, found by name; those that are not there are not counted.
+ * Errors: ARG, MEMORY, BUSY. Thread: owner. */
+LEAT_API leat_status leat_monitor_update(leat_monitor *w, const leat_batch *rows, leat_error *err);
+/* Adds what another monitor of the same model has counted in its window (another process, another thread); only with
+ * window 0. Errors: ARG, SHAPE, UNSUPPORTED, BUSY. Thread: owner. */
+LEAT_API leat_status leat_monitor_merge(leat_monitor *w, const leat_monitor *other, leat_error *err);
+/* How many features (and the target) it watches. Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_monitor_count(const leat_monitor *w, int64_t *count, leat_error *err);
+/* Feature `index` in [0, count); set info->struct_size. Errors: ARG, NOT_FOUND, VERSION. Thread: owner. */
+LEAT_API leat_status leat_monitor_at(const leat_monitor *w, int64_t index, leat_drift_info *info, leat_error *err);
+/* The worst state of all, and rows counted (may be NULL). Errors: ARG. Thread: owner. */
+LEAT_API leat_status leat_monitor_state(const leat_monitor *w, int64_t *state, int64_t *rows, leat_error *err);
 
 #ifdef __cplusplus
 }

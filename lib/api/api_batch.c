@@ -63,6 +63,22 @@ LEAT_API leat_status leat_batch_set_labels(leat_batch *b, const leat_matrix *y, 
   return st ? st : lt_ok(err);
 }
 
+LEAT_API leat_status leat_batch_set_source(leat_batch *b, const char *source, int64_t first, leat_error *err) {
+  leat_status st = lt_need(b, "b", err);
+  if (st || (st = lt_need(source, "source", err)) != 0) return st;
+  if (!source[0]) return lt_fail(err, LEAT_E_RANGE, "source is empty, it must have 1 to 255 bytes"); /* a learner's word for none */
+  st = lt_batch_set_source(b, source, first, err);
+  return st ? st : lt_ok(err);
+}
+
+LEAT_API leat_status leat_batch_add_bad(leat_batch *b, leat_reason reason, int64_t column, const void *raw,
+                                        uint64_t size, leat_error *err) {
+  leat_status st = lt_need(b, "b", err);
+  if (st || (size && (st = lt_need(raw, "raw", err)) != 0)) return st;
+  st = lt_batch_add_bad(b, reason, column, raw, size, err);
+  return st ? st : lt_ok(err);
+}
+
 LEAT_API leat_status leat_batch_rows(const leat_batch *b, int64_t *rows, leat_error *err) {
   lt_rows view;
   leat_status st = lt_need(rows, "rows", err);

@@ -2,7 +2,11 @@
 #include "api/api.h"
 #include "data/dataset.h"
 #include "lifecycle/folder.h"
+#include "lifecycle/learner.h"
+#include "lifecycle/monitor.h"
 #include "model/predictor.h"
+#include "serve/table.h"
+#include "stats/detector.h"
 #include <string.h>
 
 const lt_spec *lt_specs_at(int64_t index) {
@@ -14,7 +18,14 @@ const lt_spec *lt_specs_at(int64_t index) {
   index -= n_families;
   if (index < n_readers) return readers[index];
   index -= n_readers;
-  static const lt_spec *const others[] = { &lt_predictor_spec, &lt_spec_store };
+  int64_t n_detectors;
+  const lt_detector_kind *const *detectors = lt_detector_kinds(&n_detectors);
+  if (index < n_detectors) return detectors[index]->spec;
+  index -= n_detectors;
+  static const lt_spec *const others[] = {
+      &lt_predictor_spec, &lt_spec_store, &lt_spec_monitor, &lt_spec_learner,
+      &lt_table_write_spec, &lt_table_read_spec,
+  };
   return index < (int64_t)(sizeof others / sizeof others[0]) ? others[index] : NULL;
 }
 

@@ -285,6 +285,7 @@ leat_status lt_reclog_sync(lt_reclog *l, leat_error *err) {
 
 uint64_t lt_reclog_size(const lt_reclog *l) { return l->size + l->pending.size; }
 uint64_t lt_reclog_next_sequence(const lt_reclog *l) { return l->next_sequence; }
+uint64_t lt_reclog_first_sequence(const lt_reclog *l) { return l->first_sequence; }
 
 leat_status lt_reclog_seek(lt_reclog *l, uint64_t offset, leat_error *err) {
   leat_status st = log_usable(l, 0, err);

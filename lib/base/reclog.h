@@ -24,6 +24,7 @@ leat_status lt_reclog_flush(lt_reclog *l, leat_error *err); /* to the file syste
 leat_status lt_reclog_sync(lt_reclog *l, leat_error *err);  /* flush + fsync */
 uint64_t lt_reclog_size(const lt_reclog *l);
 uint64_t lt_reclog_next_sequence(const lt_reclog *l);
+uint64_t lt_reclog_first_sequence(const lt_reclog *l); /* as the header says */
 /* Reading, from the first record or from a record's offset, also while another process appends. At the end: *got 0, and
  * calling again later looks again. *torn 1: the end was torn, or is being written. out->data lives until the next call. */
 leat_status lt_reclog_read_open(leat_runtime *rt, const char *path, const char kind[4], uint32_t reader_version,

@@ -46,6 +46,7 @@ void lt_batch_free(leat_batch *b) {
       lt_free(rt, s->csr);
     }
   }
+  lt_beside_free(b);
   lt_free(rt, b->slot);
   lt_free(rt, b->col);
   lt_free(rt, b->window);
@@ -57,6 +58,7 @@ void lt_batch_free(leat_batch *b) {
 
 void lt_batch_clear(leat_batch *b) {
   b->n = 0;
+  lt_beside_clear(b);
   for (int64_t i = 0; i < b->schema->n; i++) b->slot[i].present = 0;
   lt_batch_sync(b);
 }
@@ -69,7 +71,7 @@ void lt_batch_rows(const leat_batch *b, lt_rows *out) {
   out->n = b->n;
   out->first = 0;
   out->col = b->col;
-  out->side = NULL;
+  out->side = lt_beside_view(b);
 }
 
 /* ---- numbers from a matrix */
@@ -163,6 +165,7 @@ leat_status lt_batch_set_dense(leat_batch *b, const leat_matrix *x, leat_error *
   leat_matrix m;
   leat_status st = lt_batch_check_dense(b->schema, x, &m, err);
   if (!st) st = same_rows(b, m.rows, "x", err);
+  if (!st) st = lt_beside_rows(b, m.rows, err);
   for (int64_t i = 0; !st && i < b->schema->n; i++) {
     if (!takes_dense(&b->schema->col[i])) continue;
     int was = b->slot[i].present;
@@ -225,6 +228,7 @@ leat_status lt_batch_set_csr(leat_batch *b, const leat_csr *x, leat_error *err) 
   leat_csr m;
   leat_status st = check_csr(x, b->schema->col[i].width, &m, err);
   if (!st) st = same_rows(b, m.rows, "x", err);
+  if (!st) st = lt_beside_rows(b, m.rows, err);
   if (st) return st;
   int64_t base = m.rows ? m.row_start[0] : 0, nnz = m.rows ? m.row_start[m.rows] - base : 0;
   int was = b->slot[i].present;
@@ -331,6 +335,7 @@ leat_status lt_batch_add_text(leat_batch *b, const char *const *fields, uint64_t
     while (len && (s[len - 1] == ' ' || s[len - 1] == '\t')) len--;
     st = lt_batch_put_field(b, i, s, len, err);
   }
+  if (!st) st = lt_beside_rows(b, b->n + 1, err);
   if (!st) b->n++;
   lt_batch_sync(b); /* after a failure too: memory may have moved */
   return st;
@@ -447,6 +452,7 @@ static leat_status add_rows(leat_batch *b, const lt_rows *rows, const int64_t *p
       st = gather_dense(b, i, &empty, pick, from, n, err);
     }
   }
+  if (!st) st = lt_beside_gather(b, rows->side, pick, from, n, err);
   if (!st) b->n += n;
   lt_batch_sync(b);
   return st;

@@ -120,6 +120,11 @@ leat_status lt_block_open(leat_runtime *rt, const leat_schema *s, lt_source *src
   if (!st && *labels) st = read_labels(rt, s, labels, b.rows, &values, err);
   if (!st && values) y = (leat_matrix){sizeof y, values, b.rows, 1, 1, 1, LEAT_F64, 0};
   if (!st) st = lt_dataset_of_matrix(rt, s, block_name, "label", lt_reader_task(p), &x, values ? &y : NULL, NULL, out, err);
+  if (!st) st = lt_batch_name_source((*out)->base, name, 0, err);
+  if (st && *out) {
+    lt_dataset_free(*out);
+    *out = NULL;
+  }
   lt_free(rt, own);
   lt_free(rt, values);
   lt_source_free(src);

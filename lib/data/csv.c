@@ -270,6 +270,7 @@ static leat_status csv_all(leat_runtime *rt, const leat_schema *s, lt_source *sr
   if (!st) st = lt_csv_plan(&c, p, s, data, end, line, err);
   if (!st) st = lt_csv_parse(&c, data, end, 1, line, &b, NULL, err);
   if (!st) st = lt_csv_finish_target(&c, b, err);
+  if (!st) st = lt_batch_name_source(b, c.name, 0, err);
   if (st) lt_batch_free(b);
   else st = lt_dataset_of(b, out, err);
   lt_csv_clear(&c);

@@ -169,6 +169,10 @@ leat_status lt_dataset_view(const leat_dataset *d, int64_t first, int64_t n, lea
     out->schema = d->schema;
     out->col = scratch->window;
     out->n = n;
+    if (all.side) {
+      lt_side_shift(all.side, d->first + first, &scratch->window_side);
+      out->side = &scratch->window_side;
+    }
   }
   out->first = first;
   return LEAT_OK;

@@ -23,11 +23,13 @@ typedef struct lt_col {
 typedef struct lt_side {
   const char *source;        /* where the rows come from; row r has position `position` + r there. NULL: not said */
   int64_t position;
-  const char *raw;           /* row r as it came, without its line end: raw[raw_end[r - 1] .. raw_end[r]) (raw_end[-1] is valid) */
+  const char *raw;           /* row r as it came, without its line end: raw[raw_end[r - 1] .. raw_end[r]) (raw_end[-1] is
+                                valid); empty: not kept for this row */
   const uint64_t *raw_end;
   const int32_t *reason;     /* 0, or why row r could not be read (leat_reason): all its fields are missing */
   const int32_t *column;     /* the column at fault, -1 none; with reason */
 } lt_side;
+void lt_side_shift(const lt_side *s, int64_t first, lt_side *out); /* the side of rows from `first` on */
 typedef struct lt_rows {
   const leat_schema *schema;
   int64_t n;

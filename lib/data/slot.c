@@ -123,6 +123,28 @@ leat_status lt_batch_slot_text(leat_batch *b, int64_t i, int64_t n, uint64_t byt
   return LEAT_OK;
 }
 
+leat_status lt_batch_put_missing(leat_batch *b, int64_t i, leat_error *err) {
+  const lt_column *c = &b->schema->col[i];
+  lt_slot *s = &b->slot[i];
+  leat_status st = LEAT_OK;
+  int64_t n = b->n;
+  if (!s->present) return LEAT_OK;
+  if (lt_column_is_text(c)) {
+    uint64_t at = s->text->end[n];
+    st = lt_batch_slot_text(b, i, n + 1, at, err);
+    if (!st) s->text->end[n + 1] = at;
+  } else if (c->sparse) {
+    int64_t at = s->csr->row_start[n];
+    st = lt_batch_slot_sparse(b, i, n + 1, at, 0, err);
+    if (!st) s->csr->row_start[n + 1] = at;
+  } else {
+    /* bytes have no missing value: they become doubles */
+    st = lt_batch_slot_dense(b, i, c->kind == LEAT_NUMBER && s->dtype == LEAT_U8 ? LEAT_F64 : s->dtype, n + 1, err);
+    if (!st) put_missing(c, s, n, n + 1);
+  }
+  return st;
+}
+
 leat_status lt_batch_arena(leat_batch *b, const uint8_t *want, int64_t n, leat_error *err) {
   uint64_t total = 64;
   for (int pass = 0; pass < 2; pass++) {
@@ -152,6 +174,7 @@ leat_status lt_batch_arena(leat_batch *b, const uint8_t *want, int64_t n, leat_e
 }
 
 void lt_batch_sync(leat_batch *b) {
+  lt_beside_sync(b);
   for (int64_t i = 0; i < b->schema->n; i++) {
     const lt_slot *s = &b->slot[i];
     lt_col *v = &b->col[i];

@@ -17,6 +17,17 @@ typedef struct lt_slot {
   lt_slot_text *text;
   lt_slot_csr *csr;
 } lt_slot;
+/* What travels beside the rows; each part is there when its flag is set. */
+typedef struct lt_beside {
+  char source[256];
+  int64_t position;
+  int32_t has_source, has_raw, has_bad;
+  char *raw; uint64_t raw_cap;
+  uint64_t *end; uint64_t end_cap;        /* n + 1, as of a text column */
+  int32_t *reason; uint64_t reason_cap;
+  int32_t *column; uint64_t column_cap;
+  lt_side view;
+} lt_beside;
 struct leat_batch {
   leat_runtime *rt;
   lt_ref ref;        /* datasets share their rows */
@@ -25,9 +36,27 @@ struct leat_batch {
   lt_slot *slot;     /* schema->n */
   lt_col *col;       /* the same as a view: lt_batch_sync */
   lt_col *window;    /* columns of a view that points elsewhere (lt_dataset_view) */
+  lt_side window_side;
+  lt_beside *beside; /* NULL: there never was anything */
   void *arena;
 };
 void lt_batch_sync(leat_batch *b);
+/* side.c. Rows [b->n, n) that are about to be counted have nothing beside them. */
+leat_status lt_beside_rows(leat_batch *b, int64_t n, leat_error *err);
+/* The same for n rows that come from rows with side s (NULL: nothing): [from, from + n), or those of pick. */
+leat_status lt_beside_gather(leat_batch *b, const lt_side *s, const int64_t *pick, int64_t from, int64_t n,
+                             leat_error *err);
+/* A reader's finds, for a batch of n rows: raw bytes (takes over raw and end, of n + 1, also on failure) and one bad row. */
+leat_status lt_beside_put_raw(leat_batch *b, char *raw, uint64_t *end, int64_t n, leat_error *err);
+leat_status lt_beside_put_bad(leat_batch *b, int64_t n, int64_t row, int32_t reason, int32_t column, leat_error *err);
+void lt_beside_clear(leat_batch *b);
+void lt_beside_free(leat_batch *b);
+void lt_beside_sync(leat_batch *b); /* part of lt_batch_sync */
+const lt_side *lt_beside_view(const leat_batch *b);
+/* A source's name of any length: its last 255 bytes. */
+leat_status lt_batch_name_source(leat_batch *b, const char *name, int64_t first, leat_error *err);
+/* Row b->n of column i is missing; a column that is absent stays so. */
+leat_status lt_batch_put_missing(leat_batch *b, int64_t i, leat_error *err);
 int64_t lt_dtype_size(int32_t dtype);
 int32_t lt_column_dtype(const lt_column *c); /* NUMBER: F64 */
 /* Make column i present with room for n rows (sparse: nnz entries; text: bytes). What is there already stays. */

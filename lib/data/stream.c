@@ -84,6 +84,8 @@ static leat_status next_block(text_stream *x, leat_error *err) {
     if (!records) continue;
     st = x->format->parse(x->self, from, to, x->row, x->line, &x->block, &lines, err);
     if (st) break;
+    st = lt_batch_name_source(x->block, lt_source_name(x->src), x->row - 1, err);
+    if (st) break;
     x->at += (uint64_t)(to - from);
     x->row += x->block->n;
     x->line += lines;
@@ -158,6 +160,7 @@ static leat_status first_window(text_stream *x, int64_t rows, leat_error *err) {
   }
   x->at = x->skip;
   st = x->format->plan(x->self, from, to, x->line, &x->block, &lines, err);
+  if (!st && x->block) st = lt_batch_name_source(x->block, lt_source_name(x->src), 0, err);
   if (st || !x->block) return st;
   x->at += (uint64_t)(to - from);
   x->row += x->block->n;

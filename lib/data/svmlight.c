@@ -18,6 +18,8 @@ static const lt_param_def svm_defs[] = {
     LT_TEXT_PARAMS,
     {"index", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|0|1",
      "number of the first feature; auto: 1, unless an index 0 is seen", LT_SINCE_0_1},
+    {"width", LEAT_PARAM_I64, "0", 0, 2147483646, NULL,
+     "at least so many features: what a stream may bring that its first rows do not show", LT_SINCE_0_1},
 };
 const lt_spec lt_spec_svmlight = {"reader/svmlight", "svmlight and libsvm files", svm_defs,
                                   sizeof svm_defs / sizeof *svm_defs};
@@ -29,6 +31,7 @@ typedef struct svm {
   const char *name;
   int task;
   int64_t piece;       /* bytes parsed by one task */
+  int64_t least;       /* features, at least */
   int base;            /* 0 or 1; -1: not known yet */
   int known;           /* the schema is given or learned */
   int strict;          /* learned from a stream's window: wider rows are an error */
@@ -382,12 +385,12 @@ static leat_status settle(svm_job *job, int64_t entries, leat_error *err) {
   if (!st && !f->known) {
     int64_t width = most + 1 - f->base;
     if (width < 1) return lt_fail(err, LEAT_E_DATA, "%s: no row has a feature", f->name);
-    st = learn_schema(f, qids, width, err);
+    st = learn_schema(f, qids, width > f->least ? width : f->least, err);
   }
   if (!st && beyond && f->strict)
     st = lt_fail(err, LEAT_E_DATA,
-                 "%s: a row has an index above %lld, the largest of the stream's first window; read it without stream, "
-                 "or with a larger chunk_rows",
+                 "%s: a row has an index above %lld, the largest of the stream's first window; set width, or read it "
+                 "without stream",
                  f->name, (long long)(job->width - 1 + f->base));
   if (!st && beyond) drop_beyond(job);
   return st;
@@ -488,6 +491,7 @@ static leat_status svm_start(leat_runtime *rt, const leat_schema *s, const lt_so
   f->name = lt_source_name(src);
   f->task = lt_reader_task(p);
   f->piece = lt_param_int(p, "piece_bytes");
+  f->least = lt_param_int(p, "width");
   f->base = lt_param_is(p, "index", "0") ? 0 : lt_param_is(p, "index", "1") ? 1 : -1;
   f->label = f->qid = f->block = -1;
   const char *target = lt_param_str(p, "target");
@@ -580,6 +584,7 @@ static leat_status svm_open(leat_runtime *rt, const leat_schema *s, lt_source *s
   if (!st) st = svm_head(f, &data, end, &line, err);
   if (!st) st = svm_parse(f, data, end, 1, line, &b, NULL, err);
   if (!st && !f->given) st = to_classes(f, b, err);
+  if (!st) st = lt_batch_name_source(b, f->name, 0, err);
   if (st) lt_batch_free(b);
   else st = lt_dataset_of(b, out, err);
   svm_release(f);

@@ -46,7 +46,7 @@ leat_status lt_folder_names(const leat_store *s, const char *name, char ***names
   return st;
 }
 
-static int ends_with(const char *name, const char *end) {
+static int file_ends(const char *name, const char *end) {
   uint64_t n = strlen(name), k = strlen(end);
   return n >= k && strcmp(name + n - k, end) == 0;
 }
@@ -117,9 +117,9 @@ static leat_status verify_file(leat_store *s, const char *folder, const char *na
   if (!st) st = lt_file_read_some(f, 0, head, sizeof head, &done, err);
   (void)lt_file_close(f, NULL);
   if (!st && done == sizeof head && memcmp(head + 1, "LEAT\r\n\x1a", 7) == 0) st = verify_sealed(s->rt, path, err);
-  else if (!st && (ends_with(name, ".log") || (done == sizeof head && memcmp(head + 1, "LLOG\r\n\x1a", 7) == 0)))
+  else if (!st && (file_ends(name, ".log") || (done == sizeof head && memcmp(head + 1, "LLOG\r\n\x1a", 7) == 0)))
     st = verify_log(s->rt, path, (const char *)head + 8, last, err);
-  else if (!st && ends_with(name, ".leat")) st = verify_sealed(s->rt, path, err); /* says what is wrong */
+  else if (!st && file_ends(name, ".leat")) st = verify_sealed(s->rt, path, err); /* says what is wrong */
   if (st == LEAT_E_NOT_FOUND) st = LEAT_OK; /* removed since it was listed */
   lt_free(s->rt, path);
   return st;
@@ -130,7 +130,7 @@ static leat_status verify_part(leat_store *s, const char *folder, leat_error *er
   uint64_t n, last = 0;
   leat_status st = lt_folder_names(s, folder, &names, &n, err);
   for (uint64_t i = 0; i < n && !st; i++)
-    if (ends_with(names[i], ".log")) last = i;
+    if (file_ends(names[i], ".log")) last = i;
   for (uint64_t i = 0; i < n && !st; i++)
     if (!is_temporary(names[i]) && strcmp(names[i], "LOCK") != 0) st = verify_file(s, folder, names[i], i == last, err);
   lt_free(s->rt, names);

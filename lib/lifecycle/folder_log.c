@@ -312,8 +312,7 @@ static leat_status folder_make(leat_store *s, leat_error *err) {
   if (st) goto out;
   st = folder_head(s, head, err);
   if (st != LEAT_E_NOT_FOUND) goto out; /* another process was faster */
-  st = folder_make_parts(s, err);
-  if (!st) st = lt_path_sync_folder(s->rt, s->path, err);
+  st = folder_make_parts(s, err); /* their names are synced with that of the MANIFEST */
   /* Numbered from the time on: a store that is removed and made again is seen to be another one. */
   int64_t now = lt_now_ns(s->rt);
   if (!st) st = lt_reclog_create(s->rt, s->manifest, LT_MANIFEST_KIND, LT_MANIFEST_VERSION, now > 0 ? (uint64_t)now : 1, &l, err);

@@ -31,6 +31,7 @@ static void column_free(leat_runtime *rt, lt_gate_column *c) {
   lt_gate_labels_free(rt, &c->labels);
   lt_free(rt, c->stat);
   lt_free(rt, c->slot);
+  lt_free(rt, c->strike);
   lt_free(rt, c->name);
   lt_free(rt, c);
 }
@@ -50,18 +51,24 @@ void lt_gate_free(lt_gate *g) {
   lt_runtime_unref(rt);
 }
 
-/* Elements or slots beyond those that are there already; the new ones have seen nothing. */
+/* More elements or slots; the new ones have seen nothing. */
 static leat_status column_widen(lt_gate *g, lt_gate_column *c, int64_t width, leat_error *err) {
   uint64_t size = c->type == GATE_NUMBERS ? sizeof *c->stat : sizeof *c->slot, old = (uint64_t)c->width;
   if (c->type == GATE_SPARSE && width > GATE_SLOTS) width = GATE_SLOTS;
   if (width <= c->width) return LEAT_OK;
-  char *p = lt_zarray(g->rt, (uint64_t)width, size);
-  if (!p) return lt_fail_memory(err, (uint64_t)width * size, "statistics of the gate");
-  void *before = c->type == GATE_NUMBERS ? (void *)c->stat : (void *)c->slot;
+  void *p = lt_zarray(g->rt, (uint64_t)width, size), *before = c->type == GATE_NUMBERS ? (void *)c->stat : (void *)c->slot;
+  uint8_t *strike = p && c->type == GATE_SPARSE ? lt_zalloc(g->rt, (uint64_t)width) : NULL;
+  if (!p || (c->type == GATE_SPARSE && !strike)) {
+    lt_free(g->rt, p);
+    return lt_fail_memory(err, (uint64_t)width * (size + 1), "statistics of the gate");
+  }
   if (old) memcpy(p, before, old * size);
+  if (old && strike) memcpy(strike, c->strike, old);
   lt_free(g->rt, before);
-  if (c->type == GATE_NUMBERS) c->stat = (void *)p;
-  else c->slot = (void *)p;
+  lt_free(g->rt, c->strike);
+  c->strike = strike;
+  if (c->type == GATE_NUMBERS) c->stat = p;
+  else c->slot = p;
   c->width = width;
   return LEAT_OK;
 }

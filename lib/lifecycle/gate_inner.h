@@ -2,6 +2,7 @@
 #ifndef LEAT_LIFECYCLE_GATE_INNER_H
 #define LEAT_LIFECYCLE_GATE_INNER_H
 #include <math.h>
+#include <string.h>
 #include "base/hash.h"
 #include "lifecycle/gate.h"
 
@@ -11,25 +12,21 @@ enum {
   GATE_STRIKES = 20,       /* outliers that are a change */
   GATE_RING = 1000, GATE_RING_LEAST = 100,
   GATE_SLOTS = 1 << 18,    /* indices of a sparse block that have statistics of their own; more share them */
+  GATE_TIMES = 6,          /* doublings that are far outside in a sparse block */
+  GATE_HUGE = 127 + 49,    /* exponents from here on may be those of unusable numbers */
+  GATE_ALONE = 0x80,
   GATE_LABELS = 1 << 20    /* labels of a column that are remembered; then none is called new any more */
 };
 
-/* What an element has shown. */
+/* What a number has shown. */
 typedef struct lt_gate_stat {
   double mean, var, dev;   /* dev: the largest |x - mean| that was taken */
   double a, b;             /* the first two values that differ */
+  double mode, share;      /* a value that comes often, and how often */
   uint16_t n;              /* values, up to GATE_WINDOW */
   uint8_t distinct;        /* 3: three or more */
   uint8_t strikes;
-  uint8_t alone;           /* it has forgotten: its block's bounds say nothing of it */
 } lt_gate_stat;
-/* The same for an index of a sparse block: 2^18 of them are 6 MiB. */
-typedef struct lt_gate_slot {
-  float mean, var, dev, a, b;
-  uint16_t n;
-  uint8_t flags;           /* distinct, + 4: alone */
-  uint8_t strikes;
-} lt_gate_slot;
 
 typedef struct lt_gate_labels { /* hashes in the order of their coming */
   uint64_t *hash;
@@ -42,13 +39,16 @@ enum { GATE_NUMBERS = 'n', GATE_SPARSE = 's', GATE_CATEGORY = 'c', GATE_TEXT = '
 typedef struct lt_gate_column {
   char *name;
   int32_t type;
-  int32_t mixed;           /* SPARSE: a value that is not 1 was learned */
   int64_t width;           /* NUMBERS: elements; SPARSE: slots */
-  lt_gate_stat *stat;
-  lt_gate_slot *slot;
-  int64_t struck;          /* SPARSE: slots with strikes */
-  double low, high;        /* blocks: of all values */
-  uint64_t shown;          /* blocks: rows; CATEGORY: rows with a label */
+  lt_gate_stat *stat;      /* NUMBERS */
+  double low, high;        /* of all elements */
+  /* SPARSE, by slot: values (up to GATE_WARM) and, << 8, the exponent of the largest, as in a float's bits; strikes, and
+   * GATE_ALONE when it has forgotten */
+  uint16_t *slot;
+  uint8_t *strike;
+  int32_t top;             /* the largest exponent in the block */
+  int64_t struck;          /* slots with strikes */
+  uint64_t shown;          /* SPARSE: rows; CATEGORY: rows with a label */
   lt_gate_labels labels;
 } lt_gate_column;
 
@@ -120,45 +120,30 @@ void lt_gate_tell(const lt_rows *rows, lt_verdict *v);
 void lt_gate_tell_value(lt_verdict *v, double x);
 void lt_gate_tell_range(lt_verdict *v, double x, double low, double high);
 void lt_gate_tell_far(lt_verdict *v, double x, const lt_gate_stat *s, int64_t element);
-void lt_gate_tell_block(lt_verdict *v, double x, double low, double high, int64_t element);
+void lt_gate_tell_slot(lt_verdict *v, double x, int32_t top, int own, int64_t index);
 void lt_gate_tell_label(lt_verdict *v, const lt_dict *d, int64_t code, uint64_t shown);
 void lt_gate_tell_old(lt_verdict *v, int64_t time, int64_t newest, double max_age);
 
-/* ---- the rule of outliers. See docs/gate.md. */
-static inline void lt_gate_open(const lt_gate_slot *p, lt_gate_stat *s) {
-  s->mean = p->mean;
-  s->var = p->var;
-  s->dev = p->dev;
-  s->a = p->a;
-  s->b = p->b;
-  s->n = p->n;
-  s->distinct = p->flags & 3;
-  s->alone = p->flags >> 2 & 1;
-  s->strikes = p->strikes;
-}
-static inline void lt_gate_close(const lt_gate_stat *s, lt_gate_slot *p) {
-  p->mean = (float)s->mean;
-  p->var = (float)s->var;
-  p->dev = (float)s->dev;
-  p->a = (float)s->a;
-  p->b = (float)s->b;
-  p->n = s->n;
-  p->flags = (uint8_t)(s->distinct | s->alone << 2);
-  p->strikes = s->strikes;
-}
+/* ---- the rules of outliers. See docs/gate.md. */
+/* Values that are nearly always the same have no scale: the first delay of a flight behind thousands of zeros is no
+ * outlier. */
+static inline int lt_gate_still(const lt_gate_stat *s) { return s->share >= 0.98; }
+/* A variance that is never gone below. */
 static inline double lt_gate_floor(const lt_gate_stat *s) {
-  double m = fabs(s->mean);
-  return s->distinct <= 2 ? 0.05 * (m > 1 ? m : 1) : 0.02 * m;
+  double m = fabs(s->mean), sd = 0.02 * m;
+  if (lt_gate_still(s)) sd = 0.05 * m > 10 ? 0.05 * m : 10;
+  else if (s->distinct <= 2) sd = 0.05 * (m > 1 ? m : 1);
+  return sd * sd;
 }
 /* Is x far outside what an element has shown? */
 static inline int lt_gate_is_far(const lt_gate_stat *s, double x) {
-  double d = fabs(x - s->mean), floor, var;
+  double d = fabs(x - s->mean), var;
   if (d <= 3 * s->dev) return 0;
-  floor = lt_gate_floor(s);
-  var = s->var > floor * floor ? s->var : floor * floor;
+  var = lt_gate_floor(s);
+  if (s->var > var) var = s->var;
   return d * d > 2500 * var;
 }
-/* Does x lie within three times the width of all that its block has shown? */
+/* Does x lie within three times the width of all that its dense block has shown? */
 static inline int lt_gate_in_block(const lt_gate_column *c, double x) {
   if (c->low > c->high) return 1;
   double most = fmax(fmax(fabs(c->low), fabs(c->high)), 1), w = fmax(c->high - c->low, 2.5 * most);
@@ -167,8 +152,9 @@ static inline int lt_gate_in_block(const lt_gate_column *c, double x) {
 /* Welford's update with a bound on n: then older values fade. */
 static inline void lt_gate_count(lt_gate_stat *s, double x) {
   if (s->n == 0) {
-    s->mean = s->a = x;
+    s->mean = s->a = s->mode = x;
     s->var = s->dev = 0;
+    s->share = 1;
     s->n = s->distinct = 1;
     return;
   }
@@ -178,20 +164,24 @@ static inline void lt_gate_count(lt_gate_stat *s, double x) {
   if (s->var < 0) s->var = 0;
   if (fabs(d) > s->dev) s->dev = fabs(d);
   if (s->n < GATE_WINDOW) s->n++;
+  s->share += ((x == s->mode) - s->share) * k;
+  if (s->share < 0.5 && x != s->mode) {
+    s->mode = x;
+    s->share = 0;
+  }
   if (s->distinct < 3 && x != s->a && (s->distinct == 1 || x != s->b)) {
     if (s->distinct++ == 1) s->b = x;
   }
-}
-/* 1: that was one too many, all is forgotten. */
-static inline int lt_gate_strike(lt_gate_stat *s) {
-  if (++s->strikes < GATE_STRIKES) return 0;
-  *s = (lt_gate_stat){0};
-  s->alone = 1;
-  return 1;
 }
 /* Indices keep their places while they fit. */
 static inline uint32_t lt_gate_place(int32_t index) {
   uint32_t i = (uint32_t)index;
   return i < GATE_SLOTS ? i : lt_mix32(i) & (GATE_SLOTS - 1);
+}
+/* A float's exponent, biased by 127; 0: zero, or as good as that. */
+static inline uint32_t lt_gate_exponent(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits << 1 >> 24;
 }
 #endif

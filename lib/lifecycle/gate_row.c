@@ -44,83 +44,112 @@ static int fetch_numbers(const lt_column *c, const lt_col *v, int64_t r, int64_t
 
 /* ---------------------------------------------------------------------------------------------- looking */
 
-static void row_strike(lt_gate_stat *s, int32_t column, int32_t held_before, lt_verdict *v) {
-  if (v->action < LT_HOLD || held_before) return; /* it is admitted, or something else held it */
-  if (lt_gate_strike(s)) v->regime = column;
+/* Takes note of an outlier; 1: it is a strike, being what holds the row. */
+static int row_far(const lt_gate *g, lt_verdict *v, int64_t column, int32_t pardon, int *tell) {
+  int held = v->action >= LT_HOLD && v->reason != LEAT_REASON_OUTLIER;
+  *tell = gate_find(g, v, LEAT_REASON_OUTLIER, column, pardon);
+  return !held && v->action >= LT_HOLD && v->reason == LEAT_REASON_OUTLIER && pardon != LEAT_REASON_OUTLIER;
 }
 
-/* held: the row was held for another reason than an outlier already. */
-static int row_held(const lt_verdict *v) { return v->action >= LT_HOLD && v->reason != LEAT_REASON_OUTLIER; }
+/* Something is wrong with element j, or its statistics have to be asked. */
+static void look_odd(lt_gate *g, const lt_gate_part *p, int64_t j, double *x, int32_t pardon, lt_verdict *v) {
+  lt_gate_stat *s = p->c ? &p->c->stat[j] : NULL;
+  if (!lt_online_usable(*x)) {
+    if (p->feature && gate_find(g, v, LEAT_REASON_NON_FINITE, p->column, pardon)) lt_gate_tell_value(v, *x);
+    *x = NAN; /* whatever becomes of the row: the model leaves it out, so do the statistics */
+    return;
+  }
+  if (!s || s->n < GATE_WARM || !lt_gate_is_far(s, *x)) return;
+  if (p->width > 1 && (s->distinct <= 2 || lt_gate_still(s)) && lt_gate_in_block(p->c, *x)) return;
+  int tell, strike = row_far(g, v, p->column, pardon, &tell);
+  if (tell) lt_gate_tell_far(v, *x, s, p->width > 1 ? j : -1);
+  if (!strike || ++s->strikes < GATE_STRIKES) return;
+  *s = (lt_gate_stat){0};
+  v->regime = p->column;
+}
+
+/* One number of its own column: nearly always it is well within what came before. */
+static int look_number(lt_gate *g, const lt_col *col, int64_t r, const lt_gate_part *p, int32_t pardon, lt_verdict *v) {
+  double *x = g->x + p->at;
+  const lt_gate_stat *s = p->c->stat;
+  *x = col->dtype == LEAT_F64 ? ((const double *)col->data)[r * col->row_stride]
+                              : (double)((const float *)col->data)[r * col->row_stride];
+  if (fabs(*x - s->mean) <= 3 * s->dev && lt_online_usable(*x)) return p->feature;
+  if (isnan(*x)) return 0;
+  look_odd(g, p, 0, x, pardon, v);
+  return p->feature;
+}
 
 static int look_numbers(lt_gate *g, const lt_rows *rows, int64_t r, const lt_gate_part *p, int32_t pardon, lt_verdict *v) {
+  const lt_col *col = &rows->col[p->column];
+  if (p->c && p->width == 1 && col->data && (col->dtype == LEAT_F64 || col->dtype == LEAT_F32))
+    return look_number(g, col, r, p, pardon, v);
   double *x = g->x + p->at;
-  int any = 0, bytes = fetch_numbers(&rows->schema->col[p->column], &rows->col[p->column], r, p->width, x);
-  lt_gate_stat *s = bytes || !p->c ? NULL : p->c->stat;
+  int any = 0, bytes = fetch_numbers(&rows->schema->col[p->column], col, r, p->width, x);
+  const lt_gate_stat *s = p->c ? p->c->stat : NULL;
   for (int64_t j = 0; j < p->width; j++) {
     if (isnan(x[j])) continue;
     any = 1;
-    if (!lt_online_usable(x[j])) {
-      if (p->feature && gate_find(g, v, LEAT_REASON_NON_FINITE, p->column, pardon)) lt_gate_tell_value(v, x[j]);
-      x[j] = NAN; /* whatever becomes of the row: the model leaves it out, so do the statistics */
-    } else if (s && s[j].n >= GATE_WARM && lt_gate_is_far(&s[j], x[j])) {
-      if (p->width > 1 && s[j].distinct <= 2 && lt_gate_in_block(p->c, x[j])) continue;
-      int held = row_held(v);
-      if (gate_find(g, v, LEAT_REASON_OUTLIER, p->column, pardon))
-        lt_gate_tell_far(v, x[j], &s[j], p->width > 1 ? j : -1);
-      if (v->reason == LEAT_REASON_OUTLIER) row_strike(&s[j], p->column, held, v);
-    }
+    if (bytes) x[j] = NAN; /* no statistics */
+    else if (!s || !(fabs(x[j] - s[j].mean) <= 3 * s[j].dev && lt_online_usable(x[j]))) look_odd(g, p, j, &x[j], pardon, v);
   }
-  if (bytes)
-    for (int64_t j = 0; j < p->width; j++) x[j] = NAN;
   return any && p->feature;
 }
 
-/* Ones alone, and the block has shown nothing else: there is nothing to look up. */
-static int sparse_plain(const lt_gate_column *c, const lt_col *v, int64_t from, int64_t to) {
-  if (c->mixed) return 0;
-  if (!v->value) return 1;
-  for (int64_t k = from; k < to; k++)
-    if (v->value[k] != 1) return 0;
-  return 1;
+/* Could anything be wrong with the entries? An index that has shown little is compared with its block. */
+static inline int sparse_odd(const uint16_t *slots, const int32_t *index, const float *value, int64_t n, int64_t width,
+                             int direct, uint32_t most) {
+  uint32_t odd = 0;
+  for (int64_t k = 0; k < n; k++) {
+    uint32_t e = value ? lt_gate_exponent(value[k]) : 127, at = direct ? (uint32_t)index[k] : lt_gate_place(index[k]);
+    uint32_t slot = direct || at < width ? slots[at] : 0, top = (slot & 255) < GATE_WARM ? most : slot >> 8;
+    odd |= (uint32_t)(e >= top + GATE_TIMES) | (uint32_t)(e >= GATE_HUGE);
+  }
+  return odd != 0;
+}
+
+static int sparse_suspicious(const lt_gate_part *p, const lt_col *v, int64_t from, int64_t to) {
+  const lt_gate_column *c = p->c;
+  uint32_t most = (uint32_t)(c->shown < GATE_WARM || !c->top ? 255 : c->top);
+  const float *value = v->value ? v->value + from : NULL;
+  if (p->width > c->width) return sparse_odd(c->slot, v->index + from, value, to - from, c->width, 0, most);
+  if (!value) return sparse_odd(c->slot, v->index + from, NULL, to - from, c->width, 1, most);
+  return sparse_odd(c->slot, v->index + from, value, to - from, c->width, 1, most);
 }
 
 static void look_entry(lt_gate *g, const lt_gate_part *p, int32_t index, float x, int32_t pardon, lt_verdict *v) {
   lt_gate_column *c = p->c;
-  lt_gate_slot *slot = c && index >= 0 && lt_gate_place(index) < c->width ? &c->slot[lt_gate_place(index)] : NULL;
-  lt_gate_stat s;
-  int own, held = row_held(v);
-  if (isnan(x) || x == 0) return;
+  uint32_t at = lt_gate_place(index), e = lt_gate_exponent(x); /* below c->width: the schema's is */
+  if (isnan(x) || e == 0) return;
   if (!lt_online_usable_f(x)) {
     if (gate_find(g, v, LEAT_REASON_NON_FINITE, p->column, pardon)) lt_gate_tell_value(v, x);
     return;
   }
-  if (!slot) return;
-  lt_gate_open(slot, &s);
-  own = s.n >= GATE_WARM;
-  if (own ? !lt_gate_is_far(&s, x) : s.alone || c->shown < GATE_WARM) return;
-  if ((!own || s.distinct <= 2) && lt_gate_in_block(c, x)) return;
-  if (gate_find(g, v, LEAT_REASON_OUTLIER, p->column, pardon)) {
-    if (own) lt_gate_tell_far(v, x, &s, index);
-    else lt_gate_tell_block(v, x, c->low, c->high, index);
+  if (!c) return;
+  int own = (c->slot[at] & 255) >= GATE_WARM, tell;
+  int32_t top = own ? c->slot[at] >> 8 : c->top;
+  if (!own && (c->strike[at] & GATE_ALONE || c->shown < GATE_WARM || !c->top)) return;
+  if ((int32_t)e < top + GATE_TIMES) return;
+  int strike = row_far(g, v, p->column, pardon, &tell);
+  if (tell) lt_gate_tell_slot(v, x, top, own, index);
+  if (!strike) return;
+  int n = (c->strike[at] & 127) + 1;
+  c->struck += n == 1;
+  if (n < GATE_STRIKES) {
+    c->strike[at]++;
+    return;
   }
-  if (v->reason != LEAT_REASON_OUTLIER) return;
-  int before = s.strikes != 0;
-  row_strike(&s, p->column, held, v);
-  c->struck += (s.strikes != 0) - before;
-  lt_gate_close(&s, slot);
+  c->slot[at] = 0;
+  c->strike[at] = GATE_ALONE;
+  c->struck--;
+  v->regime = p->column;
 }
 
 static void look_sparse(lt_gate *g, const lt_rows *rows, int64_t r, const lt_gate_part *p, int32_t pardon, lt_verdict *v) {
   const lt_col *col = &rows->col[p->column];
   if (!col->row_start) return;
   int64_t from = col->row_start[r], to = col->row_start[r + 1];
-  if (p->c && sparse_plain(p->c, col, from, to)) return;
-  if (!p->c && !col->value) return;
-#if defined(__GNUC__)
-  if (p->c)
-    for (int64_t k = from; k < to; k++)
-      if (lt_gate_place(col->index[k]) < p->c->width) __builtin_prefetch(&p->c->slot[lt_gate_place(col->index[k])], 1);
-#endif
+  if (p->c ? !sparse_suspicious(p, col, from, to) : !col->value) return;
   for (int64_t k = from; k < to; k++)
     look_entry(g, p, col->index[k], col->value ? col->value[k] : 1, pardon, v);
 }
@@ -178,36 +207,30 @@ static int field_missing(const lt_rows *rows, int64_t r, int64_t i) {
   return 1;
 }
 
-/* 1: there is a label and a weight above 0, so the row is going to be learned when it is admitted. */
+enum { ROW_LEARN = 1, ROW_NO_LABEL = 2 };
+/* ROW_LEARN: there is a label and a weight above 0, so the row is going to be learned when it is admitted. */
 static int look_label(lt_gate *g, const lt_rows *rows, int64_t r, int32_t pardon, lt_verdict *v) {
   double w = 1;
   const lt_col *col = g->weight >= 0 ? &rows->col[g->weight] : NULL;
   if (col && col->data) w = lt_col_number(&rows->schema->col[g->weight], col, r, 0);
   if ((!(w >= 0) || isinf(w)) && gate_find(g, v, LEAT_REASON_WEIGHT, g->weight, pardon)) lt_gate_tell_value(v, w);
-  if (g->target < 0) return w > 0;
+  if (g->target < 0) return ROW_LEARN * (w > 0);
   const lt_column *c = &rows->schema->col[g->target];
   if (c->kind == LEAT_CATEGORY) {
     int32_t code = row_code(rows, g->target, r);
-    if (code == LT_MISSING) return 0;
+    if (code == LT_MISSING) return ROW_NO_LABEL;
     int outside = code < 0 || code >= lt_dict_count(c->labels);
+    const lt_dict *labels = outside ? NULL : c->labels;
     if (!outside && g->most_classes > 0 && g->classes.n >= (uint64_t)g->most_classes)
       outside = !label_known(&g->classes, c->labels, g->class_seen, code);
-    if (outside && gate_find(g, v, LEAT_REASON_LABEL_INVALID, g->target, pardon))
-      lt_gate_tell_label(v, code >= 0 && code < lt_dict_count(c->labels) ? c->labels : NULL, code, 0);
-    return !outside && w > 0;
+    if (outside && gate_find(g, v, LEAT_REASON_LABEL_INVALID, g->target, pardon)) lt_gate_tell_label(v, labels, code, 0);
+    return ROW_LEARN * (!outside && w > 0);
   }
   double y = lt_col_number(c, &rows->col[g->target], r, 0);
-  if (isnan(y)) return 0;
+  if (isnan(y)) return ROW_NO_LABEL;
   int bad = c->kind == LEAT_BOOL ? !(y == 0 || y == 1) : !lt_online_usable(y);
   if (bad && gate_find(g, v, LEAT_REASON_LABEL_INVALID, g->target, pardon)) lt_gate_tell_value(v, y);
-  return !bad && w > 0;
-}
-
-static int label_missing(const lt_gate *g, const lt_rows *rows, int64_t r) {
-  if (g->target < 0) return 0;
-  const lt_column *c = &rows->schema->col[g->target];
-  if (c->kind == LEAT_CATEGORY) return row_code(rows, g->target, r) == LT_MISSING;
-  return isnan(lt_col_number(c, &rows->col[g->target], r, 0));
+  return ROW_LEARN * (!bad && w > 0);
 }
 
 static int64_t row_time(const lt_gate *g, const lt_rows *rows, int64_t r) {
@@ -245,51 +268,54 @@ static void look_all(lt_gate *g, const lt_rows *rows, int64_t r, int32_t pardon,
 
 /* ---------------------------------------------------------------------------------------------- taking */
 
-static void stat_pass(lt_gate_stat *s) {
-  if (s->strikes) s->strikes--;
-}
-
 static void take_numbers(const lt_gate *g, const lt_gate_part *p, int learn) {
   const double *x = g->x + p->at;
   lt_gate_column *c = p->c;
-  int any = 0;
   for (int64_t j = 0; j < p->width; j++) {
     if (isnan(x[j])) continue;
-    stat_pass(&c->stat[j]);
+    if (c->stat[j].strikes) c->stat[j].strikes--;
     if (!learn) continue;
     lt_gate_count(&c->stat[j], x[j]);
-    any = 1;
+    if (p->width == 1) return;
     if (x[j] < c->low) c->low = x[j];
     if (x[j] > c->high) c->high = x[j];
   }
-  c->shown += (uint64_t)any;
+}
+
+/* The largest exponent. Unusable numbers do not count; with them a row comes here only when it was admitted by wish. */
+static inline uint32_t sparse_count(uint16_t *slots, const int32_t *index, const float *value, int64_t n, int direct,
+                                    uint32_t most) {
+  for (int64_t k = 0; k < n; k++) {
+    uint32_t e = value ? lt_gate_exponent(value[k]) : 127, at = direct ? (uint32_t)index[k] : lt_gate_place(index[k]);
+    if (e == 0 || (e >= GATE_HUGE && !lt_online_usable_f(value[k]))) continue;
+    uint32_t slot = slots[at], shown = slot & 255, top = slot >> 8;
+    most = e > most ? e : most;
+    shown += shown < GATE_WARM;
+    top = e > top ? e : top;
+    slots[at] = (uint16_t)(shown | top << 8);
+  }
+  return most;
 }
 
 static void take_sparse(const lt_rows *rows, int64_t r, const lt_gate_part *p, int learn) {
   const lt_col *v = &rows->col[p->column];
   lt_gate_column *c = p->c;
   if (!v->row_start) return;
-  int64_t from = v->row_start[r], to = v->row_start[r + 1];
-  c->shown += (uint64_t)learn;
-  for (int64_t k = from; learn && k < to; k++) {
-    float x = v->value ? v->value[k] : 1;
-    if (x == 0 || !lt_online_usable_f(x)) continue;
-    if (x < (float)c->low) c->low = x;
-    if (x > (float)c->high) c->high = x;
-    if (x != 1) c->mixed = 1;
+  int64_t from = v->row_start[r], n = v->row_start[r + 1] - from;
+  const int32_t *index = v->index + from;
+  const float *value = v->value ? v->value + from : NULL;
+  for (int64_t k = 0; c->struck && k < n; k++) {
+    uint8_t *strike = &c->strike[lt_gate_place(index[k])];
+    if (*strike & 127 && !(value && (isnan(value[k]) || lt_gate_exponent(value[k]) == 0)))
+      c->struck -= (--*strike & 127) == 0;
   }
-  if (!c->mixed && !c->struck) return; /* ones alone: nothing an index could differ in */
-  for (int64_t k = from; k < to; k++) {
-    float x = v->value ? v->value[k] : 1;
-    if (x == 0 || !lt_online_usable_f(x) || v->index[k] < 0 || lt_gate_place(v->index[k]) >= c->width) continue;
-    lt_gate_stat s;
-    lt_gate_slot *slot = &c->slot[lt_gate_place(v->index[k])];
-    lt_gate_open(slot, &s);
-    c->struck -= s.strikes == 1;
-    stat_pass(&s);
-    if (learn && c->mixed) lt_gate_count(&s, x);
-    lt_gate_close(&s, slot);
-  }
+  if (!learn) return;
+  c->shown++;
+  uint32_t most = (uint32_t)c->top;
+  if (p->width > c->width) most = sparse_count(c->slot, index, value, n, 0, most);
+  else if (!value) most = sparse_count(c->slot, index, NULL, n, 1, most);
+  else most = sparse_count(c->slot, index, value, n, 1, most);
+  c->top = (int32_t)most;
 }
 
 static void take_row(lt_gate *g, const lt_rows *rows, int64_t r, int learn) {
@@ -318,7 +344,7 @@ static void take_row(lt_gate *g, const lt_rows *rows, int64_t r, int learn) {
 static void ring_add(lt_gate *g, int held) {
   g->ring_held += held - g->ring[g->ring_at];
   g->ring[g->ring_at] = (uint8_t)held;
-  g->ring_at = (g->ring_at + 1) % GATE_RING;
+  g->ring_at = g->ring_at + 1 < GATE_RING ? g->ring_at + 1 : 0;
   if (g->ring_n < GATE_RING) g->ring_n++;
 }
 
@@ -338,10 +364,10 @@ void lt_gate_row(lt_gate *g, const lt_rows *rows, int64_t r, int32_t pardon, lt_
     ring_add(g, 1);
     return;
   }
-  int learn = look_label(g, rows, r, pardon, v);
+  int label = look_label(g, rows, r, pardon, v);
   if (g->on) look_all(g, rows, r, pardon, v);
-  if (label_missing(g, rows, r) && gate_find(g, v, LEAT_REASON_LABEL_MISSING, g->target, pardon)) lt_gate_tell(rows, v);
+  if (label & ROW_NO_LABEL && gate_find(g, v, LEAT_REASON_LABEL_MISSING, g->target, pardon)) lt_gate_tell(rows, v);
   int held = v->action >= LT_HOLD;
-  if (!held) take_row(g, rows, r, learn);
+  if (!held) take_row(g, rows, r, label & ROW_LEARN);
   ring_add(g, held);
 }

@@ -10,7 +10,9 @@ static void save_stat(lt_put *w, const lt_gate_stat *s) {
   lt_put_f64(w, s->dev);
   lt_put_f64(w, s->a);
   lt_put_f64(w, s->b);
-  lt_put_u32(w, (uint32_t)s->n | (uint32_t)s->distinct << 16 | (uint32_t)s->alone << 18);
+  lt_put_f64(w, s->mode);
+  lt_put_f64(w, s->share);
+  lt_put_u32(w, (uint32_t)s->n | (uint32_t)s->distinct << 16);
 }
 
 static void save_labels(lt_put *w, const lt_gate_labels *l) {
@@ -18,23 +20,14 @@ static void save_labels(lt_put *w, const lt_gate_labels *l) {
   for (uint64_t k = 0; k < l->n; k++) lt_put_u64(w, l->hash[k]);
 }
 
-static int slot_used(const lt_gate_slot *s) { return s->n || s->flags; }
-
 static void save_slots(lt_put *w, const lt_gate_column *c) {
-  uint64_t used = 0;
-  for (int64_t k = 0; k < c->width; k++) used += (uint64_t)slot_used(&c->slot[k]);
-  lt_put_u64(w, used);
-  for (int64_t k = 0; k < c->width; k++) {
-    const lt_gate_slot *s = &c->slot[k];
-    if (!slot_used(s)) continue;
-    lt_put_u32(w, (uint32_t)k);
-    lt_put_f32(w, s->mean);
-    lt_put_f32(w, s->var);
-    lt_put_f32(w, s->dev);
-    lt_put_f32(w, s->a);
-    lt_put_f32(w, s->b);
-    lt_put_u32(w, (uint32_t)s->n | (uint32_t)s->flags << 16);
-  }
+  uint64_t alone = 0;
+  for (int64_t k = 0; k < c->width; k++) alone += (c->strike[k] & GATE_ALONE) != 0;
+  lt_put_u32(w, (uint32_t)c->top);
+  lt_put_raw(w, c->slot, (uint64_t)c->width * sizeof *c->slot); /* little-endian, as everything that leat runs on */
+  lt_put_u64(w, alone);
+  for (int64_t k = 0; k < c->width; k++)
+    if (c->strike[k] & GATE_ALONE) lt_put_u32(w, (uint32_t)k);
 }
 
 static void save_core(const lt_gate *g, lt_put *w) {
@@ -43,7 +36,6 @@ static void save_core(const lt_gate *g, lt_put *w) {
     const lt_gate_column *c = g->column[i];
     lt_put_text(w, c->name);
     lt_put_u8(w, (uint8_t)c->type);
-    lt_put_u8(w, (uint8_t)c->mixed);
     lt_put_f64(w, c->low);
     lt_put_f64(w, c->high);
     lt_put_u64(w, c->shown);
@@ -58,7 +50,7 @@ static void save_core(const lt_gate *g, lt_put *w) {
 }
 
 static uint8_t *column_strikes(const lt_gate_column *c, int64_t k) {
-  return c->type == GATE_NUMBERS ? &c->stat[k].strikes : &c->slot[k].strikes;
+  return c->type == GATE_NUMBERS ? &c->stat[k].strikes : &c->strike[k];
 }
 
 void lt_gate_save(const lt_gate *g, lt_put *w) {
@@ -69,11 +61,11 @@ void lt_gate_save(const lt_gate *g, lt_put *w) {
   size = w->size - at - 8;
   for (int i = 0; i < 8 && !w->failed; i++) w->data[at + (uint64_t)i] = (uint8_t)(size >> 8 * i);
   for (uint64_t i = 0; i < g->n_columns; i++)
-    for (int64_t k = 0; k < g->column[i]->width; k++) strikes += *column_strikes(g->column[i], k) != 0;
+    for (int64_t k = 0; k < g->column[i]->width; k++) strikes += (*column_strikes(g->column[i], k) & 127) != 0;
   lt_put_u64(w, strikes);
   for (uint64_t i = 0; i < g->n_columns; i++)
     for (int64_t k = 0; k < g->column[i]->width; k++) {
-      uint8_t s = *column_strikes(g->column[i], k);
+      uint8_t s = *column_strikes(g->column[i], k) & 127;
       if (!s) continue;
       lt_put_u32(w, (uint32_t)i);
       lt_put_u32(w, (uint32_t)k);
@@ -102,55 +94,42 @@ static void load_stats(lt_get *r, lt_gate_column *c) {
     s->dev = lt_get_f64(r);
     s->a = lt_get_f64(r);
     s->b = lt_get_f64(r);
+    s->mode = lt_get_f64(r);
+    s->share = lt_get_f64(r);
     uint32_t bits = lt_get_u32(r);
     s->n = (uint16_t)bits;
     s->distinct = bits >> 16 & 3;
-    s->alone = bits >> 18 & 1;
-    if (bits >> 19 || s->n > GATE_WINDOW) lt_get_fail(r, LEAT_E_FORMAT);
+    if (bits >> 18 || s->n > GATE_WINDOW) lt_get_fail(r, LEAT_E_FORMAT);
   }
 }
 
 static void load_slots(lt_get *r, lt_gate_column *c) {
-  uint64_t used = lt_get_count(r, 28, (uint64_t)c->width);
-  int64_t last = -1;
-  for (uint64_t i = 0; i < used && !r->failed; i++) {
+  c->top = (int32_t)lt_get_u32(r);
+  const void *slots = lt_get_raw(r, (uint64_t)c->width * sizeof *c->slot);
+  if (slots && c->width) memcpy(c->slot, slots, (uint64_t)c->width * sizeof *c->slot);
+  uint64_t alone = lt_get_count(r, 4, (uint64_t)c->width);
+  for (uint64_t i = 0; i < alone && !r->failed; i++) {
     uint32_t k = lt_get_u32(r);
-    if (k >= (uint64_t)c->width || (int64_t)k <= last) {
-      lt_get_fail(r, LEAT_E_FORMAT);
-      return;
-    }
-    last = k;
-    lt_gate_slot *s = &c->slot[k];
-    s->mean = lt_get_f32(r);
-    s->var = lt_get_f32(r);
-    s->dev = lt_get_f32(r);
-    s->a = lt_get_f32(r);
-    s->b = lt_get_f32(r);
-    uint32_t bits = lt_get_u32(r);
-    s->n = (uint16_t)bits;
-    s->flags = bits >> 16 & 7;
-    if (bits >> 19 || s->n > GATE_WINDOW) lt_get_fail(r, LEAT_E_FORMAT);
+    if (k >= c->width) lt_get_fail(r, LEAT_E_FORMAT);
+    else c->strike[k] = GATE_ALONE;
   }
+  for (int64_t k = 0; k < c->width; k++)
+    if ((c->slot[k] & 255) > GATE_WARM) lt_get_fail(r, LEAT_E_FORMAT);
+  if (c->top < 0 || c->top > 255) lt_get_fail(r, LEAT_E_FORMAT);
 }
 
-/* Slots are not in the bytes one by one: their memory is bounded by the runtime's budget. */
-static leat_status load_column(lt_gate *g, lt_get *r, uint64_t *memory, leat_error *err) {
+static leat_status load_column(lt_gate *g, lt_get *r, leat_error *err) {
   lt_gate_column *c = NULL;
   leat_status st = LEAT_OK;
   char *name = lt_get_text(r);
-  int32_t type = lt_get_u8(r), mixed = lt_get_u8(r);
+  int32_t type = lt_get_u8(r);
   double low = lt_get_f64(r), high = lt_get_f64(r);
-  uint64_t shown = lt_get_u64(r), width = 0, before = g->n_columns;
-  if (type == GATE_NUMBERS) width = lt_get_count(r, 44, INT32_MAX);
-  else if ((width = lt_get_u64(r)) > (type == GATE_SPARSE ? (uint64_t)GATE_SLOTS : 0)) lt_get_fail(r, LEAT_E_FORMAT);
-  *memory += type == GATE_SPARSE ? width * sizeof(lt_gate_slot) : 0;
-  if (mixed > 1 || (type != GATE_NUMBERS && type != GATE_SPARSE && type != GATE_CATEGORY)) lt_get_fail(r, LEAT_E_FORMAT);
-  if (!r->failed && *memory > lt_runtime_load_budget(g->rt))
-    st = lt_fail(err, LEAT_E_MEMORY, "the gate's statistics need more than the load budget");
+  uint64_t shown = lt_get_u64(r), before = g->n_columns;
+  uint64_t width = type == GATE_NUMBERS ? lt_get_count(r, 60, INT32_MAX) : lt_get_count(r, 2, type == GATE_SPARSE ? GATE_SLOTS : 0);
+  if (type != GATE_NUMBERS && type != GATE_SPARSE && type != GATE_CATEGORY) lt_get_fail(r, LEAT_E_FORMAT);
   if (!r->failed && !st) st = lt_gate_column_get(g, type, name, (int64_t)width, &c, err);
   if (c && g->n_columns == before) lt_get_fail(r, LEAT_E_FORMAT); /* it was there already */
   if (c && !r->failed) {
-    c->mixed = mixed;
     c->low = low;
     c->high = high;
     c->shown = shown;
@@ -168,8 +147,8 @@ static void load_strikes(lt_gate *g, lt_get *r) {
     uint32_t at = lt_get_u32(r), k = lt_get_u32(r);
     uint8_t s = lt_get_u8(r);
     lt_gate_column *c = at < g->n_columns ? g->column[at] : NULL;
-    if (!c || k >= (uint64_t)c->width || s < 1 || s >= GATE_STRIKES || *column_strikes(c, k)) lt_get_fail(r, LEAT_E_FORMAT);
-    else *column_strikes(c, k) = s;
+    if (!c || k >= (uint64_t)c->width || s < 1 || s >= GATE_STRIKES || *column_strikes(c, k) & 127) lt_get_fail(r, LEAT_E_FORMAT);
+    else *column_strikes(c, k) |= s;
     if (!r->failed) c->struck++;
   }
 }
@@ -189,12 +168,11 @@ static void load_ring(lt_gate *g, lt_get *r) {
 }
 
 leat_status lt_gate_restore(lt_gate *g, lt_get *r, leat_error *err) {
-  uint64_t memory = 0;
   leat_status st = LEAT_OK;
   if (lt_get_u32(r) != SAVE_VERSION) lt_get_fail(r, LEAT_E_VERSION);
   uint64_t size = lt_get_u64(r), from = r->at;
-  uint64_t n = lt_get_count(r, 42, SAVE_COLUMNS);
-  for (uint64_t i = 0; i < n && !st && !r->failed; i++) st = load_column(g, r, &memory, err);
+  uint64_t n = lt_get_count(r, 41, SAVE_COLUMNS);
+  for (uint64_t i = 0; i < n && !st && !r->failed; i++) st = load_column(g, r, err);
   g->newest = lt_get_i64(r);
   g->most_classes = lt_get_i64(r);
   load_labels(g, r, &g->classes, err, &st);

@@ -57,13 +57,12 @@ void lt_gate_tell_far(lt_verdict *v, double x, const lt_gate_stat *s, int64_t el
   tell_end(v, x, element);
 }
 
-void lt_gate_tell_block(lt_verdict *v, double x, double low, double high, int64_t element) {
-  char a[32], b[32], c[32];
-  lt_f64_text(x, a);
-  lt_f64_text(low, b);
-  lt_f64_text(high, c);
-  snprintf(v->detail, sizeof v->detail, "%s is far from what the block has shown: %s to %s", a, b, c);
-  tell_end(v, x, element);
+void lt_gate_tell_slot(lt_verdict *v, double x, int32_t top, int own, int64_t index) {
+  char a[32], b[32];
+  lt_f32_text((float)x, a);
+  lt_f32_text((float)ldexp(1, top - 126), b);
+  snprintf(v->detail, sizeof v->detail, "%s is far from what the %s has shown: less than %s in size", a, own ? "index" : "block", b);
+  tell_end(v, x, index);
 }
 
 void lt_gate_tell_label(lt_verdict *v, const lt_dict *d, int64_t code, uint64_t shown) {

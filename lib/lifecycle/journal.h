@@ -19,8 +19,8 @@ enum {
   LT_J_BEGIN         /* first record of all: parameters */
 };
 /* folder: exists. create: no segment may be there (STATE). open: finds the segments, cuts a torn tail off the last one
- * (*torn_bytes), goes on behind it. A hole between segments, or damage, is FORMAT. segment_bytes: a new segment begins
- * behind so many. */
+ * (*torn_bytes), goes on behind it; NOT_FOUND when there is none. Damage of the last one is FORMAT; the others, and that there is no hole
+ * between them, are checked by whoever reads them. segment_bytes: a new segment begins behind so many. */
 leat_status lt_journal_create(leat_runtime *rt, const char *folder, uint64_t segment_bytes, lt_journal **out,
                               leat_error *err);
 leat_status lt_journal_open(leat_runtime *rt, const char *folder, uint64_t segment_bytes, lt_journal **out,
@@ -30,6 +30,7 @@ leat_status lt_journal_append(lt_journal *j, uint32_t type, const void *data, ui
                               leat_error *err);
 leat_status lt_journal_sync(lt_journal *j, leat_error *err); /* nothing to do when nothing came since the last one */
 uint64_t lt_journal_next(const lt_journal *j);   /* sequence number of the next record; the first one is 1 */
+uint64_t lt_journal_first(const lt_journal *j);  /* oldest record that it can still hold: drop goes up to here */
 uint64_t lt_journal_synced(const lt_journal *j); /* all records up to and with this one are on the disk; 0 none */
 int64_t lt_journal_bytes(const lt_journal *j);   /* of all segments */
 /* Removes segments whose records are all before `keep`. */

@@ -98,6 +98,7 @@ static leat_status model_take_golden(leat_model *m, const leat_batch *golden, le
   part.n = n;
   part.first = 0;
   part.col = col;
+  part.side = NULL;
   leat_status st = lt_batch_create(m->rt, m->features, &m->golden, err);
   if (!st) st = lt_batch_append(m->golden, &part, 0, n, err);
   lt_free(m->rt, col);
@@ -204,6 +205,10 @@ const lt_encoder *lt_model_encoder(const leat_model *m) { return m->encoder; }
 const lt_family *lt_model_family(const leat_model *m) { return m->family; }
 const void *lt_model_params(const leat_model *m) { return m->params; }
 const leat_params *lt_model_settings(const leat_model *m) { return m->settings; }
+lt_profile *const *lt_model_profiles(const leat_model *m, int64_t *count) {
+  *count = m->n_profiles;
+  return m->profile;
+}
 int64_t lt_model_outputs(const leat_model *m) { return lt_task_outputs(&m->task); }
 
 static leat_status model_unknown(const char *name, const char *const *names, int64_t n, const char *what,

@@ -32,13 +32,62 @@ uint32_t lt_online_learners(const char *name, int regression) {
   return regression ? set & numbers : set;
 }
 
+/* ---------------------------------------------------------------------------------------------- slots */
+
+/* Lines of four floats are read and written at once: what a learner needs for a prediction comes first, and what it
+ * updates together stands together. learn_steps.c and online_rows.c know these places. */
+static const lt_online_layout layout_mixed = {4, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}};
+static const lt_online_layout layout_adagrad = {2, {0, 1, 2, 3, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}};
+static const lt_online_layout layout_coin = {3, {5, 6, -1, -1, 0, 1, 2, 3, 4, -1, -1, -1, -1, -1, -1}};
+static const lt_online_layout layout_ons = {3, {4, 5, -1, -1, -1, -1, -1, -1, -1, 1, 2, 3, -1, -1, -1}};
+static const lt_online_layout layout_alma = {2, {0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 2, -1, -1}};
+static const lt_online_layout layout_gauss = {2, {0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 2, 3}};
+
+static const lt_online_layout *online_layout(uint32_t learners) {
+  switch (learners) {
+    case LT_LEARNER(LT_ADAGRAD): return &layout_adagrad;
+    case LT_LEARNER(LT_COIN):
+    case LT_LEARNER(LT_FTRL): return &layout_coin;
+    case LT_LEARNER(LT_ONS): return &layout_ons;
+    case LT_LEARNER(LT_ALMA): return &layout_alma;
+    case LT_LEARNER(LT_GAUSS): return &layout_gauss;
+    default: return &layout_mixed;
+  }
+}
+
+uint64_t lt_online_cell_bytes(const lt_online *m) {
+  return (uint64_t)(m->n_slots + LT_ONLINE_PAD) * sizeof(float) << m->layout->bits;
+}
+
+void lt_online_numbers_of(const lt_online *m, int64_t model, int64_t slot, float v[LT_SLOT_NUMBERS]) {
+  const float *s = lt_online_at(m, model, slot);
+  for (int i = 0; i < LT_SLOT_NUMBERS; i++) v[i] = m->layout->at[i] >= 0 ? s[m->layout->at[i]] : 0;
+}
+
+int lt_online_set_numbers(lt_online *m, int64_t model, int64_t slot, const float v[LT_SLOT_NUMBERS]) {
+  static const uint32_t positive = 1u << LT_SLOT_N | 1u << LT_SLOT_SQUARE | 1u << LT_SLOT_ADA_G | 1u << LT_SLOT_COIN_L |
+                                   1u << LT_SLOT_COIN_G | 1u << LT_SLOT_COIN_R | 1u << LT_SLOT_ONS_A | 1u << LT_SLOT_GAUSS_Q;
+  float *s = lt_online_at(m, model, slot);
+  int good = 1;
+  for (int i = 0; i < LT_SLOT_NUMBERS; i++) {
+    good &= isfinite(v[i]) && !((positive >> i & 1) && v[i] < 0) && !(i == LT_SLOT_ONS_WEALTH && v[i] < -1);
+    if (m->layout->at[i] >= 0) s[m->layout->at[i]] = v[i];
+    else good &= v[i] == 0;
+  }
+  return good;
+}
+
+static float *online_cells(const lt_online *m) {
+  return lt_zarray(m->rt, lt_online_cell_bytes(m) / sizeof(float), sizeof(float));
+}
+
 /* ---------------------------------------------------------------------------------------------- life */
 
 void lt_online_free(lt_online *m) {
   if (!m) return;
   leat_runtime *rt = m->rt;
-  for (int64_t k = 0; m->slot && k < m->n_models; k++) lt_free(rt, m->slot[k]);
-  lt_free(rt, m->slot);
+  for (int64_t k = 0; m->cell && k < m->n_models; k++) lt_free(rt, m->cell[k]);
+  lt_free(rt, m->cell);
   lt_free(rt, m->one);
   lt_free(rt, m->moment);
   lt_free(rt, m);
@@ -66,18 +115,20 @@ static leat_status online_make(leat_runtime *rt, const lt_online *like, lt_onlin
   *m = *like;
   lt_runtime_ref(rt);
   m->rt = rt;
-  m->slot = lt_zarray(rt, (uint64_t)m->n_models, sizeof *m->slot);
+  m->layout = online_layout(m->learners);
+  m->cell = lt_zarray(rt, (uint64_t)m->n_models, sizeof *m->cell);
   m->one = lt_zarray(rt, (uint64_t)m->n_models, sizeof *m->one);
   m->moment = lt_zarray(rt, (uint64_t)m->n_dense, sizeof *m->moment);
-  int whole = m->slot && m->one && m->moment;
+  int whole = m->cell && m->one && m->moment;
   for (int64_t k = 0; whole && k < m->n_models; k++) {
-    m->slot[k] = lt_zarray(rt, (uint64_t)m->n_slots, sizeof **m->slot);
-    whole = m->slot[k] != NULL;
+    m->cell[k] = online_cells(m);
+    whole = m->cell[k] != NULL;
     online_start(m, &m->one[k]);
   }
   if (!whole) {
+    uint64_t bytes = (uint64_t)m->n_models * lt_online_cell_bytes(m);
     lt_online_free(m);
-    return lt_fail_memory(err, (uint64_t)(like->n_models * like->n_slots) * sizeof **m->slot, "an online model");
+    return lt_fail_memory(err, bytes, "an online model");
   }
   *out = m;
   return LEAT_OK;
@@ -104,7 +155,7 @@ leat_status lt_online_copy(const lt_online *m, lt_online **out, leat_error *err)
   if (st) return st;
   memcpy((*out)->one, m->one, (size_t)m->n_models * sizeof *m->one);
   memcpy((*out)->moment, m->moment, (size_t)m->n_dense * sizeof *m->moment);
-  for (int64_t k = 0; k < m->n_models; k++) memcpy((*out)->slot[k], m->slot[k], (size_t)m->n_slots * sizeof **m->slot);
+  for (int64_t k = 0; k < m->n_models; k++) memcpy((*out)->cell[k], m->cell[k], lt_online_cell_bytes(m));
   return LEAT_OK;
 }
 
@@ -119,24 +170,23 @@ void lt_online_clear(lt_online *m) {
   memset(m->moment, 0, (size_t)m->n_dense * sizeof *m->moment);
   for (int64_t k = 0; k < m->n_models; k++) {
     online_start(m, &m->one[k]);
-    memset(m->slot[k], 0, (size_t)m->n_slots * sizeof **m->slot);
+    memset(m->cell[k], 0, lt_online_cell_bytes(m));
   }
 }
 
-/* The model of class 0 against class 1 from the one of class 1 against class 0: every weight's sign is turned. */
-static void online_mirror(const lt_online *m, const lt_online_slot *from, lt_online_slot *to, const lt_online_one *one,
-                          lt_online_one *mirror) {
+/* The model of class 0 against class 1 from the one of class 1 against class 0: every weight's sign is turned. The one of
+ * class 0 takes the statistics of the values over. */
+static void online_mirror(const lt_online *m, float *from, float *to, const lt_online_one *one, lt_online_one *mirror) {
+  static const int turned[] = {LT_SLOT_ADA_W, LT_SLOT_COIN_W, LT_SLOT_COIN_TH, LT_SLOT_ONS_B, LT_SLOT_ALMA_W, LT_SLOT_GAUSS_W};
+  const int8_t *at = m->layout->at;
+  int64_t n = (int64_t)(lt_online_cell_bytes(m) / sizeof(float)), step = (int64_t)1 << m->layout->bits;
   *mirror = *one;
   mirror->platt_b = -one->platt_b;
-  for (int64_t i = 0; i < m->n_slots; i++) {
-    to[i] = from[i];
-    to[i].n = to[i].square = 0;
-    to[i].ada_w = -from[i].ada_w;
-    to[i].coin_w = -from[i].coin_w;
-    to[i].coin_th = -from[i].coin_th;
-    to[i].ons_b = -from[i].ons_b;
-    to[i].alma_w = -from[i].alma_w;
-    to[i].gauss_w = -from[i].gauss_w;
+  memcpy(to, from, (size_t)n * sizeof *to);
+  for (int64_t i = 0; i < n; i += step) {
+    for (size_t j = 0; j < sizeof turned / sizeof *turned; j++)
+      if (at[turned[j]] >= 0) to[i + at[turned[j]]] = -from[i + at[turned[j]]];
+    from[i + at[LT_SLOT_N]] = from[i + at[LT_SLOT_SQUARE]] = 0;
   }
 }
 
@@ -146,37 +196,32 @@ leat_status lt_online_add_class(lt_online *m, leat_error *err) {
     return LEAT_OK;
   }
   int64_t n = m->n_classes + 1, fresh = n - m->n_models, made = 0;
-  lt_online_slot *block[2] = {NULL, NULL};
-  lt_online_slot **slot = lt_zarray(m->rt, (uint64_t)n, sizeof *slot);
+  float *block[2] = {NULL, NULL};
+  float **cell = lt_zarray(m->rt, (uint64_t)n, sizeof *cell);
   lt_online_one *one = lt_zarray(m->rt, (uint64_t)n, sizeof *one);
-  for (; slot && one && made < fresh; made++) {
-    block[made] = lt_zarray(m->rt, (uint64_t)m->n_slots, sizeof **slot);
+  for (; cell && one && made < fresh; made++) {
+    block[made] = online_cells(m);
     if (!block[made]) break;
   }
   if (made < fresh) {
     lt_free(m->rt, block[0]);
-    lt_free(m->rt, slot);
+    lt_free(m->rt, cell);
     lt_free(m->rt, one);
-    return lt_fail_memory(err, (uint64_t)m->n_slots * sizeof **slot, "one more class of an online model");
+    return lt_fail_memory(err, lt_online_cell_bytes(m), "one more class of an online model");
   }
-  memcpy(slot, m->slot, (size_t)m->n_models * sizeof *slot);
+  memcpy(cell, m->cell, (size_t)m->n_models * sizeof *cell);
   memcpy(one, m->one, (size_t)m->n_models * sizeof *one);
-  if (m->n_models == 1) { /* slot 0 keeps the statistics of the values */
-    online_mirror(m, m->slot[0], block[1], &m->one[0], &one[0]);
+  if (m->n_models == 1) {
     one[1] = m->one[0];
-    slot[0] = block[1];
-    slot[1] = m->slot[0];
-    for (int64_t i = 0; i < m->n_slots; i++) {
-      slot[0][i].n = slot[1][i].n;
-      slot[0][i].square = slot[1][i].square;
-      slot[1][i].n = slot[1][i].square = 0;
-    }
+    online_mirror(m, m->cell[0], block[1], &one[1], &one[0]);
+    cell[0] = block[1];
+    cell[1] = m->cell[0];
   }
-  slot[n - 1] = block[0];
+  cell[n - 1] = block[0];
   online_start(m, &one[n - 1]);
-  lt_free(m->rt, m->slot);
+  lt_free(m->rt, m->cell);
   lt_free(m->rt, m->one);
-  m->slot = slot;
+  m->cell = cell;
   m->one = one;
   m->n_classes = m->n_models = n;
   return LEAT_OK;
@@ -187,8 +232,6 @@ int lt_online_fits(const lt_online *m, const lt_encoder *e) {
 }
 
 /* ---------------------------------------------------------------------------------------------- bytes */
-
-enum { SLOT_NUMBERS = (int)(sizeof(lt_online_slot) / sizeof(float)) - 1 };
 
 static void put_moment(lt_put *w, const lt_online_moment *t) {
   lt_put_f64(w, t->n);
@@ -213,15 +256,16 @@ void lt_online_save(const lt_online *m, lt_put *w) {
     for (int i = 0; i < LT_MIXED * LT_MIXED; i++) lt_put_f64(w, o->mix_p[i]);
   }
   for (int64_t j = 0; j < m->n_dense; j++) put_moment(w, &m->moment[j]);
-  for (int64_t i = 0; i < m->n_slots; i++) used += m->slot[0][i].n > 0;
+  const int8_t at = m->layout->at[LT_SLOT_N];
+  for (int64_t i = 0; i < m->n_slots; i++) used += lt_online_at(m, 0, i)[at] > 0;
   lt_put_u64(w, used);
   for (int64_t i = 0; i < m->n_slots; i++) {
-    if (!(m->slot[0][i].n > 0)) continue;
+    if (!(lt_online_at(m, 0, i)[at] > 0)) continue;
     lt_put_u32(w, (uint32_t)i);
     for (int64_t k = 0; k < m->n_models; k++) {
-      float v[SLOT_NUMBERS + 1];
-      memcpy(v, &m->slot[k][i], sizeof v);
-      for (int j = 0; j < SLOT_NUMBERS; j++) lt_put_f32(w, v[j]);
+      float v[LT_SLOT_NUMBERS];
+      lt_online_numbers_of(m, k, i, v);
+      for (int j = 0; j < LT_SLOT_NUMBERS; j++) lt_put_f32(w, v[j]);
     }
   }
 }
@@ -251,7 +295,7 @@ static void get_one(lt_get *r, lt_online_one *o) {
 }
 
 static void get_slots(lt_get *r, lt_online *m) {
-  uint64_t used = lt_get_count(r, 4 + 4 * SLOT_NUMBERS * (uint64_t)m->n_models, (uint64_t)m->n_slots);
+  uint64_t used = lt_get_count(r, 4 + 4 * LT_SLOT_NUMBERS * (uint64_t)m->n_models, (uint64_t)m->n_slots);
   int64_t last = -1;
   for (uint64_t u = 0; u < used && !r->failed; u++) {
     int64_t i = lt_get_u32(r);
@@ -261,16 +305,9 @@ static void get_slots(lt_get *r, lt_online *m) {
     }
     last = i;
     for (int64_t k = 0; k < m->n_models; k++) {
-      float v[SLOT_NUMBERS + 1] = {0};
-      lt_online_slot *s = &m->slot[k][i];
-      for (int j = 0; j < SLOT_NUMBERS; j++) {
-        v[j] = lt_get_f32(r);
-        if (!isfinite(v[j])) lt_get_fail(r, LEAT_E_FORMAT);
-      }
-      memcpy(s, v, sizeof *s);
-      if (s->square < 0 || s->ada_g < 0 || s->coin_l < 0 || s->coin_g < 0 || s->coin_r < 0 || s->ons_wealth < -1 ||
-          s->ons_a < 0 || s->gauss_q < 0 || (k == 0 && !(s->n > 0)) || s->n < 0)
-        lt_get_fail(r, LEAT_E_FORMAT);
+      float v[LT_SLOT_NUMBERS];
+      for (int j = 0; j < LT_SLOT_NUMBERS; j++) v[j] = lt_get_f32(r);
+      if (!lt_online_set_numbers(m, k, i, v) || (k == 0 && !(v[LT_SLOT_N] > 0))) lt_get_fail(r, LEAT_E_FORMAT);
     }
   }
 }
@@ -301,7 +338,8 @@ leat_status lt_online_load(leat_runtime *rt, lt_get *r, lt_online **out, leat_er
   like.n_models = like.n_classes > 2 ? like.n_classes : 1;
   like.n_hashed = hashed ? (int64_t)1 << like.hash_bits : 0;
   like.n_slots = 1 + like.n_dense + like.n_hashed;
-  uint64_t bytes = (uint64_t)(like.n_models * like.n_slots) * sizeof(lt_online_slot);
+  like.layout = online_layout(like.learners);
+  uint64_t bytes = (uint64_t)like.n_models * lt_online_cell_bytes(&like);
   if (bytes > lt_runtime_load_budget(rt))
     return lt_fail(err, LEAT_E_MEMORY, "an online model of %llu bytes, the budget is %llu: raise load_budget_bytes",
                    (unsigned long long)bytes, (unsigned long long)lt_runtime_load_budget(rt));
@@ -330,7 +368,7 @@ typedef struct online_plan {
   double *mixed;
   lt_online_feed feed;
   uint32_t slot[LT_ONLINE_BLOCK];
-  float z[LT_ONLINE_BLOCK];
+  float raw[LT_ONLINE_BLOCK], z[LT_ONLINE_BLOCK];
 } online_plan;
 
 static void online_plan_use(void *user) {
@@ -364,7 +402,7 @@ static leat_status online_plan_create(const void *params, const lt_encoder *e, l
   p->x = lt_zarray(m->rt, (uint64_t)(m->n_dense + e->n_parts), sizeof *p->x);
   p->dot = lt_zarray(m->rt, (uint64_t)m->n_models, sizeof *p->dot);
   p->mixed = lt_zarray(m->rt, (uint64_t)m->n_models, sizeof *p->mixed);
-  p->feed = (lt_online_feed){m, 0, 0, LT_ONLINE_BLOCK, p->slot, p->z, online_plan_use, p};
+  p->feed = (lt_online_feed){m, 0, 0, LT_ONLINE_BLOCK, p->slot, p->raw, p->z, online_plan_use, p};
   if (!p->x || !p->dot || !p->mixed) {
     online_plan_free((lt_plan *)p);
     return lt_fail_memory(err, (uint64_t)(m->n_dense + m->n_models) * sizeof *p->x, "a plan of predictions");

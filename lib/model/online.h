@@ -13,16 +13,21 @@ enum { LT_ADAGRAD = 0, LT_COIN, LT_ONS, LT_ALMA, LT_GAUSS, LT_FTRL, LT_LEARNERS 
 enum { LT_MIXED = 5 };               /* those that the mixer takes, at most; ftrl stands alone */
 #define LT_LEARNER(k) (1u << (k))
 enum { LT_ONLINE_CLASSES = 256, LT_ONLINE_CLIP = 8 };
-/* One slot of one model: one cache line. All zero is where every learner starts. */
-typedef struct lt_online_slot {
-  float n, square;                   /* values seen and the sum of their squares; of the first model only */
-  float ada_w, ada_g;                /* weight, sum of squared gradients */
-  float coin_w, coin_l, coin_g, coin_r, coin_th; /* ftrl: w, -, n, -, z */
-  float ons_wealth, ons_a, ons_b;    /* less 1, less 1, the bet */
-  float alma_w;                      /* times the model's alma_scale */
-  float gauss_w, gauss_q;            /* weight; precision less its start */
-  float spare;
-} lt_online_slot;
+/* What is kept for one slot of one model, in the order of the bytes of a file. All zero is where every learner starts. */
+enum {
+  LT_SLOT_N = 0, LT_SLOT_SQUARE,     /* values seen and the sum of their squares; of the first model only */
+  LT_SLOT_ADA_W, LT_SLOT_ADA_G,      /* weight, sum of squared gradients */
+  LT_SLOT_COIN_W, LT_SLOT_COIN_L, LT_SLOT_COIN_G, LT_SLOT_COIN_R, LT_SLOT_COIN_TH, /* ftrl: w, -, n, -, z */
+  LT_SLOT_ONS_WEALTH, LT_SLOT_ONS_A, LT_SLOT_ONS_B, /* less 1, less 1, the bet */
+  LT_SLOT_ALMA_W,                    /* times the model's alma_scale */
+  LT_SLOT_GAUSS_W, LT_SLOT_GAUSS_Q,  /* weight; precision less its start */
+  LT_SLOT_NUMBERS
+};
+/* Where these are among the floats of a slot: a line of 16 for learners that are mixed, 4 or 8 for one that stands alone. */
+typedef struct lt_online_layout {
+  int32_t bits;                      /* a slot has 2^bits floats */
+  int8_t at[LT_SLOT_NUMBERS];        /* -1: this learner has none */
+} lt_online_layout;
 /* What a model has once. */
 typedef struct lt_online_one {
   double alma_scale, alma_square, alma_k; /* |w|^2 of the true weights; updates + 1 */
@@ -41,7 +46,9 @@ typedef struct lt_online {
   lt_online_moment *moment;          /* [n_dense] */
   lt_online_moment target;           /* regression */
   lt_online_one *one;                /* [n_models] */
-  lt_online_slot **slot;             /* [n_models] of [n_slots] */
+  const lt_online_layout *layout;
+  float **cell;                      /* [n_models] of [n_slots + LT_ONLINE_PAD] slots: the layout's floats each; the last
+                                        ones take the place of entries that a row does not have, and stay without effect */
 } lt_online;
 extern const lt_family lt_family_online;
 leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t n_classes, const lt_encoder *e, lt_online **out,
@@ -52,26 +59,35 @@ leat_status lt_online_copy(const lt_online *m, lt_online **out, leat_error *err)
 leat_status lt_online_add_class(lt_online *m, leat_error *err);
 void lt_online_save(const lt_online *m, lt_put *w);
 leat_status lt_online_load(leat_runtime *rt, lt_get *r, lt_online **out, leat_error *err);
+static inline float *lt_online_at(const lt_online *m, int64_t model, int64_t slot) {
+  return m->cell[model] + ((uint64_t)slot << m->layout->bits);
+}
+/* A slot as the numbers of a file, and back; set: 0 when a number stands where this model has none, or is impossible. */
+void lt_online_numbers_of(const lt_online *m, int64_t model, int64_t slot, float v[LT_SLOT_NUMBERS]);
+int lt_online_set_numbers(lt_online *m, int64_t model, int64_t slot, const float v[LT_SLOT_NUMBERS]);
+/* Bytes of all slots of one model, those behind the end among them. */
+uint64_t lt_online_cell_bytes(const lt_online *m);
 /* Does it belong to this encoder? */
 int lt_online_fits(const lt_online *m, const lt_encoder *e);
 /* The learners that a choice stands for; 0 when it does not fit numbers. */
 uint32_t lt_online_learners(const char *name, int regression);
 
 /* ---- rows (online_rows.c) */
-enum { LT_ONLINE_BLOCK = 256 };
+enum { LT_ONLINE_BLOCK = 256, LT_ONLINE_PAD = 4 };
 /* A row's slots, block by block: full calls `use`. */
 typedef struct lt_online_feed {
   const lt_online *m;
   int64_t n, n_done;                 /* entries; the first n_done have their z already */
   int64_t cap;
   uint32_t *slot;
+  float *raw;                        /* values as they came; z of the entries that have theirs already */
   float *z;
   void (*use)(void *user);           /* NULL: cap is enough for the row */
   void *user;
 } lt_online_feed;
 /* Entries that row r can have. */
 int64_t lt_online_room(const lt_online *m, const lt_encode *bind, const lt_rows *rows, int64_t r);
-/* Appends the row's entries, dense ones with z, the others with raw values. index and value: room for the longest text's
+/* Appends the row's entries, dense ones with z, the others with raw values, and fetches the slots of the next row's. index and value: room for the longest text's
  * words. x: room for n_dense. */
 void lt_online_row(lt_online_feed *f, const lt_encode *bind, const lt_rows *rows, int64_t r, double *x, int32_t *index,
                    float *value);

@@ -17,13 +17,14 @@ static void copy_rest(lt_online *dst, const lt_online *src) {
 
 void lt_online_assign(lt_online *dst, const lt_online *src) {
   copy_rest(dst, src);
-  for (int64_t k = 0; k < src->n_models; k++) memcpy(dst->slot[k], src->slot[k], (size_t)src->n_slots * sizeof **src->slot);
+  for (int64_t k = 0; k < src->n_models; k++) memcpy(dst->cell[k], src->cell[k], lt_online_cell_bytes(src));
 }
 
 void lt_online_copy_slots(lt_online *dst, const lt_online *src, const uint32_t *slot, int64_t n) {
+  size_t bytes = sizeof(float) << src->layout->bits;
   copy_rest(dst, src);
   for (int64_t k = 0; k < src->n_models; k++)
-    for (int64_t i = 0; i < n; i++) dst->slot[k][slot[i]] = src->slot[k][slot[i]];
+    for (int64_t i = 0; i < n; i++) memcpy(lt_online_at(dst, k, slot[i]), lt_online_at(src, k, slot[i]), bytes);
 }
 
 static int one_finite(const lt_online_one *o) {
@@ -40,9 +41,9 @@ int lt_online_finite(const lt_online *m, const uint32_t *slot, int64_t n) {
   for (int64_t k = 0; k < m->n_models; k++) {
     if (!one_finite(&m->one[k])) return 0;
     for (int64_t i = 0; i < (slot ? n : m->n_slots); i++) {
-      float v[sizeof(lt_online_slot) / sizeof(float)], sum = 0;
-      memcpy(v, &m->slot[k][slot ? slot[i] : (uint32_t)i], sizeof v);
-      for (size_t j = 0; j + 1 < sizeof v / sizeof *v; j++) sum += v[j] * 0; /* 0, or NaN */
+      const float *v = lt_online_at(m, k, slot ? slot[i] : i);
+      float sum = 0;
+      for (int j = 0; j < 1 << m->layout->bits; j++) sum += v[j] * 0; /* 0, or NaN */
       if (!(sum == 0)) return 0;
     }
   }
@@ -50,8 +51,6 @@ int lt_online_finite(const lt_online *m, const uint32_t *slot, int64_t n) {
 }
 
 /* ---- bytes: what differs from a base */
-
-enum { COPY_NUMBERS = (int)(sizeof(lt_online_slot) / sizeof(float)) - 1 };
 
 static void put_number(lt_put *w, double v) { lt_put_f64(w, v); }
 
@@ -68,7 +67,7 @@ static void put_moments(const lt_online *m, lt_put *w) {
 
 static int slot_same(const lt_online *m, const lt_online *base, int64_t i) {
   for (int64_t k = 0; k < m->n_models; k++)
-    if (memcmp(&m->slot[k][i], &base->slot[k][i], sizeof **m->slot) != 0) return 0;
+    if (memcmp(lt_online_at(m, k, i), lt_online_at(base, k, i), sizeof(float) << m->layout->bits) != 0) return 0;
   return 1;
 }
 
@@ -88,9 +87,9 @@ void lt_online_save_beside(const lt_online *m, const lt_online *base, lt_put *w)
     if (slot_same(m, base, i)) continue;
     lt_put_u32(w, (uint32_t)i);
     for (int64_t k = 0; k < m->n_models; k++) {
-      float v[COPY_NUMBERS + 1];
-      memcpy(v, &m->slot[k][i], sizeof v);
-      for (int j = 0; j < COPY_NUMBERS; j++) lt_put_f32(w, v[j]);
+      float v[LT_SLOT_NUMBERS];
+      lt_online_numbers_of(m, k, i, v);
+      for (int j = 0; j < LT_SLOT_NUMBERS; j++) lt_put_f32(w, v[j]);
     }
   }
 }
@@ -123,7 +122,7 @@ void lt_online_load_beside(lt_online *m, lt_get *r) {
   get_moments(r, &m->target);
   for (int64_t j = 0; j < m->n_dense && !r->failed; j++) get_moments(r, &m->moment[j]);
   for (int64_t k = 0; k < m->n_models && !r->failed; k++) get_one(r, &m->one[k]);
-  uint64_t differ = r->failed ? 0 : lt_get_count(r, 4 + 4 * COPY_NUMBERS * (uint64_t)m->n_models, (uint64_t)m->n_slots);
+  uint64_t differ = r->failed ? 0 : lt_get_count(r, 4 + 4 * LT_SLOT_NUMBERS * (uint64_t)m->n_models, (uint64_t)m->n_slots);
   int64_t last = -1;
   for (uint64_t u = 0; u < differ && !r->failed; u++) {
     int64_t i = lt_get_u32(r);
@@ -133,16 +132,9 @@ void lt_online_load_beside(lt_online *m, lt_get *r) {
     }
     last = i;
     for (int64_t k = 0; k < m->n_models; k++) {
-      float v[COPY_NUMBERS + 1] = {0};
-      lt_online_slot *s = &m->slot[k][i];
-      for (int j = 0; j < COPY_NUMBERS; j++) {
-        v[j] = lt_get_f32(r);
-        if (!isfinite(v[j])) lt_get_fail(r, LEAT_E_FORMAT);
-      }
-      memcpy(s, v, sizeof *s);
-      if (s->square < 0 || s->ada_g < 0 || s->coin_l < 0 || s->coin_g < 0 || s->coin_r < 0 || s->ons_wealth < -1 ||
-          s->ons_a < 0 || s->gauss_q < 0 || s->n < 0)
-        lt_get_fail(r, LEAT_E_FORMAT);
+      float v[LT_SLOT_NUMBERS];
+      for (int j = 0; j < LT_SLOT_NUMBERS; j++) v[j] = lt_get_f32(r);
+      if (!lt_online_set_numbers(m, k, i, v)) lt_get_fail(r, LEAT_E_FORMAT);
     }
   }
 }

@@ -2,16 +2,26 @@
  * through here, which is why a snapshot repeats its trainer's bits. */
 #include "model/online.h"
 #include "base/number.h"
+#include "model/online_lanes.h"
 #include <math.h>
 #include <string.h>
 
+#if defined(__GNUC__)
+#define FETCH(p) __builtin_prefetch(p)
+#else
+#define FETCH(p) (void)(p)
+#endif
+
 static void feed_push(lt_online_feed *f, uint32_t slot, float v) {
   if (f->n == f->cap && f->use) f->use(f->user);
-#if defined(__GNUC__)
-  __builtin_prefetch(&f->m->slot[0][slot]);
-#endif
   f->slot[f->n] = slot;
-  f->z[f->n++] = v;
+  f->raw[f->n++] = v;
+}
+
+/* A slot that could not be foreseen. */
+static void feed_hashed(lt_online_feed *f, uint32_t slot, float v) {
+  FETCH(lt_online_at(f->m, 0, slot));
+  feed_push(f, slot, v);
 }
 
 static void feed_done(lt_online_feed *f, uint32_t slot, float z) {
@@ -48,8 +58,8 @@ static void feed_number(lt_online_feed *f, int64_t slot, double x) {
 }
 
 void lt_online_refill(lt_online_feed *f, const double *x, const float *raw) {
-  memcpy(f->z, raw, (size_t)f->n * sizeof *raw);
-  for (int64_t i = 1; i < f->n_done; i++) f->z[i] = dense_z(&f->m->moment[f->slot[i] - 1], x[f->slot[i] - 1]);
+  memcpy(f->raw, raw, (size_t)f->n * sizeof *raw);
+  for (int64_t i = 1; i < f->n_done; i++) f->raw[i] = dense_z(&f->m->moment[f->slot[i] - 1], x[f->slot[i] - 1]);
 }
 
 /* A label by its text, however the rows hold it: labels that the model's schema has never listed are features too. */
@@ -73,7 +83,7 @@ static void feed_label(lt_online_feed *f, const lt_encode *bind, int64_t k, cons
       text = number;
     }
   }
-  feed_push(f, label_slot(f->m, column, text && n ? text : "", text && n ? n : 0), 1);
+  feed_hashed(f, label_slot(f->m, column, text && n ? text : "", text && n ? n : 0), 1);
 }
 
 static void feed_text(lt_online_feed *f, const lt_encode *bind, int64_t k, const lt_rows *rows, int64_t r, int32_t *index,
@@ -82,13 +92,45 @@ static void feed_text(lt_online_feed *f, const lt_encode *bind, int64_t k, const
   uint32_t own = lt_mix32((uint32_t)bind->e->part[k].column + 1); /* words of two columns are two features */
   const char *text = lt_encode_text(bind, k, rows, r, &n);
   int64_t words = lt_text_slots(text, n, f->m->hash_bits, index, value);
-  for (int64_t i = 0; i < words; i++) feed_push(f, hashed_slot(f->m, (uint32_t)index[i] ^ own), value[i]);
+  for (int64_t i = 0; i < words; i++) feed_hashed(f, hashed_slot(f->m, (uint32_t)index[i] ^ own), value[i]);
+}
+
+static void feed_entry(lt_online_feed *f, int32_t index, float x) {
+  if (index >= 0 && lt_online_usable_f(x) && x != 0) feed_push(f, index_slot(f->m, index), x);
 }
 
 void lt_online_entries(lt_online_feed *f, const int32_t *index, const float *value, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    float x = value ? value[i] : 1.0f;
-    if (index[i] >= 0 && lt_online_usable_f(x) && x != 0) feed_push(f, index_slot(f->m, index[i]), x);
+  int64_t i = 0;
+#if defined(__SSE2__) /* four that need no second look at once */
+  const __m128i base = _mm_set1_epi32((int)(1 + f->m->n_dense)), none = _mm_set1_epi32(-1);
+  const __m128i end = _mm_set1_epi32((int)f->m->n_hashed);
+  const __m128 most = _mm_set1_ps(1e15f), zero = _mm_setzero_ps();
+  for (; n - i >= 4; i += 4) {
+    __m128i at = _mm_loadu_si128((const __m128i *)(const void *)(index + i));
+    __m128 x = value ? _mm_loadu_ps(value + i) : _mm_set1_ps(1);
+    __m128i in = _mm_and_si128(_mm_cmpgt_epi32(at, none), _mm_cmpgt_epi32(end, at));
+    __m128 good = _mm_and_ps(_mm_cmplt_ps(x4_abs(x), most), _mm_cmpneq_ps(x, zero));
+    if (_mm_movemask_ps(_mm_and_ps(good, _mm_castsi128_ps(in))) == 15 && f->cap - f->n >= 4) {
+      _mm_storeu_si128((__m128i *)(void *)(f->slot + f->n), _mm_add_epi32(at, base));
+      _mm_storeu_ps(f->raw + f->n, x);
+      f->n += 4;
+      continue;
+    }
+    for (int64_t k = i; k < i + 4; k++) feed_entry(f, index[k], value ? value[k] : 1.0f);
+  }
+#endif
+  for (; i < n; i++) feed_entry(f, index[i], value ? value[i] : 1.0f);
+}
+
+/* The slots of the next row's entries are asked for while this row is worked on. Always in line: gcc takes a call of a
+ * function that only prefetches for one without effect. */
+LT_INLINE void fetch_entries(const lt_online *m, const int32_t *index, int64_t n) {
+  enum { MODELS = 4 };
+  for (int64_t k = 0; k < m->n_models && k < MODELS; k++) {
+    const float *cell = lt_online_at(m, k, 1 + m->n_dense);
+    int bits = m->layout->bits;
+    uint32_t mask = (uint32_t)(m->n_hashed - 1);
+    for (int64_t i = 0; i < n; i++) FETCH(cell + ((uint64_t)((uint32_t)index[i] & mask) << bits));
   }
 }
 
@@ -107,9 +149,10 @@ void lt_online_row(lt_online_feed *f, const lt_encode *bind, const lt_rows *rows
     const lt_col *v = &rows->col[bind->part[k].column];
     if (e->part[k].type == LT_PART_CATEGORY) feed_label(f, bind, k, rows, r);
     if (e->part[k].type == LT_PART_TEXT) feed_text(f, bind, k, rows, r, index, value);
-    if (e->part[k].type == LT_PART_SPARSE && v->row_start)
-      lt_online_entries(f, v->index + v->row_start[r], v->value ? v->value + v->row_start[r] : NULL,
-                        v->row_start[r + 1] - v->row_start[r]);
+    if (e->part[k].type != LT_PART_SPARSE || !v->row_start) continue;
+    const int64_t *at = v->row_start + r;
+    if (r + 1 < rows->n) fetch_entries(f->m, v->index + at[1], at[2] - at[1]);
+    lt_online_entries(f, v->index + at[0], v->value ? v->value + at[0] : NULL, at[1] - at[0]);
   }
 }
 
@@ -126,7 +169,7 @@ void lt_online_numbers(lt_online_feed *f, const lt_encoder *e, const double *x) 
     uint64_t n = 0;
     const char *text = "";
     if (code >= 0 && code < (double)p->n_labels) text = lt_dict_text(e->schema->col[p->column].labels, (int64_t)code, &n);
-    feed_push(f, label_slot(f->m, p->column, text, n), 1);
+    feed_hashed(f, label_slot(f->m, p->column, text, n), 1);
   }
 }
 
@@ -134,70 +177,109 @@ int64_t lt_online_room(const lt_online *m, const lt_encode *bind, const lt_rows 
   return 1 + m->n_dense + lt_encode_room(bind, rows, r);
 }
 
-void lt_online_scale(lt_online_feed *f) {
-  const lt_online_slot *s = f->m->slot[0];
-  for (int64_t i = f->n_done; i < f->n; i++) {
-    const lt_online_slot *t = &s[f->slot[i]];
-    float v = f->z[i], z = v * sqrtf((t->n + 1) / (t->square + v * v));
-    f->z[i] = z > LT_ONLINE_CLIP ? LT_ONLINE_CLIP : z < -LT_ONLINE_CLIP ? -LT_ONLINE_CLIP : z;
+LT_INLINE lt_x4 scale_four(const float *cell, int bits, const uint32_t *slot, lt_x4 v) {
+  float n[4], square[4];
+  for (int k = 0; k < 4; k++) {
+    const float *s = cell + ((uint64_t)slot[k] << bits);
+    n[k] = s[0];
+    square[k] = s[1];
   }
+  lt_x4 all = x4_add(x4_load(square), x4_mul(v, v));
+  return x4_clip(x4_mul(v, x4_sqrt(x4_div(x4_add(x4_load(n), x4_all(1)), all))));
+}
+
+void lt_online_scale(lt_online_feed *f) {
+  const float *cell = f->m->cell[0] + f->m->layout->at[LT_SLOT_N];
+  const int bits = f->m->layout->bits;
+  int64_t i = f->n_done & ~3;
+  for (; i + 4 <= f->n; i += 4) x4_store(f->z + i, scale_four(cell, bits, f->slot + i, x4_load(f->raw + i)));
+  if (i < f->n) {
+    lt_four four;
+    x4_pad(f, f->raw, i, 1, &four);
+    x4_store(four.v, scale_four(cell, bits, four.slot, x4_load(four.v)));
+    for (int64_t k = i; k < f->n; k++) f->z[k] = four.v[k - i];
+  }
+  memcpy(f->z, f->raw, (size_t)f->n_done * sizeof *f->z);
   f->n_done = f->n;
 }
 
-/* ---- predictions */
+/* ---- predictions. Sums over the entries are in their order, and in double. */
 
 enum { GAUSS_PRECISION = 10 }; /* 1 / .1 */
 
-#define DOT(bit, expr)                                                          \
-  for (int64_t i = 0; (learners & LT_LEARNER(bit)) && i < f->n; i++) {          \
-    const lt_online_slot *t = &s[f->slot[i]];                                   \
-    d->dot[bit] += (double)((expr) * f->z[i]);                                  \
-  }
+LT_INLINE lt_x4 gauss_var(lt_x4 z, lt_x4 q) { return x4_div(x4_mul(z, z), x4_add(x4_all(GAUSS_PRECISION), q)); }
+LT_INLINE lt_x4 ons_bet(lt_x4 b, lt_x4 wealth, lt_x4 z) {
+  return x4_mul(x4_mul(b, x4_add(x4_all(1), wealth)), x4_outcome(z));
+}
 
 /* All of the race in one sweep over the slots. */
-static void dots_race(const lt_online_slot *s, const lt_online_feed *f, lt_online_dot *d) {
-  double a = d->dot[LT_ADAGRAD], c = d->dot[LT_COIN], o = d->dot[LT_ONS], l = d->dot[LT_ALMA], g = d->dot[LT_GAUSS];
-  double var = d->var;
-  for (int64_t i = 0; i < f->n; i++) {
-    const lt_online_slot *t = &s[f->slot[i]];
-    float z = f->z[i], x = z > 3 ? 1 : z < -3 ? -1 : z / 3;
-    a += (double)(t->ada_w * z);
-    c += (double)(t->coin_w * z);
-    o += (double)(t->ons_b * (1 + t->ons_wealth) * x);
-    l += (double)(t->alma_w * z);
-    g += (double)(t->gauss_w * z);
-    var += (double)(z * z / (GAUSS_PRECISION + t->gauss_q));
-  }
-  d->dot[LT_ADAGRAD] = a;
-  d->dot[LT_COIN] = c;
-  d->dot[LT_ONS] = o;
-  d->dot[LT_ALMA] = l;
-  d->dot[LT_GAUSS] = g;
-  d->var = var;
+LT_INLINE void dots_race_four(const float *s, const uint32_t *slot, lt_x4 z, lt_x2 sum[4]) {
+  lt_x4 a[4], c[4], o[4], g[4];
+  x4_gather(s, slot, 4, 0, a);
+  x4_gather(s, slot, 4, 4, c);
+  x4_gather(s, slot, 4, 8, o);
+  x4_gather(s, slot, 4, 12, g);
+  sum[0] = x2_sum(sum[0], x4_mul(a[2], z), x4_mul(c[0], z));
+  sum[1] = x2_sum(sum[1], ons_bet(o[3], o[1], z), x4_mul(g[0], z));
+  sum[2] = x2_sum(sum[2], x4_mul(g[1], z), gauss_var(z, g[2]));
+  sum[3] = x2_sum(sum[3], x4_mul(z, z), x4_all(0));
+}
+
+static void dots_race(const float *s, const lt_online_feed *f, lt_online_dot *d) {
+  lt_x2 sum[4] = {x2_of(d->dot[LT_ADAGRAD], d->dot[LT_COIN]), x2_of(d->dot[LT_ONS], d->dot[LT_ALMA]),
+                  x2_of(d->dot[LT_GAUSS], d->var), x2_of(d->zz, 0)};
+#define LINE(slot, z) dots_race_four(s, slot, z, sum)
+  LT_FOURS(LINE);
+#undef LINE
+  d->dot[LT_ADAGRAD] = x2_first(sum[0]);
+  d->dot[LT_COIN] = x2_second(sum[0]);
+  d->dot[LT_ONS] = x2_first(sum[1]);
+  d->dot[LT_ALMA] = x2_second(sum[1]);
+  d->dot[LT_GAUSS] = x2_first(sum[2]);
+  d->var = x2_second(sum[2]);
+  d->zz = x2_first(sum[3]);
+}
+
+/* One learner: w, the weight's place in the line at `at`; for gauss q follows it, for ons the wealth is two before. */
+LT_INLINE lt_x2 dots_one_four(const float *s, const uint32_t *slot, lt_x4 z, int bits, int at, int w, int learner, lt_x2 sum) {
+  lt_x4 v[4];
+  x4_gather(s, slot, bits, at, v);
+  return x2_sum(sum, learner == LT_ONS ? ons_bet(v[w], v[w >= 2 ? w - 2 : 0], z) : x4_mul(v[w], z),
+                learner == LT_GAUSS ? gauss_var(z, v[w < 3 ? w + 1 : 3]) : x4_mul(z, z));
+}
+
+LT_INLINE void dots_one(const float *s, const lt_online_feed *f, int bits, int at, int w, int learner, lt_online_dot *d) {
+  lt_x2 sum = x2_of(d->dot[learner], learner == LT_GAUSS ? d->var : d->zz);
+#define LINE(slot, z) sum = dots_one_four(s, slot, z, bits, at, w, learner, sum)
+  LT_FOURS(LINE);
+#undef LINE
+  d->dot[learner] = x2_first(sum);
+  if (learner == LT_GAUSS) d->var = x2_second(sum);
+  if (learner == LT_ALMA) d->zz = x2_second(sum);
 }
 
 void lt_online_dots(const lt_online *m, int64_t model, const lt_online_feed *f, lt_online_dot *d) {
-  const lt_online_slot *s = m->slot[model];
+  const float *s = m->cell[model];
   uint32_t learners = m->learners;
-  for (int64_t i = 0; i < f->n; i++) d->zz += (double)(f->z[i] * f->z[i]);
+  if (m->layout->bits < 4) {
+    switch (learners) {
+      case LT_LEARNER(LT_ADAGRAD): dots_one(s, f, 2, 0, 2, LT_ADAGRAD, d); return;
+      case LT_LEARNER(LT_COIN): dots_one(s, f, 3, 0, 0, LT_COIN, d); return;
+      case LT_LEARNER(LT_FTRL): dots_one(s, f, 3, 0, 0, LT_FTRL, d); return;
+      case LT_LEARNER(LT_ONS): dots_one(s, f, 3, 0, 3, LT_ONS, d); return;
+      case LT_LEARNER(LT_ALMA): dots_one(s, f, 2, 0, 2, LT_ALMA, d); return;
+      default: dots_one(s, f, 2, 0, 2, LT_GAUSS, d); return;
+    }
+  }
   if (learners == (1u << LT_MIXED) - 1) {
     dots_race(s, f, d);
     return;
   }
-  DOT(LT_ADAGRAD, t->ada_w)
-  DOT(LT_COIN, t->coin_w)
-  DOT(LT_FTRL, t->coin_w)
-  DOT(LT_ALMA, t->alma_w)
-  DOT(LT_GAUSS, t->gauss_w)
-  for (int64_t i = 0; (learners & LT_LEARNER(LT_GAUSS)) && i < f->n; i++) {
-    float z = f->z[i];
-    d->var += (double)(z * z / (GAUSS_PRECISION + s[f->slot[i]].gauss_q));
-  }
-  for (int64_t i = 0; (learners & LT_LEARNER(LT_ONS)) && i < f->n; i++) {
-    const lt_online_slot *t = &s[f->slot[i]];
-    float z = f->z[i], x = z > 3 ? 1 : z < -3 ? -1 : z / 3;
-    d->dot[LT_ONS] += (double)(t->ons_b * (1 + t->ons_wealth) * x);
-  }
+  if (learners & LT_LEARNER(LT_ADAGRAD)) dots_one(s, f, 4, 0, 2, LT_ADAGRAD, d);
+  if (learners & LT_LEARNER(LT_COIN)) dots_one(s, f, 4, 4, 0, LT_COIN, d);
+  if (learners & LT_LEARNER(LT_ONS)) dots_one(s, f, 4, 8, 3, LT_ONS, d);
+  if (learners & LT_LEARNER(LT_ALMA)) dots_one(s, f, 4, 12, 0, LT_ALMA, d);
+  if (learners & LT_LEARNER(LT_GAUSS)) dots_one(s, f, 4, 12, 1, LT_GAUSS, d);
 }
 
 double lt_online_sigmoid(double v) { return v >= 0 ? 1 / (1 + exp(-v)) : exp(v) / (1 + exp(v)); }

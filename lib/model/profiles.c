@@ -237,10 +237,10 @@ static void profile_count_task(void *arg, int64_t index) {
   lt_batch_free(scratch);
 }
 
-static leat_status profile_clone(leat_runtime *rt, const lt_profile *p, lt_profile **out, leat_error *err) {
+leat_status lt_profile_clone(leat_runtime *rt, const lt_profile *p, int counts, lt_profile **out, leat_error *err) {
   lt_put w;
   lt_get r;
-  if (!p) return LEAT_OK; /* categories are counted by code */
+  *out = NULL;
   lt_put_init(&w, rt);
   lt_profile_save(p, &w);
   leat_status st = lt_put_status(&w, err);
@@ -248,6 +248,7 @@ static leat_status profile_clone(leat_runtime *rt, const lt_profile *p, lt_profi
     lt_get_init(&r, rt, w.data, w.size);
     st = lt_profile_load(rt, &r, out, err);
   }
+  if (!st && !counts) lt_profile_clear(*out);
   lt_put_free(&w);
   return st;
 }
@@ -271,7 +272,8 @@ static leat_status profile_counts(profile_fit *f, leat_error *err) {
     f->error[i].struct_size = sizeof f->error[i];
     for (int64_t k = 0; k < f->n && !st; k++) {
       if (i == 0) f->part[k] = f->profile[k];
-      else st = profile_clone(f->rt, f->profile[k], &f->part[i * f->n + k], err);
+      else if (f->profile[k]) /* categories are counted by code */
+        st = lt_profile_clone(f->rt, f->profile[k], 1, &f->part[i * f->n + k], err);
     }
   }
   if (!st && (st = lt_parallel_for(f->rt, f->n_tasks, profile_count_task, f)) != LEAT_OK)
@@ -354,6 +356,59 @@ out:
   } else {
     *out = f.profile;
     *n = f.n;
+  }
+  return st;
+}
+
+/* ---------------------------------------------------------------------------------------------- counting later rows */
+
+static leat_status count_labels(leat_runtime *rt, const lt_column *c, const lt_col *v, int64_t rows, lt_profile *p,
+                                leat_error *err) {
+  int64_t n = lt_dict_count(c->labels), missing = 0, unseen = 0;
+  int64_t *count = lt_zarray(rt, (uint64_t)n, sizeof *count);
+  if (!count) return lt_fail_memory(err, (uint64_t)n * sizeof *count, "counts of labels");
+  for (int64_t r = 0; r < rows; r++) {
+    int32_t code = v->data ? ((const int32_t *)v->data)[r * v->row_stride] : LT_MISSING;
+    if (code >= 0 && code < n) count[code]++;
+    else if (code == LT_UNSEEN) unseen++;
+    else missing++;
+  }
+  for (int64_t k = 0; k < n; k++) {
+    uint64_t size = 0;
+    const char *text = lt_dict_text(c->labels, k, &size);
+    if (count[k]) lt_profile_add_label(p, text, size, count[k]);
+  }
+  if (unseen) lt_profile_add_label(p, "(unseen)", 8, unseen);
+  if (missing) lt_profile_add_label(p, NULL, 0, missing);
+  lt_free(rt, count);
+  return LEAT_OK;
+}
+
+leat_status lt_profiles_count(leat_runtime *rt, const leat_schema *s, lt_profile *const *profile, int64_t n,
+                              const lt_rows *rows, leat_error *err) {
+  int64_t target = lt_schema_role(s, LEAT_ROLE_TARGET), k = 0;
+  leat_status st = LEAT_OK;
+  for (int64_t i = 0; i <= s->n && !st && k < n; i++) { /* the target comes last, as lt_profiles_fit has it */
+    if (i == s->n && target < 0) break;
+    const lt_column *c = &s->col[i < s->n ? i : target];
+    if (i < s->n && (c->role != LEAT_ROLE_FEATURE || c->kind == LEAT_TEXT || c->kind == LEAT_ID)) continue;
+    int64_t width = c->sparse ? 1 : c->width, at = -1;
+    int32_t type = c->sparse ? LT_PROFILE_SPARSE : c->kind == LEAT_CATEGORY ? LT_PROFILE_CATEGORY : LT_PROFILE_NUMBER;
+    if (lt_schema_find(rows->schema, c->name, &at, NULL) != LEAT_OK) at = -1;
+    const lt_column *own = at >= 0 ? &rows->schema->col[at] : NULL;
+    const lt_col *v = at >= 0 ? &rows->col[at] : NULL;
+    if (own && (own->kind != c->kind || own->sparse != c->sparse || lt_column_is_text(own) || (!v->data && !v->row_start))) own = NULL;
+    for (int64_t j = 0; j < width && k < n && !st; j++, k++) {
+      if (!own || lt_profile_type(profile[k]) != type || (!own->sparse && j >= own->width)) continue;
+      if (type == LT_PROFILE_CATEGORY) st = count_labels(rt, own, v, rows->n, profile[k], err);
+      for (int64_t r = 0; r < rows->n && type == LT_PROFILE_NUMBER; r += PROFILE_STRIP)
+        profile_count_numbers(own, v, j, r, rows->n - r < PROFILE_STRIP ? rows->n - r : PROFILE_STRIP, profile[k]);
+      for (int64_t r = 0; r < rows->n && type == LT_PROFILE_SPARSE; r++) {
+        double nnz, norm;
+        profile_row_norm(v, r, &nnz, &norm);
+        lt_profile_add_sparse(profile[k], nnz, norm);
+      }
+    }
   }
   return st;
 }

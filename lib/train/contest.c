@@ -83,7 +83,7 @@ leat_status lt_contest_encode(lt_contest *c, const lt_online_trainer *o, const l
   c->start[0] = 0;
   for (int64_t i = 0; i < n; i++) {
     f.slot = c->slot + c->start[i];
-    f.z = c->raw + c->start[i];
+    f.raw = c->raw + c->start[i];
     f.cap = (int64_t)(c->slot_cap < c->raw_cap ? c->slot_cap : c->raw_cap) - c->start[i];
     lt_online_row(&f, o->bind, v, from + i, c->x + i * o->m->n_dense, c->index, c->value);
     c->start[i + 1] = c->start[i] + f.n;
@@ -123,7 +123,7 @@ leat_status lt_contest_ready(lt_contest *c, leat_error *err) {
 /* The slots of a row that comes soon: at 2^18 slots a model waits for memory more than it computes. */
 static void contest_fetch(const lt_contest *c, const lt_online *m, int64_t row) {
 #if defined(__GNUC__)
-  for (int64_t i = c->start[row] + c->dense[row]; i < c->start[row + 1]; i++) __builtin_prefetch(&m->slot[0][c->slot[i]], 1);
+  for (int64_t i = c->start[row] + c->dense[row]; i < c->start[row + 1]; i++) __builtin_prefetch(lt_online_at(m, 0, c->slot[i]), 1);
 #else
   (void)c, (void)m, (void)row;
 #endif
@@ -143,6 +143,7 @@ static void contest_task(void *arg, int64_t who) {
   lt_online_feed f = {0};
   double finite = 0;
   f.m = m;
+  f.raw = t->raw;
   f.z = t->z;
   for (int64_t r = 0; r < c->n; r++) {
     const double *x = c->x + r * m->n_dense;
@@ -151,7 +152,6 @@ static void contest_task(void *arg, int64_t who) {
     f.n_done = c->dense[r];
     if (r + 1 < c->n) contest_fetch(c, m, r + 1);
     lt_online_refill(&f, x, c->raw + c->start[r]);
-    memcpy(t->raw, f.z, (size_t)f.n * sizeof *t->raw);
     lt_online_scale(&f);
     for (int64_t k = 0; k < m->n_models; k++) {
       lt_online_dot *d = &t->dot[k];
@@ -169,7 +169,7 @@ static void contest_task(void *arg, int64_t who) {
       lt_online_step(m, k, &f, &t->dot[k], t->expert[k], t->mixed[k], yk, c->w[r], t->rates);
       if (m->one[k].alma_scale > scale) t->rescaled = 1;
     }
-    lt_online_count(m, &f, x, t->raw);
+    lt_online_count(m, &f, x);
   }
   if (!(finite == 0)) t->bad = 1;
 }

@@ -63,7 +63,7 @@ void lt_online_close(lt_online_trainer *o) {
   if (!o) return;
   leat_runtime *rt = o->rt;
   online_forget(o);
-  void *all[] = {o->feed.slot, o->feed.z, o->raw, o->value, o->index, o->dot, o->mixed, o->shown, o->expert};
+  void *all[] = {o->feed.slot, o->feed.z, o->feed.raw, o->value, o->index, o->dot, o->mixed, o->shown, o->expert};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) lt_free(rt, all[i]);
   lt_free(rt, o);
   lt_runtime_unref(rt);
@@ -193,13 +193,13 @@ leat_status lt_online_reserve(lt_online_trainer *o, const lt_rows *v, leat_error
     if (room > most) most = room;
   }
   uint64_t n = (uint64_t)most;
-  void *p[] = {o->feed.slot, o->feed.z, o->raw, o->index, o->value};
+  void *p[] = {o->feed.slot, o->feed.z, o->feed.raw, o->index, o->value};
   uint64_t *cap[] = {&o->slot_cap, &o->z_cap, &o->raw_cap, &o->index_cap, &o->value_cap};
   leat_status st = LEAT_OK;
   for (int i = 0; i < 5 && !st; i++) st = lt_grow(o->rt, &p[i], cap[i], n, 4, err);
   o->feed.slot = p[0];
   o->feed.z = p[1];
-  o->raw = p[2];
+  o->feed.raw = p[2];
   o->index = p[3];
   o->value = p[4];
   o->feed.cap = (int64_t)o->slot_cap;
@@ -289,7 +289,6 @@ static leat_status online_class(lt_online_trainer *o, double *y, int64_t row, le
 void lt_online_look(lt_online_trainer *o, const lt_rows *v, int64_t r) {
   o->feed.m = o->m;
   lt_online_row(&o->feed, o->bind, v, r, o->x, o->index, o->value);
-  memcpy(o->raw, o->feed.z, (size_t)o->feed.n * sizeof *o->raw);
   lt_online_scale(&o->feed);
   for (int64_t k = 0; k < o->m->n_models; k++) {
     o->dot[k] = (lt_online_dot){{0}, 0, 0};
@@ -310,7 +309,7 @@ static void online_learn(lt_online_trainer *o, double y, double w) {
     double yk = m->regression ? y : m->n_models == 1 ? y == 1 : (int64_t)y == k;
     lt_online_step(m, k, &o->feed, &o->dot[k], o->expert[k], o->mixed[k], yk, w, &o->rates);
   }
-  lt_online_count(m, &o->feed, o->x, o->raw);
+  lt_online_count(m, &o->feed, o->x);
 }
 
 /* Rows 0 to 7 and then those whose number is a power of two: early and late ones, without a second look. */

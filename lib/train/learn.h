@@ -9,8 +9,8 @@ typedef struct lt_online_rates { float adagrad; double alpha, beta, l1; } lt_onl
  * standardised number); w > 0. The statistics of the values come after all models: lt_online_count. */
 void lt_online_step(lt_online *m, int64_t model, const lt_online_feed *f, const lt_online_dot *d,
                     const double expert[LT_LEARNERS], double mixed, double y, double w, const lt_online_rates *rates);
-/* Takes the row's values into the statistics: x [n_dense] raw numbers, raw [f->n] raw values of the other entries. */
-void lt_online_count(lt_online *m, const lt_online_feed *f, const double *x, const float *raw);
+/* Takes the row's values into the statistics: x [n_dense] raw numbers, f->raw those of the other entries. */
+void lt_online_count(lt_online *m, const lt_online_feed *f, const double *x);
 void lt_online_welford(lt_online_moment *t, double x);
 
 enum { LT_ONLINE_GOLDEN = 16 };
@@ -35,7 +35,7 @@ typedef struct lt_online_trainer {
   /* scratch */
   lt_online_feed feed;
   uint64_t slot_cap, z_cap, raw_cap, index_cap, value_cap;
-  float *raw, *value;
+  float *value;
   int32_t *index;
   double *x;
   lt_online_dot *dot;                /* [LT_ONLINE_CLASSES] */

@@ -1,4 +1,6 @@
-/* The learners' updates. Each is one loop over a row's slots.
+/* The learners' updates. Each is one loop over a row's slots, four entries at a time; four of which two are of one slot
+ * (labels and words may fall together) go one after the other, as if all did. `bits` and `at` say where the learner's line
+ * of four floats is, see the layouts in online.c; the first four floats after it belong to it too, if it needs more.
  *   adagrad  Duchi, Hazan, Singer: Adaptive subgradient methods, JMLR 12 (2011)
  *   ftrl     McMahan et al.: Ad click prediction, KDD 2013
  *   coin     Orabona, Tommasi: Training deep networks without learning rates through coin betting, NIPS 2017
@@ -9,60 +11,119 @@
  * The mixer is an extended Kalman filter of the learners' weights: its noise is added, never multiplied, and capped. */
 #include "train/learn.h"
 #include <math.h>
+#include "model/online_lanes.h"
 
 enum { COIN_ALPHA = 1 };
 
-static void step_adagrad(lt_online_slot *s, const lt_online_feed *f, float gradient, float rate) {
-  for (int64_t i = 0; i < f->n; i++) {
-    lt_online_slot *t = &s[f->slot[i]];
-    float g = gradient * f->z[i];
-    t->ada_g += g * g;
-    t->ada_w -= rate * g / sqrtf(t->ada_g + 1e-8f);
+/* line(slot, z) for the row's entries: fours that share a slot are taken one at a time, each with three slots behind the
+ * last one. */
+#define STEP_ONE_OF(line, slots, z)                                       \
+  if (x4_apart(slots)) {                                                  \
+    line(slots, z);                                                       \
+  } else {                                                                \
+    float each[4];                                                        \
+    x4_store(each, z);                                                    \
+    for (int lane = 0; lane < 4; lane++) {                                \
+      lt_four one;                                                        \
+      one_of_four(slots, each, lane, (uint32_t)f->m->n_slots, &one);       \
+      line(one.slot, x4_load(one.v));                                     \
+    }                                                                     \
   }
+#define STEP_LINES(line)                          \
+  do {                                            \
+    int64_t i = 0;                                \
+    for (; i + 4 <= f->n; i += 4) {               \
+      STEP_ONE_OF(line, f->slot + i, x4_load(f->z + i)) \
+    }                                             \
+    if (i < f->n) {                               \
+      lt_four four;                               \
+      x4_pad(f, f->z, i, 0, &four);               \
+      STEP_ONE_OF(line, four.slot, x4_load(four.v)) \
+    }                                             \
+  } while (0)
+
+static void one_of_four(const uint32_t *slot, const float *z, int lane, uint32_t behind, lt_four *out) {
+  for (uint32_t k = 0; k < 4; k++) {
+    out->slot[k] = behind + k;
+    out->v[k] = 0;
+  }
+  out->slot[lane] = slot[lane];
+  out->v[lane] = z[lane];
 }
 
-static void step_ftrl(lt_online_slot *s, const lt_online_feed *f, double gradient, const lt_online_rates *r) {
+LT_INLINE void adagrad_line(float *s, int bits, const uint32_t *slot, lt_x4 z, lt_x4 gradient, lt_x4 rate) {
+  lt_x4 v[4], g = x4_mul(gradient, z);
+  x4_gather(s, slot, bits, 0, v);
+  v[3] = x4_add(v[3], x4_mul(g, g));
+  v[2] = x4_sub(v[2], x4_div(x4_mul(rate, g), x4_sqrt(x4_add(v[3], x4_all(1e-8f)))));
+  x4_scatter(s, slot, bits, 0, v);
+}
+
+static void step_adagrad(float *s, int bits, const lt_online_feed *f, float gradient, float rate) {
+  const lt_x4 all = x4_all(gradient), rates = x4_all(rate);
+#define LINE(slot, z) adagrad_line(s, bits, slot, z, all, rates)
+  STEP_LINES(LINE);
+#undef LINE
+}
+
+/* In double, and rarely used: one entry after the other. */
+static void step_ftrl(float *s, int bits, const lt_online_feed *f, double gradient, const lt_online_rates *r) {
   for (int64_t i = 0; i < f->n; i++) {
-    lt_online_slot *t = &s[f->slot[i]]; /* its n and z are coin_g and coin_th */
-    double g = gradient * (double)f->z[i], n = (double)t->coin_g, z = (double)t->coin_th;
+    float *t = s + ((uint64_t)f->slot[i] << bits); /* w, -, n, -, z: coin's places */
+    double g = gradient * (double)f->z[i], n = (double)t[2], z = (double)t[4];
     double root = sqrt(n + g * g);
-    z += g - (root - sqrt(n)) / r->alpha * (double)t->coin_w;
-    t->coin_g = (float)(n + g * g);
-    t->coin_th = (float)z;
-    t->coin_w = fabs(z) <= r->l1 ? 0 : (float)(-(z - (z > 0 ? r->l1 : -r->l1)) / ((r->beta + root) / r->alpha));
+    z += g - (root - sqrt(n)) / r->alpha * (double)t[0];
+    t[2] = (float)(n + g * g);
+    t[4] = (float)z;
+    t[0] = fabs(z) <= r->l1 ? 0 : (float)(-(z - (z > 0 ? r->l1 : -r->l1)) / ((r->beta + root) / r->alpha));
   }
 }
 
-static void step_coin(lt_online_slot *s, const lt_online_feed *f, float gradient, float most) {
-  for (int64_t i = 0; i < f->n; i++) {
-    lt_online_slot *t = &s[f->slot[i]];
-    float z = f->z[i], g = gradient * z, size = fabsf(z) * most;
-    if (size > t->coin_l) t->coin_l = size;
-    t->coin_g += fabsf(g);
-    float reward = t->coin_r - t->coin_w * g;
-    t->coin_r = reward > 0 ? (reward < 1e12f ? reward : 1e12f) : 0;
-    t->coin_th -= g;
-    float room = t->coin_l * (t->coin_g + COIN_ALPHA * t->coin_l);
-    t->coin_w = room > 0 ? t->coin_th / room * (0.5f + t->coin_r) : 0;
-  }
+LT_INLINE void coin_line(float *s, int bits, int at, const uint32_t *slot, lt_x4 z, lt_x4 gradient, lt_x4 most) {
+  lt_x4 v[4], th[4], g = x4_mul(gradient, z); /* v: w, l, g, r */
+  x4_gather(s, slot, bits, at, v);
+  x4_gather(s, slot, bits, at + 4, th);
+  v[1] = x4_more(x4_mul(x4_abs(z), most), v[1]);
+  v[2] = x4_add(v[2], x4_abs(g));
+  v[3] = x4_less(x4_more(x4_sub(v[3], x4_mul(v[0], g)), x4_all(0)), x4_all(1e12f));
+  th[0] = x4_sub(th[0], g);
+  lt_x4 room = x4_mul(v[1], x4_add(v[2], x4_mul(x4_all(COIN_ALPHA), v[1])));
+  v[0] = x4_where(room, x4_all(0), x4_mul(x4_div(th[0], room), x4_add(x4_all(0.5f), v[3])));
+  x4_scatter(s, slot, bits, at, v);
+  x4_scatter(s, slot, bits, at + 4, th);
 }
 
-static void step_ons(lt_online_slot *s, const lt_online_feed *f, float gradient) {
-  float most = gradient > 1 ? 1 : gradient < -1 ? -1 : gradient;
-  for (int64_t i = 0; i < f->n; i++) {
-    lt_online_slot *t = &s[f->slot[i]];
-    float z = f->z[i], x = z > 3 ? 1 : z < -3 ? -1 : z / 3, g = most * x, left = 1 - g * t->ons_b;
-    float q = g / left, wealth = (1 + t->ons_wealth) * left, b;
-    t->ons_wealth = (wealth > 1e9f ? 1e9f : wealth < 1e-6f ? 1e-6f : wealth) - 1;
-    t->ons_a += q * q;
-    b = t->ons_b - 2.2188f * q / (1 + t->ons_a); /* 2 / (2 - ln 3) = 2.2188 */
-    t->ons_b = b > 0.5f ? 0.5f : b < -0.5f ? -0.5f : b;
-  }
+static void step_coin(float *s, int bits, int at, const lt_online_feed *f, float gradient, float most) {
+  const lt_x4 all = x4_all(gradient), mosts = x4_all(most);
+#define LINE(slot, z) coin_line(s, bits, at, slot, z, all, mosts)
+  STEP_LINES(LINE);
+#undef LINE
+}
+
+LT_INLINE void ons_line(float *s, int bits, int at, const uint32_t *slot, lt_x4 z, lt_x4 most) {
+  const lt_x4 one = x4_all(1);
+  lt_x4 v[4]; /* -, wealth, a, b */
+  x4_gather(s, slot, bits, at, v);
+  lt_x4 g = x4_mul(most, x4_outcome(z)), left = x4_sub(one, x4_mul(g, v[3])), q = x4_div(g, left);
+  lt_x4 wealth = x4_mul(x4_add(one, v[1]), left);
+  v[1] = x4_sub(x4_more(x4_all(1e-6f), x4_less(x4_all(1e9f), wealth)), one);
+  v[2] = x4_add(v[2], x4_mul(q, q));
+  lt_x4 b = x4_sub(v[3], x4_div(x4_mul(x4_all(2.2188f), q), x4_add(one, v[2]))); /* 2 / (2 - ln 3) = 2.2188 */
+  v[3] = x4_more(x4_all(-0.5f), x4_less(x4_all(0.5f), b));
+  x4_scatter(s, slot, bits, at, v);
+}
+
+static void step_ons(float *s, int bits, int at, const lt_online_feed *f, float gradient) {
+  const lt_x4 most = x4_all(gradient > 1 ? 1 : gradient < -1 ? -1 : gradient);
+#define LINE(slot, z) ons_line(s, bits, at, slot, z, most)
+  STEP_LINES(LINE);
+#undef LINE
 }
 
 static void alma_rescale(lt_online *m, int64_t model) {
   lt_online_one *o = &m->one[model];
-  for (int64_t i = 0; i < m->n_slots; i++) m->slot[model][i].alma_w *= (float)o->alma_scale;
+  for (int64_t i = 0; i < m->n_slots; i++)
+    lt_online_at(m, model, i)[m->layout->at[LT_SLOT_ALMA_W]] *= (float)o->alma_scale;
   o->alma_scale = 1;
 }
 
@@ -78,8 +139,8 @@ static void step_alma(lt_online *m, int64_t model, const lt_online_feed *f, cons
   if (sign * margin > 0.1 / 0.9 / sqrt(o->alma_k)) return;
   double step = sqrt(2) / sqrt(o->alma_k), square = o->alma_square + 2 * step * sign * margin + step * step;
   float add = (float)(step * sign / norm / o->alma_scale);
-  lt_online_slot *s = m->slot[model];
-  for (int64_t i = 0; i < f->n; i++) s[f->slot[i]].alma_w += add * f->z[i];
+  float *s = m->cell[model] + m->layout->at[LT_SLOT_ALMA_W];
+  for (int64_t i = 0; i < f->n; i++) s[(uint64_t)f->slot[i] << m->layout->bits] += add * f->z[i];
   if (square > 1) {
     o->alma_scale /= sqrt(square);
     square = 1;
@@ -89,14 +150,25 @@ static void step_alma(lt_online *m, int64_t model, const lt_online_feed *f, cons
   if (o->alma_scale < 1e-9) alma_rescale(m, model);
 }
 
-/* p: at the mean, h: the curvature there. */
-static void step_gauss(lt_online_slot *s, const lt_online_feed *f, double gradient, double h, double var) {
-  float step = (float)(-gradient / (1 + h * var)), more = (float)h;
-  for (int64_t i = 0; i < f->n; i++) {
-    lt_online_slot *t = &s[f->slot[i]];
-    float z = f->z[i];
-    t->gauss_w += step * z / (10 + t->gauss_q);
-    t->gauss_q += more * z * z;
+LT_INLINE void gauss_line(float *s, int bits, int at, int w, const uint32_t *slot, lt_x4 z, lt_x4 step, lt_x4 more) {
+  lt_x4 v[4];
+  x4_gather(s, slot, bits, at, v);
+  v[w] = x4_add(v[w], x4_div(x4_mul(step, z), x4_add(x4_all(10), v[w + 1])));
+  v[w + 1] = x4_add(v[w + 1], x4_mul(x4_mul(more, z), z));
+  x4_scatter(s, slot, bits, at, v);
+}
+
+/* h: the curvature at the mean. */
+static void step_gauss(float *s, int bits, const lt_online_feed *f, double gradient, double h, double var) {
+  const lt_x4 step = x4_all((float)(-gradient / (1 + h * var))), more = x4_all((float)h);
+  if (bits == 4) {
+#define LINE(slot, z) gauss_line(s, 4, 12, 1, slot, z, step, more)
+    STEP_LINES(LINE);
+#undef LINE
+  } else {
+#define LINE(slot, z) gauss_line(s, 2, 0, 2, slot, z, step, more)
+    STEP_LINES(LINE);
+#undef LINE
   }
 }
 
@@ -122,19 +194,20 @@ static void step_mixer(lt_online *m, lt_online_one *o, const double expert[LT_LE
 
 static void step_number(lt_online *m, int64_t model, const lt_online_feed *f, const lt_online_dot *d,
                         const double expert[LT_LEARNERS], double mixed, double y, double w, const lt_online_rates *rates) {
-  lt_online_slot *s = m->slot[model];
+  float *s = m->cell[model];
+  const int bits = m->layout->bits, coin = bits == 4 ? 4 : 0;
   lt_online_one *o = &m->one[model];
   double noise = o->noise > 1e-6 ? o->noise : 1e-6, miss = mixed - y, part = miss > 8 ? 8 : miss < -8 ? -8 : miss;
   if (m->learners & LT_LEARNER(LT_ADAGRAD)) {
     double e = expert[LT_ADAGRAD] - y;
-    step_adagrad(s, f, (float)(w * (e > 64 ? 64 : e < -64 ? -64 : e)), rates->adagrad);
+    step_adagrad(s, bits, f, (float)(w * (e > 64 ? 64 : e < -64 ? -64 : e)), rates->adagrad);
   }
-  if (m->learners & LT_LEARNER(LT_FTRL)) step_ftrl(s, f, w * (expert[LT_FTRL] - y), rates);
+  if (m->learners & LT_LEARNER(LT_FTRL)) step_ftrl(s, bits, f, w * (expert[LT_FTRL] - y), rates);
   if (m->learners & LT_LEARNER(LT_COIN)) { /* bets need bounded gradients: those of Huber's loss */
     double e = (expert[LT_COIN] - y) / 4;
-    step_coin(s, f, (float)(w * (e > 1 ? 1 : e < -1 ? -1 : e)), (float)(w > 1 ? w : 1));
+    step_coin(s, bits, coin, f, (float)(w * (e > 1 ? 1 : e < -1 ? -1 : e)), (float)(w > 1 ? w : 1));
   }
-  if (m->learners & LT_LEARNER(LT_GAUSS)) step_gauss(s, f, w * (expert[LT_GAUSS] - y) / noise, w / noise, d->var);
+  if (m->learners & LT_LEARNER(LT_GAUSS)) step_gauss(s, bits, f, w * (expert[LT_GAUSS] - y) / noise, w / noise, d->var);
   if (m->learners & (m->learners - 1)) step_mixer(m, o, expert, -w * miss / noise, w / noise);
   o->noise += (part * part - o->noise) * 0.001;
 }
@@ -146,18 +219,19 @@ void lt_online_step(lt_online *m, int64_t model, const lt_online_feed *f, const 
     step_number(m, model, f, d, expert, mixed, y, w, rates);
     return;
   }
-  lt_online_slot *s = m->slot[model];
+  float *s = m->cell[model];
+  const int bits = m->layout->bits, coin = bits == 4 ? 4 : 0, ons = bits == 4 ? 8 : 0;
   uint32_t learners = m->learners;
   if (learners & LT_LEARNER(LT_ADAGRAD))
-    step_adagrad(s, f, (float)(w * (lt_online_sigmoid(expert[LT_ADAGRAD]) - y)), rates->adagrad);
-  if (learners & LT_LEARNER(LT_FTRL)) step_ftrl(s, f, w * (lt_online_sigmoid(expert[LT_FTRL]) - y), rates);
+    step_adagrad(s, bits, f, (float)(w * (lt_online_sigmoid(expert[LT_ADAGRAD]) - y)), rates->adagrad);
+  if (learners & LT_LEARNER(LT_FTRL)) step_ftrl(s, bits, f, w * (lt_online_sigmoid(expert[LT_FTRL]) - y), rates);
   if (learners & LT_LEARNER(LT_COIN))
-    step_coin(s, f, (float)(w * (lt_online_sigmoid(expert[LT_COIN]) - y)), (float)(w > 1 ? w : 1));
-  if (learners & LT_LEARNER(LT_ONS)) step_ons(s, f, (float)(w * (lt_online_sigmoid(expert[LT_ONS]) - y)));
+    step_coin(s, bits, coin, f, (float)(w * (lt_online_sigmoid(expert[LT_COIN]) - y)), (float)(w > 1 ? w : 1));
+  if (learners & LT_LEARNER(LT_ONS)) step_ons(s, bits, ons, f, (float)(w * (lt_online_sigmoid(expert[LT_ONS]) - y)));
   if (learners & LT_LEARNER(LT_ALMA)) step_alma(m, model, f, d, expert[LT_ALMA], y, w);
   if (learners & LT_LEARNER(LT_GAUSS)) {
     double at = d->dot[LT_GAUSS], p = lt_online_sigmoid(at > 30 ? 30 : at < -30 ? -30 : at), h = p * (1 - p);
-    step_gauss(s, f, w * (p - y), w * (h > 0.02 ? h : 0.02), d->var);
+    step_gauss(s, bits, f, w * (p - y), w * (h > 0.02 ? h : 0.02), d->var);
   }
   if (learners & (learners - 1)) {
     double p = lt_online_sigmoid(mixed);
@@ -173,17 +247,17 @@ void lt_online_welford(lt_online_moment *t, double x) {
   if (t->m2 < 0) t->m2 = 0;
 }
 
-void lt_online_count(lt_online *m, const lt_online_feed *f, const double *x, const float *raw) {
-  lt_online_slot *s = m->slot[0];
+void lt_online_count(lt_online *m, const lt_online_feed *f, const double *x) {
+  float *s = m->cell[0] + m->layout->at[LT_SLOT_N];
   for (int64_t j = 0; j < m->n_dense; j++)
     if (lt_online_usable(x[j])) lt_online_welford(&m->moment[j], x[j]);
   for (int64_t i = 0; i < f->n; i++) {
-    lt_online_slot *t = &s[f->slot[i]];
-    t->n += 1;
-    t->square += raw[i] * raw[i];
-    if (t->n > 8388608.0f) { /* a float counts no further: the oldest half is forgotten */
-      t->n *= 0.5f;
-      t->square *= 0.5f;
+    float *t = s + ((uint64_t)f->slot[i] << m->layout->bits);
+    t[0] += 1;
+    t[1] += f->raw[i] * f->raw[i];
+    if (t[0] > 8388608.0f) { /* a float counts no further: the oldest half is forgotten */
+      t[0] *= 0.5f;
+      t[1] *= 0.5f;
     }
   }
 }

@@ -52,6 +52,7 @@ print(v)' "$@"; }
 . "$root/tests/cli/work.sh"
 . "$root/tests/cli/input.sh"
 . "$root/tests/cli/damage.sh"
+. "$root/tests/cli/store.sh"
 . "$root/tests/cli/real.sh"
 
 echo "$passed passed, $failed failed, $skipped skipped"

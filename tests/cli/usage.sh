@@ -1,5 +1,5 @@
 # Usage: help, wrong words, near misses. Sourced by run.sh.
-for c in train evaluate predict inspect generate devices; do
+for c in train evaluate predict inspect generate devices store; do
   call 0 "Usage: leat $c" "$c --help" "$leat" $c --help
 done
 call 0 'max_iterations' 'train --help lists the parameters of the family' "$leat" train --help

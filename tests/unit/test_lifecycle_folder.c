@@ -1,5 +1,8 @@
 /* A store's folder: versions, stages, compare-and-swap, rollback, pins, history, two handles, two processes, snapshots and
  * their ring, checkpoints, what it refuses. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/mman.h>
 #include "folder_help.h"
 
 static leat_runtime *rt;
@@ -311,10 +314,316 @@ static void test_checkpoints(void **state) {
   lt_folder_free(s);
 }
 
-int main(void) {
+/* ---- many at once */
+
+/* A process that adds and promotes, by compare-and-swap, `n` times; what it has done goes to `done` as it goes. */
+static void worker(const char *path, int id, int n, volatile int64_t *done) {
+  leat_runtime *mine = new_runtime(1);
+  leat_store *s = NULL;
+  leat_error err = {.struct_size = sizeof err};
+  char stage[32];
+  snprintf(stage, sizeof stage, "stage-%d", id);
+  if (!mine || lt_folder_open(mine, path, NULL, &s, &err)) _exit(2);
+  for (int k = 0; k < n; k++) {
+    int64_t v, g, made;
+    if (lt_folder_add(s, model[(id + k) % 4], stage, &v, &err)) _exit(3);
+    ++*done;
+    for (;;) {
+      if (lt_folder_generation(s, &g, &err)) _exit(4);
+      leat_status st = lt_folder_promote(s, v, stage, g, &made, &err);
+      if (st == LEAT_E_STATE) continue; /* somebody else was faster */
+      if (st || made != g + 1) _exit(5);
+      break;
+    }
+    ++*done;
+  }
+  lt_folder_free(s);
+  lt_runtime_unref(mine);
+  _exit(0);
+}
+
+static void test_processes(void **state) {
+  (void)state;
+  enum { N = 4, EACH = 12 };
+  const char *path = at_place("processes");
+  volatile int64_t *done = mmap(NULL, N * sizeof *done, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pid_t child[N];
+  int64_t count, cursor = 0, n = 0, mine[N + 1] = {0};
+  leat_event e;
+  for (int i = 0; i < N; i++)
+    if ((child[i] = fork()) == 0) worker(path, i, EACH, &done[i]); /* one of them makes the store */
+  for (int i = 0; i < N; i++) {
+    int how;
+    assert_int_equal(waitpid(child[i], &how, 0), child[i]);
+    assert_int_equal(how, 0);
+  }
+  leat_store *s = open_store(rt, path);
+  OK(lt_folder_count(s, &count, &error_of));
+  assert_int_equal(count, N * EACH);
+  assert_int_equal(generation_of(s), 2 * N * EACH);
+  while (lt_folder_history(s, &cursor, &e, NULL) == LEAT_OK) {
+    assert_int_equal(e.generation, ++n);
+    if (e.kind == LEAT_EVENT_STAGE) {
+      int64_t *before = &mine[atoi(e.name + 6)];
+      assert_true((int64_t)e.value == *before); /* each stage's line is unbroken */
+      *before = e.version;
+    }
+  }
+  assert_int_equal(n, 2 * N * EACH);
+  OK(lt_folder_verify(s, &error_of));
+  lt_folder_free(s);
+  munmap((void *)(uintptr_t)done, N * sizeof *done);
+}
+
+/* Processes are killed at any moment, again and again; what they had done is there, and the rest is whole. */
+static void test_killed(void **state) {
+  (void)state;
+  enum { N = 3 };
+  const char *path = at_place("killed");
+  uint64_t seed = 77;
+  int rounds = getenv("LEAT_SOAK") ? 300 : 25;
+  volatile int64_t *done = mmap(NULL, N * sizeof *done, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int64_t certain = 0;
+  for (int round = 0; round < rounds; round++) {
+    pid_t child[N];
+    int64_t g, acknowledged = 0;
+    for (int i = 0; i < N; i++) {
+      done[i] = 0;
+      if ((child[i] = fork()) == 0) worker(path, i, 100000, &done[i]);
+    }
+    for (int i = 0; i < N; i++) {
+      seed = seed * 6364136223846793005u + 1442695040888963407u;
+      lt_sleep_ns((int64_t)(seed >> 40) % 15000000 + 2000000);
+      kill(child[i], SIGKILL);
+      waitpid(child[i], NULL, 0);
+    }
+    for (int i = 0; i < N; i++) acknowledged += done[i];
+    leat_store *s = open_store(rt, path);
+    g = generation_of(s);
+    assert_true(g >= certain + acknowledged && g <= certain + acknowledged + N);
+    certain = g;
+    if (round % 5 == 4) {
+      OK(lt_folder_verify(s, &error_of));
+      OK(lt_folder_gc(s, NULL, &error_of));
+      assert_int_equal(generation_of(s), g);
+    }
+    lt_folder_free(s);
+  }
+  assert_true(certain > 0);
+  munmap((void *)(uintptr_t)done, N * sizeof *done);
+}
+
+typedef struct crew { leat_store *s; int id; int64_t failed; } crew;
+static void *crew_run(void *arg) {
+  crew *c = arg;
+  char stage[32];
+  snprintf(stage, sizeof stage, "stage-%d", c->id);
+  for (int k = 0; k < 8; k++) {
+    int64_t v, w, cursor = 0;
+    leat_version_info i;
+    leat_event e;
+    c->failed += lt_folder_add(c->s, model[c->id % 4], stage, &v, NULL) != LEAT_OK;
+    c->failed += lt_folder_promote(c->s, v, stage, -1, NULL, NULL) != LEAT_OK;
+    c->failed += lt_folder_stage(c->s, stage, &w, NULL) != LEAT_OK || w != v;
+    c->failed += lt_folder_version(c->s, v, &i, NULL) != LEAT_OK || strcmp(i.stages, stage) != 0;
+    c->failed += lt_folder_history(c->s, &cursor, &e, NULL) != LEAT_OK;
+    if (k == 4) c->failed += lt_folder_gc(c->s, NULL, NULL) != LEAT_OK;
+  }
+  return NULL;
+}
+static void test_threads(void **state) {
+  (void)state;
+  leat_store *s[2] = {open_store(rt, at_place("threads")), open_store(rt, at_place("threads"))};
+  lt_thread t[6];
+  crew c[6];
+  for (int i = 0; i < 6; i++) {
+    c[i] = (crew){s[i % 2], i, 0};
+    assert_int_equal(lt_thread_start(&t[i], crew_run, &c[i]), 0);
+  }
+  for (int i = 0; i < 6; i++) {
+    lt_thread_join(&t[i]);
+    assert_int_equal(c[i].failed, 0);
+  }
+  assert_int_equal(generation_of(s[0]), 6 * 8 * 2);
+  same_state(s[0], s[1]);
+  lt_folder_free(s[0]);
+  lt_folder_free(s[1]);
+}
+
+/* ---- opening */
+
+static void test_opening(void **state) {
+  (void)state;
+  leat_store *s = NULL;
+  leat_params *p;
+  int64_t v;
+  OK(lt_params_create(rt, &lt_spec_store, &p, &error_of));
+  OK(lt_params_set_i64(p, "create", 0, &error_of));
+  FAILS(LEAT_E_NOT_FOUND, "there is no store", lt_folder_open(rt, at_place("none"), p, &s, &error_of));
+  assert_null(s);
+  assert_false(is_there(at_place("none")));
+  OK(lt_params_set_i64(p, "create", 1, &error_of));
+  OK(lt_params_set_i64(p, "read_only", 1, &error_of));
+  FAILS(LEAT_E_NOT_FOUND, "there is no store", lt_folder_open(rt, at_place("none"), p, &s, &error_of));
+  lt_params_free(p);
+  OK(lt_params_create(rt, &lt_predictor_spec, &p, &error_of));
+  FAILS(LEAT_E_ARG, "'predictor'", lt_folder_open(rt, at_place("none"), p, &s, &error_of));
+  lt_params_free(p);
+  FAILS(LEAT_E_ARG, "empty", lt_folder_open(rt, "", NULL, &s, &error_of));
+  FAILS(LEAT_E_IO, "No such file", lt_folder_open(rt, at_place("none/deeper"), NULL, &s, &error_of));
+  put_file(at_place("file"), "x");
+  assert_int_not_equal(lt_folder_open(rt, at_place("file"), NULL, &s, &error_of), LEAT_OK);
+  mkdir(at_place("half"), 0777); /* made by hand, or by one that was killed */
+  mkdir(at_place("half/models"), 0777);
+  put_file(at_place("half/MANIFEST.lock"), "");
+  put_file(at_place("half/MANIFEST.tmp-1-1"), "half");
+  lt_folder_free(open_store(rt, at_place("half")));
+  lt_folder_free(open_store(rt, at_place("half")));
+  wipe(at_place("half/tables")); /* a copy without its empty folders */
+  wipe(at_place("half/models"));
+  s = open_store(rt, at_place("half"));
+  OK(lt_folder_add(s, model[0], "train", &v, &error_of));
+  assert_true(is_there(at_place("half/tables")));
+  leat_store *other = open_store(rt, at_place("half"));
+  wipe(at_place("half")); /* removed, and made again: seen by who has it open */
+  FAILS(LEAT_E_FORMAT, "has gone", lt_folder_count(other, &v, &error_of));
+  lt_folder_free(s);
+  s = open_store(rt, at_place("half"));
+  OK(lt_folder_count(other, &v, &error_of));
+  assert_int_equal(v, 0);
+  OK(lt_folder_add(other, model[0], "train", &v, &error_of));
+  same_state(s, other);
+  lt_folder_free(other);
+  lt_folder_free(s);
+  unlink(at_place("half/MANIFEST"));
+  FAILS(LEAT_E_FORMAT, "MANIFEST is missing, but models holds 'v-1.leat'", lt_folder_open(rt, at_place("half"), NULL, &s, &error_of));
+  mkdir(at_place("home"), 0777);
+  put_file(at_place("home/letter"), "dear");
+  FAILS(LEAT_E_STATE, "'letter'", lt_folder_open(rt, at_place("home"), NULL, &s, &error_of));
+  assert_false(is_there(at_place("home/models")));
+  char here[1024];
+  assert_non_null(getcwd(here, sizeof here));
+  assert_int_equal(chdir(place), 0);
+  s = open_store(rt, "relative");
+  assert_string_equal(lt_folder_path(s), "relative");
+  lt_folder_free(s);
+  mkdir("dot", 0777);
+  assert_int_equal(chdir("dot"), 0);
+  lt_folder_free(open_store(rt, "."));
+  assert_int_equal(chdir(here), 0);
+}
+
+/* What a store shows of files that are not what they should be. */
+static void test_verify(void **state) {
+  (void)state;
+  int64_t v, bytes;
+  leat_store *s = open_store(rt, at_place("verify"));
+  lt_reclog *l;
+  OK(lt_folder_add(s, model[0], "train", &v, &error_of));
+  OK(lt_folder_checkpoint(s, "c-1.leat", 5, 3, &error_of));
+  FAILS(LEAT_E_FORMAT, "c-1.leat is missing", lt_folder_verify(s, &error_of));
+  OK(lt_model_save(model[0], at_place("verify/learner/c-1.leat"), &error_of)); /* any sealed file */
+  for (int k = 1; k <= 5; k += 2) {
+    char name[64];
+    snprintf(name, sizeof name, "verify/journal/j-%016x.log", (unsigned)k);
+    OK(lt_reclog_create(rt, at_place(name), "JRNL", 1, (uint64_t)k, &l, &error_of));
+    OK(lt_reclog_append(l, 1, "abc", 3, NULL, &error_of));
+    OK(lt_reclog_append(l, 1, "def", 3, NULL, &error_of));
+    OK(lt_reclog_close(l, &error_of));
+  }
+  put_file(at_place("verify/journal/j-5.log.tmp-1-2"), "half");
+  put_file(at_place("verify/learner/c-0.leat"), "old");
+  put_file(at_place("verify/models/notes.txt"), "not of the store");
+  OK(lt_folder_verify(s, &error_of));
+  assert_int_equal(truncate(at_place("verify/journal/j-0000000000000005.log"), 100), 0); /* torn: the last one may be */
+  OK(lt_folder_verify(s, &error_of));
+  OK(lt_folder_lock_learner(s, &error_of));
+  OK(lt_folder_gc(s, &bytes, &error_of)); /* a learner is at work: its files stay */
+  assert_true(is_there(at_place("verify/learner/c-0.leat")));
+  lt_folder_unlock_learner(s);
+  OK(lt_folder_gc(s, &bytes, &error_of));
+  assert_true(bytes >= 4 + 3 + 112);
+  assert_false(is_there(at_place("verify/journal/j-0000000000000001.log"))); /* all before 3 */
+  assert_true(is_there(at_place("verify/journal/j-0000000000000003.log")));
+  assert_false(is_there(at_place("verify/learner/c-0.leat")));
+  assert_true(is_there(at_place("verify/learner/c-1.leat")));
+  assert_true(is_there(at_place("verify/models/notes.txt"))); /* not the store's to remove */
+  assert_int_equal(truncate(at_place("verify/journal/j-0000000000000003.log"), 100), 0);
+  FAILS(LEAT_E_FORMAT, "j-0000000000000003.log", lt_folder_verify(s, &error_of));
+  OK(lt_folder_gc(s, &bytes, &error_of));
+  unlink(at_place("verify/journal/j-0000000000000003.log"));
+  assert_int_equal(truncate(at_place("verify/models/v-1.leat"), 300), 0);
+  FAILS(LEAT_E_FORMAT, "v-1.leat", lt_folder_verify(s, &error_of));
+  FAILS(LEAT_E_FORMAT, "v-1.leat", lt_folder_promote(s, 1, "testing", -1, NULL, &error_of));
+  assert_int_equal(stage_of(s, "testing"), 0);
+  OK(lt_model_save(model[1], at_place("verify/models/v-1.leat"), &error_of));
+  FAILS(LEAT_E_FORMAT, "is not the package of version 1", lt_folder_verify(s, &error_of));
+  unlink(at_place("verify/models/v-1.leat"));
+  FAILS(LEAT_E_FORMAT, "v-1.leat is missing", lt_folder_verify(s, &error_of));
+  lt_folder_free(s);
+}
+
+/* ---- the golden file: read for ever */
+
+static void write_golden(const char *path) {
+  int64_t v;
+  leat_event e = {.struct_size = sizeof e, .kind = LEAT_EVENT_CERTIFIED, .version = 2, .row = 9, .value = 3.5, .threshold = 2,
+                  .time_ns = 77, .name = "adwin", .text = "so it was"};
+  leat_store *s = open_with(rt, at_place("write"), "keep_recent", 1);
+  OK(lt_folder_add(s, model[0], "train", &v, &error_of));
+  snap(s, 1, 1, NULL, 0);
+  OK(lt_folder_event(s, 1, &e, &error_of));
+  OK(lt_folder_checkpoint(s, "c-1.leat", 10, 5, &error_of));
+  OK(lt_folder_promote(s, 1, "production", -1, NULL, &error_of));
+  OK(lt_folder_gc(s, NULL, &error_of)); /* a base and events, then records of every kind */
+  OK(lt_folder_promote(s, 2, "production", -1, NULL, &error_of));
+  OK(lt_folder_pin(s, 1, 1, &error_of));
+  snap(s, 2, 1, NULL, 0);
+  snap(s, 3, 1, NULL, 0);
+  e.kind = LEAT_EVENT_ROLLBACK;
+  OK(lt_folder_event(s, 4, &e, &error_of));
+  OK(lt_folder_rollback(s, "production", -1, NULL, &error_of));
+  OK(lt_folder_checkpoint(s, "c-2.leat", 20, 15, &error_of));
+  char *text = state_text(s), command[1200];
+  snprintf(command, sizeof command, "%s.txt", path);
+  put_file(command, text);
+  free(text);
+  snprintf(command, sizeof command, "cp '%s' '%s.bin'", at_place("write/MANIFEST"), path);
+  assert_int_equal(system(command), 0);
+  lt_folder_free(s);
+}
+
+static void test_golden(void **state) {
+  (void)state;
+  void *bytes, *text;
+  uint64_t size, text_size;
+  mkdir(at_place("golden"), 0777);
+  OK(lt_file_load(rt, "tests/golden/manifest-v1.bin", 1 << 20, &bytes, &size, &error_of));
+  OK(lt_file_load(rt, "tests/golden/manifest-v1.txt", 1 << 20, &text, &text_size, &error_of));
+  OK(lt_file_replace(rt, at_place("golden/MANIFEST"), bytes, size, &error_of));
+  leat_store *s = open_store(rt, at_place("golden"));
+  char *now = state_text(s);
+  assert_int_equal(strlen(now), text_size);
+  assert_memory_equal(now, text, text_size);
+  free(now);
+  OK(lt_folder_pin(s, 1, 0, &error_of)); /* and it can be gone on with */
+  OK(lt_folder_gc(s, NULL, &error_of));
+  lt_folder_free(s);
+  lt_free(rt, bytes);
+  lt_free(rt, text);
+}
+
+int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "--write-golden") == 0) { /* PATH without .bin */
+    if (start(NULL)) return 1;
+    write_golden(argv[2]);
+    return stop(NULL);
+  }
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_versions),   cmocka_unit_test(test_stages), cmocka_unit_test(test_pin_and_history),
       cmocka_unit_test(test_two_handles), cmocka_unit_test(test_ring),  cmocka_unit_test(test_ordinals),
-      cmocka_unit_test(test_checkpoints)};
+      cmocka_unit_test(test_checkpoints), cmocka_unit_test(test_processes), cmocka_unit_test(test_killed),
+      cmocka_unit_test(test_threads),    cmocka_unit_test(test_opening), cmocka_unit_test(test_verify),
+      cmocka_unit_test(test_golden)};
   return cmocka_run_group_tests(tests, start, stop);
 }
