@@ -50,8 +50,11 @@ static leat_error fresh_error(void) {
   e.struct_size = sizeof e;
   return e;
 }
+/* Of the processor with one thread (machines are shared), else of the wall. */
+static int64_t threads = 1;
 static double seconds(void) {
   struct timespec t;
+  if (threads == 1) return (double)clock() / CLOCKS_PER_SEC;
   timespec_get(&t, TIME_UTC);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
@@ -219,15 +222,20 @@ static void harm_model(bench *b, arm *a) {
     lt_rng r;
     lt_rng_init(&r, b->seed, 9);
     for (int64_t i = 0; i < m->n_slots; i++) {
-      if (!(m->slot[0][i].n > 0)) continue;
       for (int64_t k = 0; k < m->n_models; k++) {
-        lt_online_slot *t = &m->slot[k][i];
-        t->ada_w = (float)(b->value * lt_rng_normal(&r));
-        t->coin_w = (float)(b->value * lt_rng_normal(&r));
-        t->coin_th = t->coin_w * (t->coin_l * (t->coin_g + t->coin_l)) / (0.5f + t->coin_r);
-        t->ons_b = (float)(lt_rng_unit(&r) - 0.5);
-        t->alma_w = (float)(b->value * lt_rng_normal(&r) / m->one[k].alma_scale);
-        t->gauss_w = (float)(b->value * lt_rng_normal(&r));
+        float v[LT_SLOT_NUMBERS];
+        lt_online_numbers_of(m, 0, i, v);
+        if (!(v[LT_SLOT_N] > 0)) continue;
+        lt_online_numbers_of(m, k, i, v);
+        v[LT_SLOT_ADA_W] = (float)(b->value * lt_rng_normal(&r));
+        v[LT_SLOT_COIN_W] = (float)(b->value * lt_rng_normal(&r));
+        v[LT_SLOT_COIN_TH] = v[LT_SLOT_COIN_W] * (v[LT_SLOT_COIN_L] * (v[LT_SLOT_COIN_G] + v[LT_SLOT_COIN_L])) / (0.5f + v[LT_SLOT_COIN_R]);
+        v[LT_SLOT_ONS_B] = (float)(lt_rng_unit(&r) - 0.5);
+        v[LT_SLOT_ALMA_W] = (float)(b->value * lt_rng_normal(&r) / m->one[k].alma_scale);
+        v[LT_SLOT_GAUSS_W] = (float)(b->value * lt_rng_normal(&r));
+        for (int j = 0; j < LT_SLOT_NUMBERS; j++)
+          if (m->layout->at[j] < 0) v[j] = 0;
+        (void)lt_online_set_numbers(m, k, i, v);
       }
     }
     lt_guard_disturbed(a->g);
@@ -392,9 +400,9 @@ int main(int n, char **args) {
   leat_runtime_opts opts = {0};
   if (!b || n < 2) return 2;
   opts.struct_size = sizeof opts;
-  opts.n_threads = 1;
   for (int i = 2; i < n; i++)
-    if (strncmp(args[i], "threads=", 8) == 0) opts.n_threads = strtoll(args[i] + 8, NULL, 10);
+    if (strncmp(args[i], "threads=", 8) == 0) threads = strtoll(args[i] + 8, NULL, 10);
+  opts.n_threads = threads;
   b->after = 5000;
   b->call = 1000;
   b->rows = INT64_MAX;

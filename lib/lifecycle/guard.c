@@ -131,7 +131,7 @@ static leat_status guard_rows(lt_guard *g, const lt_guard_call *c, int64_t at, i
   }
   t->n_who = 0;
   for (int i = GUARD_LIVE; i <= GUARD_DEPOSED; i++) {
-    if (!guard_model(g, i) || (i != GUARD_LIVE && !g->on)) continue;
+    if (!guard_model(g, i) || (i != GUARD_LIVE && (!g->on || g->who[i].resting))) continue;
     g->seat[t->n_who] = i;
     t->who[t->n_who].m = guard_model(g, i);
     t->who[t->n_who++].rates = i == GUARD_LIVE ? &o->rates : &g->who[i].rates;

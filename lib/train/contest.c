@@ -120,14 +120,15 @@ leat_status lt_contest_ready(lt_contest *c, leat_error *err) {
   return st;
 }
 
-/* The slots of a row that comes soon: at 2^18 slots a model waits for memory more than it computes. */
-static void contest_fetch(const lt_contest *c, const lt_online *m, int64_t row) {
+/* The slots of a row that comes soon: at 2^18 slots a model waits for memory more than it computes. A macro: gcc takes the
+ * call of a function that only prefetches for one without effect. */
 #if defined(__GNUC__)
-  for (int64_t i = c->start[row] + c->dense[row]; i < c->start[row + 1]; i++) __builtin_prefetch(lt_online_at(m, 0, c->slot[i]), 1);
+#define CONTEST_FETCH(c, m, row)                                                             \
+  for (int64_t fetch = (c)->start[row] + (c)->dense[row]; fetch < (c)->start[row + 1]; fetch++) \
+  __builtin_prefetch(lt_online_at(m, 0, (c)->slot[fetch]))
 #else
-  (void)c, (void)m, (void)row;
+#define CONTEST_FETCH(c, m, row) (void)(row)
 #endif
-}
 
 static double contest_target(lt_online *m, double y) {
   lt_online_welford(&m->target, y);
@@ -150,7 +151,7 @@ static void contest_task(void *arg, int64_t who) {
     f.slot = c->slot + c->start[r];
     f.n = f.cap = c->start[r + 1] - c->start[r];
     f.n_done = c->dense[r];
-    if (r + 1 < c->n) contest_fetch(c, m, r + 1);
+    if (r + 1 < c->n) CONTEST_FETCH(c, m, r + 1);
     lt_online_refill(&f, x, c->raw + c->start[r]);
     lt_online_scale(&f);
     for (int64_t k = 0; k < m->n_models; k++) {
