@@ -94,6 +94,14 @@ static void guard_calm(lt_guard *g) {
   lt_guard_reset_evidence(g);
 }
 
+/* A suspect period: nothing is certified, last-good is pinned. Another one inside it does not make it longer. */
+static void guard_suspend(lt_guard *g) {
+  int64_t now = g->o->learned;
+  if (!lt_guard_suspect(g)) g->suspect_until = now + GUARD_SUSPECT_WINDOWS * g->window;
+  if (g->who[GUARD_GOOD].m && g->pin_until <= now) g->pin_until = now + GUARD_PIN_WINDOWS * g->window;
+  lt_guard_drop(g, GUARD_NEXT);
+}
+
 /* Rollbacks that were pages, in the last windows. */
 static int64_t guard_recent(lt_guard *g) {
   int64_t kept = 0;
@@ -145,6 +153,7 @@ static void guard_swap(lt_guard *g, int who) {
   guard_calm(g);
   if (!g->who[GUARD_FRESH].m) guard_fresh(g, g->window / 2);
   if (e->suspects) guard_rolled_back(g);
+  if (who == GUARD_FRESH) guard_suspend(g); /* as good as an alarm, and perhaps damage that will end */
 }
 
 static void guard_non_finite(lt_guard *g) {
@@ -178,9 +187,7 @@ static void guard_detect(lt_guard *g) {
     lt_guard_tell(g, LEAT_EVENT_ALARM, "adwin", gap, 1);
     lt_adwin_cut(&g->adwin, g->alarm);
     g->busy_until = now + GUARD_BUSY_WINDOWS * g->window;
-    if (!lt_guard_suspect(g)) g->suspect_until = now + GUARD_SUSPECT_WINDOWS * g->window;
-    if (g->who[GUARD_GOOD].m && g->pin_until <= now) g->pin_until = now + GUARD_PIN_WINDOWS * g->window;
-    lt_guard_drop(g, GUARD_NEXT);
+    guard_suspend(g);
   }
   int warned = lt_adwin_changed(&g->adwin, g->warning, &gap);
   if (warned && !g->warned) {
