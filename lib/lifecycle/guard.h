@@ -11,7 +11,7 @@ enum { LT_GUARD_BLOCK = 64, LT_GUARD_ROLLBACKS = 64 };
    "Records of a window (rounded up to blocks of 64): a model is certified after it has lived through one.", 1},           \
   {"drift_warning", LEAT_PARAM_F64, "0.05", 1e-12, 1, NULL, "ADWIN's confidence for a warning.", 1},                        \
   {"drift_alarm", LEAT_PARAM_F64, "0.0001", 1e-12, 1, NULL, "ADWIN's confidence for an alarm.", 1},                         \
-  {"evidence", LEAT_PARAM_F64, "1000", 2, 1e200, NULL, "How much evidence a swap needs.", 1},                             \
+  {"evidence", LEAT_PARAM_F64, "10000", 2, 1e200, NULL, "How much evidence a swap needs.", 1},                             \
   {"freeze_after", LEAT_PARAM_I64, "3", 1, LT_GUARD_ROLLBACKS, NULL, "Learning freezes after so many rollbacks in so many windows.", 1}
 typedef struct lt_guard lt_guard;
 /* Works on o's live model (o->m) and scores; o must outlive it. settings: of the learner; NULL or guard=false: nothing but

@@ -159,7 +159,6 @@ static void flip_goes_back(void **state) {
       right[k] += v;
     }
   }
-  for (int64_t i = 0; i < u.n_events; i++) if (u.event[i].kind != 12 && getenv("GD_SHOW")) print_message("%lld %s kind %d value %f suspects %d since %lld taken %lld\n", (long long)u.event[i].row, u.event[i].name, u.event[i].kind, u.event[i].value, u.event[i].suspects, (long long)u.event[i].since, (long long)u.event[i].taken);
   int64_t back = -1;
   for (int64_t i = 0; i < u.n_events && back < 0; i++)
     if (u.event[i].kind == LEAT_EVENT_ROLLBACK && u.event[i].row > FROM) back = i;
