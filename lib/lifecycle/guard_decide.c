@@ -35,16 +35,20 @@ lt_guard_event *lt_guard_tell(lt_guard *g, int32_t kind, const char *name, doubl
 
 /* ---------------------------------------------------------------------------------------------- rows */
 
-static double guard_log_loss(const lt_contestant *t, int64_t r, double y) {
-  const double *p = t->p + r * t->m->n_models;
+static double guard_log_loss(const lt_contestant *t, const double *all, int64_t r, double y) {
+  const double *p = all + r * t->m->n_models;
   double sure = t->m->n_models > 1 ? p[(int64_t)y] : y == 1 ? p[0] : 1 - p[0];
   return sure > 0.049787068367863944 ? -log(sure) : GUARD_CLIP; /* exp(-3) */
 }
 
 /* Huber's, in units of the live model's faded error. */
-static double guard_number_loss(const lt_contestant *t, int64_t r, double y, double unit) {
-  double u = fabs(y - t->p[r]) / unit, loss = u <= 1 ? u * u / 2 : u - 0.5;
+static double guard_number_loss(const double *p, int64_t r, double y, double unit) {
+  double u = fabs(y - p[r]) / unit, loss = u <= 1 ? u * u / 2 : u - 0.5;
   return loss < GUARD_CLIP ? loss : GUARD_CLIP;
+}
+
+static double guard_loss(const lt_contestant *t, const double *p, int64_t r, double y, double unit) {
+  return t->m->regression ? guard_number_loss(p, r, y, unit) : guard_log_loss(t, p, r, y);
 }
 
 static double guard_unit(lt_guard *g, double miss) {
@@ -58,20 +62,18 @@ static double guard_unit(lt_guard *g, double miss) {
 void lt_guard_rows(lt_guard *g) {
   const lt_contest *c = &g->contest;
   for (int64_t r = 0; r < c->n; r++) {
-    double y = c->y[r], unit = 1, live;
+    double y = c->y[r], unit = 1;
     if (!(c->w[r] > 0)) continue;
     const lt_contestant *own = &c->who[0];
-    if (own->m->regression) {
-      unit = guard_unit(g, y - own->p[r]);
-      live = guard_number_loss(own, r, y, unit);
-    } else {
-      live = guard_log_loss(own, r, y);
-    }
+    if (own->m->regression) unit = guard_unit(g, y - own->p[r]);
+    double live = guard_loss(own, own->p, r, y, unit);
     lt_adwin_add(&g->adwin, live / GUARD_UNIT);
+    if (own->wants) lt_adwin_add(&g->plain, guard_loss(own, own->plain, r, y, unit) / GUARD_UNIT);
     for (int64_t k = 1; k < c->n_who; k++) {
       const lt_contestant *t = &c->who[k];
       lt_guard_who *who = &g->who[g->seat[k]];
-      double loss = t->m->regression ? guard_number_loss(t, r, y, unit) : guard_log_loss(t, r, y);
+      double loss = guard_loss(t, t->p, r, y, unit);
+      who->loss += (loss - who->loss) / 128;
       double z = (live - (1 + (g->seat[k] == GUARD_FRESH ? 0.02 : 0.05)) * loss) / 0.7;
       z = z > 1 ? 1 : z > -1 ? z : -1;
       for (int b = 0; b < GUARD_BETS; b++) {
@@ -89,6 +91,7 @@ static int guard_busy(const lt_guard *g) { return g->o->learned < g->busy_until;
 static void guard_calm(lt_guard *g) {
   g->busy_until = g->o->learned + GUARD_BUSY_WINDOWS * g->window;
   lt_adwin_init(&g->adwin, 1, 1);
+  lt_adwin_init(&g->plain, 1, 1);
   g->warned = 0;
   lt_guard_drop(g, GUARD_NEXT);
   lt_guard_reset_evidence(g);
@@ -131,6 +134,7 @@ static void guard_fresh(lt_guard *g, int64_t life) {
   int64_t most = GUARD_FRESH_WINDOWS * g->window;
   lt_guard_begin(g, GUARD_FRESH);
   memset(g->who[GUARD_FRESH].e, 0, sizeof g->who[GUARD_FRESH].e);
+  g->who[GUARD_FRESH].loss = GUARD_CLIP / 4;
   g->fresh_life = life < most ? life : most;
 }
 
@@ -150,6 +154,8 @@ static void guard_swap(lt_guard *g, int who) {
     lt_guard_drop(g, who);
   }
   g->who[GUARD_DEPOSED].row = g->o->learned;
+  g->who[GUARD_DEPOSED].loss = GUARD_CLIP / 4;
+  g->undo_life = (who == GUARD_FRESH ? GUARD_FRESH_WINDOWS : 1) * g->window;
   guard_calm(g);
   if (!g->who[GUARD_FRESH].m) guard_fresh(g, g->window / 2);
   if (e->suspects) guard_rolled_back(g);
@@ -182,16 +188,22 @@ static void guard_non_finite(lt_guard *g) {
 
 static void guard_detect(lt_guard *g) {
   int64_t now = g->o->learned;
+  lt_adwin *const detector[] = {&g->adwin, &g->plain};
+  static const char *const name[] = {"adwin", "adwin of the learners"};
   double gap = 0;
-  if (lt_adwin_changed(&g->adwin, g->alarm, &gap)) {
-    lt_guard_tell(g, LEAT_EVENT_ALARM, "adwin", gap, 1);
-    lt_adwin_cut(&g->adwin, g->alarm);
+  int warned = 0;
+  for (int i = 0; i < 2; i++) {
+    if (!lt_adwin_changed(detector[i], g->alarm, &gap)) continue;
+    lt_guard_tell(g, LEAT_EVENT_ALARM, name[i], gap, 1);
+    lt_adwin_cut(detector[i], g->alarm);
     g->busy_until = now + GUARD_BUSY_WINDOWS * g->window;
     guard_suspend(g);
   }
-  int warned = lt_adwin_changed(&g->adwin, g->warning, &gap);
+  for (int i = 0; i < 2 && !warned; i++) {
+    warned = lt_adwin_changed(detector[i], g->warning, &gap);
+    if (warned && !g->warned) lt_guard_tell(g, LEAT_EVENT_WARNING, name[i], gap, 1);
+  }
   if (warned && !g->warned) {
-    lt_guard_tell(g, LEAT_EVENT_WARNING, "adwin", gap, 1);
     for (int i = GUARD_BACK; i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
       if (g->who[i].m && lt_guard_wealth(&g->who[i]) < GUARD_PROMISING) g->who[i].row = now - GUARD_QUIET * g->revive; /* due */
   }
@@ -231,6 +243,7 @@ static void guard_revive(lt_guard *g, int who, int from) {
     return;
   }
   if (!c->m) memset(c->e, 0, sizeof c->e);
+  if (!c->m) c->loss = GUARD_CLIP / 4;
   c->resting = 0;
   lt_guard_copy(g, who, from);
   c->origin = g->who[from].row;
@@ -243,7 +256,7 @@ static void guard_lives(lt_guard *g) {
     if (guard_busy(g)) guard_fresh(g, 2 * g->fresh_life);
     else lt_guard_drop(g, GUARD_FRESH);
   }
-  if (g->who[GUARD_DEPOSED].m && now - g->who[GUARD_DEPOSED].row >= g->window) lt_guard_drop(g, GUARD_DEPOSED);
+  if (g->who[GUARD_DEPOSED].m && now - g->who[GUARD_DEPOSED].row >= g->undo_life) lt_guard_drop(g, GUARD_DEPOSED);
   if (now >= g->pin_until) lt_guard_drop(g, GUARD_PIN);
   guard_revive(g, GUARD_BACK, GUARD_GOOD);
   guard_revive(g, GUARD_PINNED, GUARD_PIN);
@@ -255,12 +268,19 @@ static int guard_winner(lt_guard *g) {
     if (g->who[i].m && lt_guard_wealth(&g->who[i]) >= guard_price(g, i) &&
         (!best || lt_guard_wealth(&g->who[i]) > lt_guard_wealth(&g->who[best])))
       best = i;
+  /* a revived one that does as well goes first: it knows more than a fresh one, and has learned less of what went wrong than
+   * the deposed one */
+  int rival = best == GUARD_FRESH || best == GUARD_DEPOSED ? best : 0;
+  for (int i = GUARD_BACK; rival && i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
+    if (g->who[i].m && !g->who[i].resting && lt_guard_wealth(&g->who[i]) >= GUARD_PROMISING && guard_price(g, i) <= g->evidence &&
+        g->who[i].loss <= g->who[rival].loss)
+      return i;
   return best;
 }
 
 /* Models that may have to come into being now. */
-static int64_t guard_need(const lt_guard *g, int window_end, int winner) {
-  int fresh = lt_adwin_changed(&g->adwin, g->warning > g->alarm ? g->warning : g->alarm, NULL);
+static int64_t guard_need(const lt_guard *g, int window_end, int winner, int stir) {
+  int fresh = stir;
   int pin = g->who[GUARD_PIN].m || (window_end && g->o->learned < g->pin_until);
   int passed_on = !g->who[GUARD_NEXT].m || !g->who[GUARD_GOOD].m || (g->o->learned < g->pin_until && !g->who[GUARD_PIN].m);
   if (winner) fresh = 1;
@@ -276,13 +296,15 @@ leat_status lt_guard_decide(lt_guard *g, leat_error *err) {
     g->window_end = window_end;
     return LEAT_OK;
   }
-  int winner = guard_winner(g);
-  leat_status st = lt_guard_spares(g, guard_need(g, look, winner), err);
+  double most = g->warning > g->alarm ? g->warning : g->alarm; /* the one that finds more */
+  int stir = lt_adwin_changed(&g->adwin, most, NULL) || lt_adwin_changed(&g->plain, most, NULL), winner = guard_winner(g);
+  leat_status st = lt_guard_spares(g, guard_need(g, look, winner, stir), err);
   if (st) return st;
   if (look && !g->bad) g->bad = !lt_guard_sound(g, GUARD_LIVE, g->since[GUARD_LIVE][GUARD_NEXT]);
   if (g->bad) guard_non_finite(g);
   else if (winner) guard_swap(g, winner);
-  else guard_detect(g);
+  else if (stir) guard_detect(g);
+  else g->warned = 0;
   for (int i = GUARD_BACK; i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
     if (g->who[i].m && lt_guard_wealth(&g->who[i]) >= GUARD_PROMISING) g->next_clean = 0;
   if (look) guard_window(g);
