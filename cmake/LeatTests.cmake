@@ -32,10 +32,10 @@ foreach(source ${LEAT_FUZZ_TARGETS})
   target_link_libraries(${name} PRIVATE leat_inner leat_warnings)
 endforeach()
 # Fault programs are hosts: they see the public headers and libleat.so alone.
-add_library(leat_faults STATIC EXCLUDE_FROM_ALL tests/faults/common.c tests/faults/posix_files.c)
+add_library(leat_faults STATIC EXCLUDE_FROM_ALL tests/faults/common.c tests/faults/posix_files.c tests/faults/power_files.c)
 target_compile_definitions(leat_faults PUBLIC _GNU_SOURCE)
 target_link_libraries(leat_faults PUBLIC leat_shared Threads::Threads m PRIVATE leat_warnings)
-foreach(name alloc_torture io_torture interpose host)
+foreach(name alloc_torture io_torture interpose host power_loss)
   if(name STREQUAL interpose AND LEAT_SANITIZE)
     continue() # the sanitizers have their own malloc
   endif()

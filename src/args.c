@@ -7,19 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A command's letter is the first one of its name, except: L learn, S store, Q quarantine, T table, M monitor. An option is for
+/* A command's letter is the first one of its name, except: L learn, S store, Q quarantine, T table, M monitor, R report. An option is for
  * the commands whose letters it names; for all of them when it names none. */
 typedef struct option_def { struct argp_option o; const char *commands; } option_def;
 enum {
   KEY_JSON = 256, KEY_SEED, KEY_THREADS, KEY_DEVICE, KEY_SET, KEY_FORMAT, KEY_HEADER, KEY_NO_HEADER, KEY_LABELS,
   KEY_TARGET, KEY_KEY, KEY_WEIGHT, KEY_TIME, KEY_IGNORE, KEY_CATEGORICAL, KEY_TEXT, KEY_TASK, KEY_MODEL, KEY_VALID,
   KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT,
-  KEY_STAGE, KEY_TO, KEY_STORE, KEY_FROM, KEY_CHUNK, KEY_DELAY, KEY_ACK, KEY_COMMIT
+  KEY_STAGE, KEY_TO, KEY_LEARNER, KEY_STORE, KEY_FROM, KEY_CHUNK, KEY_DELAY, KEY_ACK, KEY_COMMIT,
+  KEY_LAYOUT, KEY_SHARD, KEY_UNTIL, KEY_LIMIT, KEY_TOLERANCE, KEY_COLUMNS,
+  KEY_REASON
 };
 static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "FAMILY", 0, "Model family (default: linear)", 1 }, "t" },
   { { NULL, 'o', "MODEL", 0, "Where the package goes", 1 }, "t" },
-  { { NULL, 'o', "FILE", 0, "Where the output goes; it appears there whole or not at all (default: stdout)", 1 }, "pg" },
+  { { NULL, 'o', "FILE", 0, "Where the output goes; it appears there whole or not at all (default: stdout)", 1 }, "pgR" },
   { { "valid", KEY_VALID, "DATA", 0, "Rows to validate on (early stopping, valid metrics)", 1 }, "t" },
   { { "holdout", KEY_HOLDOUT, "SHARE", 0, "Keep this share of the rows, drawn by --seed, to validate on", 1 }, "t" },
   { { "checkpoint", KEY_CHECKPOINT, "PATH", 0, "Keep a checkpoint there while training", 1 }, "t" },
@@ -39,17 +41,32 @@ static const option_def option_defs[] = {
   { { "resume", KEY_RESUME, NULL, 0, "Go on in a store that has a learner, behind the last record of DATA that it took", 1 }, "L" },
   { { "ack", KEY_ACK, NULL, 0, "Print the number of records of DATA that are safe, after each commit", 1 }, "L" },
   { { "commit-ms", KEY_COMMIT, "MS", 0, "Milliseconds between commits (default: 100; 0: after every batch of records)", 1 }, "L" },
+  { { "learner", KEY_LEARNER, NULL, 0, "Roll the learner back, not a stage (default: to last-good)", 1 }, "S" },
   { { "to", KEY_TO, "VERSION", 0, "The version to roll back to (default: the one before)", 1 }, "S" },
   { { NULL, 'o', "FILE", 0, "Where the exported package goes", 1 }, "S" },
 
-  { { NULL, 0, NULL, 0, "The data:", 2 }, "tepML" },
-  { { "format", KEY_FORMAT, "NAME", 0, "csv, svmlight, idx or npy (default: by the file's name)", 2 }, "tepML" },
-  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepML" },
-  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepML" },
-  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepML" },
+  { { "reason", KEY_REASON, "NAME", 0, "Only records that are held for this reason (outlier, parse, type, ...)", 1 }, "Q" },
+  { { "limit", KEY_LIMIT, "N", 0, "List at most so many records (default: 50; with --json all)", 1 }, "Q" },
+
+  { { NULL, 'o', "T.ltab", 0, "Where the table goes (build, load, convert, merge); the old one stays until it is whole", 1 }, "T" },
+  { { "layout", KEY_LAYOUT, "NAME", 0, "sorted: ranges, scans, small; hash: the fastest look-ups (default: build sorted, merge as the "
+      "first table, convert the other one)", 1 }, "T" },
+  { { "shard", KEY_SHARD, "I/N", 0, "Only the keys of part I, from 0, of N (build, load); the parts merged are the whole", 1 }, "T" },
+  { { "model", KEY_MODEL, "MODEL", 0, "The model whose predictions are loaded (load)", 1 }, "T" },
+  { { "from", KEY_FROM, "KEY", 0, "Begin with this key, or the next (scan)", 1 }, "T" },
+  { { "until", KEY_UNTIL, "KEY", 0, "End before this key (scan)", 1 }, "T" },
+  { { "limit", KEY_LIMIT, "N", 0, "At most so many keys (scan; diff: how many are listed, default 10)", 1 }, "T" },
+  { { "tolerance", KEY_TOLERANCE, "X", 0, "A value counts as changed when it moved by more (diff; default 0)", 1 }, "T" },
+  { { "columns", KEY_COLUMNS, "NAME,...", 0, "Names of the columns of stdin, which has no header (worker)", 1 }, "T" },
+
+  { { NULL, 0, NULL, 0, "The data:", 2 }, "tepMLT" },
+  { { "format", KEY_FORMAT, "NAME", 0, "csv, svmlight, idx or npy (default: by the file's name)", 2 }, "tepMLT" },
+  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepMLT" },
+  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepMLT" },
+  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepMLT" },
   { { "target", KEY_TARGET, "COL", 0, "What is to be predicted; a column is a name, or a number from 1 or, negative, "
       "from the end", 2 }, "teML" },
-  { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tpL" },
+  { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tpLT" },
   { { "weight", KEY_WEIGHT, "COL", 0, "How much a row counts", 2 }, "teML" },
   { { "time", KEY_TIME, "COL", 0, "When the row was seen", 2 }, "tL" },
   { { "ignore", KEY_IGNORE, "COL,...", 0, "Columns to leave out", 2 }, "tL" },
@@ -114,7 +131,7 @@ int cli_parse_i64(const char *text, int64_t *value) {
 /* ---- the check before argp */
 
 static char command_letter(const char *name) {
-  static const char *const capitals[] = { "learn", "store", "quarantine", "table", "monitor" };
+  static const char *const capitals[] = { "learn", "store", "quarantine", "table", "monitor", "report" };
   for (size_t i = 0; i < sizeof capitals / sizeof capitals[0]; i++)
     if (strcmp(name, capitals[i]) == 0) return (char)(name[0] - 'a' + 'A');
   return name[0];
@@ -225,6 +242,12 @@ static void take_holdout(parse_state *p, const char *text) {
     bad_number(p, "holdout", text, "a share above 0 and below 1, e.g. 0.2");
 }
 
+static void take_tolerance(parse_state *p, const char *text) {
+  char *end;
+  p->a->tolerance = strtod(text, &end);
+  if (end == text || *end || !(p->a->tolerance >= 0)) bad_number(p, "tolerance", text, "a number from 0");
+}
+
 static error_t take_option(int key, char *arg, struct argp_state *state) {
   parse_state *p = state->input;
   cli_args *a = p->a;
@@ -262,8 +285,16 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_DELAY: take_i64(p, "label-delay", arg, 0, "an integer from 0", &a->label_delay); break;
   case KEY_ACK: a->ack = 1; break;
   case KEY_COMMIT: take_i64(p, "commit-ms", arg, 0, "an integer from 0", &a->commit_ms); break;
+  case KEY_LAYOUT: a->layout = arg; break;
+  case KEY_SHARD: a->shard = arg; break;
+  case KEY_UNTIL: a->until = arg; break;
+  case KEY_LIMIT: take_i64(p, "limit", arg, 1, "an integer from 1", &a->limit); break;
+  case KEY_TOLERANCE: take_tolerance(p, arg); break;
+  case KEY_COLUMNS: a->columns = arg; break;
   case KEY_STAGE: a->stage = arg; break;
+  case KEY_LEARNER: a->learner = 1; break;
   case KEY_TO: take_i64(p, "to", arg, 1, "a version, a number from 1", &a->to); break;
+  case KEY_REASON: a->reason = arg; break;
   case ARGP_KEY_ARG: a->files[a->n_files++] = arg; break;
   default: return ARGP_ERR_UNKNOWN;
   }

@@ -26,8 +26,13 @@ typedef struct cli_args {
   const char *store, *from; /* leat learn */
   int64_t chunk, label_delay, commit_ms; /* chunk 0: not given */
   int ack;
+  const char *layout, *shard, *until, *columns; /* leat table */
+  int64_t limit;            /* 0: not given */
+  double tolerance;
   const char *stage; /* leat store */
   int64_t to;        /* 0: not given */
+  int learner;
+  const char *reason; /* leat quarantine */
   const char **files; /* positional arguments */
   int n_files;
 } cli_args;
@@ -156,9 +161,12 @@ int cmd_evaluate(const cli_args *a);
 int cmd_predict(const cli_args *a);
 int cmd_inspect(const cli_args *a);
 int cmd_generate(const cli_args *a);
+int cmd_report(const cli_args *a);
 int cmd_monitor(const cli_args *a);
 int cmd_devices(const cli_args *a);
+int cmd_table(const cli_args *a);
 int cmd_store(const cli_args *a);
+int cmd_quarantine(const cli_args *a);
 int cmd_learn(const cli_args *a);
 /* The part of --help that comes from the library's parameter tables; fresh text, or NULL. */
 char *cli_help_params(const char *command, const char *family);

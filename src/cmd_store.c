@@ -204,10 +204,32 @@ static int store_promote(store_job *j, const char *word) {
   return moved(j);
 }
 
+/* The learner's own rollback: it opens as it was, goes back, and is stored again. */
+static int learner_rollback(store_job *j) {
+  leat_learner *l = NULL;
+  leat_learner_state now = { .struct_size = sizeof now };
+  leat_error err;
+  cli_error_init(&err);
+  leat_status st = leat_learner_open(j->s, &l, &err);
+  if (!st) st = leat_learner_rollback(l, j->a->to ? j->a->to : -1, &err);
+  if (!st) st = leat_learner_commit(l, &err);
+  if (!st) st = leat_learner_get_state(l, &now, &err);
+  leat_learner_free(l);
+  if (st) return cli_fail_error(&err);
+  json_object_set_new(j->root, "version", json_integer((json_int_t)now.live_version));
+  if (!j->a->json) {
+    if (j->a->to) printf("the learner goes on from version %lld", (long long)j->a->to);
+    else printf("the learner goes on from last-good");
+    printf(", which is version %lld now\n", (long long)now.live_version);
+  }
+  return add_state(j, 0);
+}
+
 static int store_rollback(store_job *j, const char *word) {
   leat_error err;
   (void)word;
   cli_error_init(&err);
+  if (j->a->learner) return learner_rollback(j);
   if (!j->stage) j->stage = "production";
   leat_status st = j->a->to ? leat_store_promote(j->s, j->a->to, j->stage, -1, NULL, &err)
                             : leat_store_rollback(j->s, j->stage, -1, NULL, &err);
@@ -268,6 +290,9 @@ static int check_words(const cli_args *a, const store_verb *v) {
   if (v->word && strcmp(v->word, "VERSION") == 0 && (!cli_parse_i64(a->files[2], &number) || number < 1))
     return cli_wrong("version '%s': expected a number from 1; `leat store DIR status` lists them", a->files[2]);
   if (a->to && strcmp(v->name, "rollback") != 0) return cli_wrong("--to is not for `leat store DIR %s`: it goes with rollback", v->name);
+  if (a->learner && strcmp(v->name, "rollback") != 0)
+    return cli_wrong("--learner is not for `leat store DIR %s`: it goes with rollback", v->name);
+  if (a->learner && a->stage) return cli_wrong("--learner and --stage: take one of the two");
   if (a->output && strcmp(v->name, "export") != 0) return cli_wrong("-o is not for `leat store DIR %s`: it goes with export", v->name);
   if (a->stage && strcmp(v->name, "add") != 0 && strcmp(v->name, "promote") != 0 && strcmp(v->name, "rollback") != 0)
     return cli_wrong("--stage is not for `leat store DIR %s`: it goes with add, promote and rollback", v->name);

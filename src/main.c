@@ -17,6 +17,11 @@ static const cli_command commands[] = {
     cmd_learn },
   { "store", "DIR status|log|add MODEL|export VERSION|promote VERSION|rollback|verify|gc",
     "Versions, stages and history of a model's store.", 2, 4, cmd_store },
+  { "report", "DIR", "Writes one self-contained page with charts of a store's life.", 1, 1, cmd_report },
+  { "quarantine", "DIR list|show ID|release ID...|replay|purge [ID...]",
+    "Records that a store's learner held back: looked at, released, purged.", 2, 1 << 20, cmd_quarantine },
+  { "table", "build|load|convert|merge|diff|get|scan|info|verify|worker ...",
+    "Predictions made beforehand, in files that answer keys.", 1, 1 << 20, cmd_table },
   { "devices", "", "Lists the devices that can compute, and why one cannot be used.", 0, 0, cmd_devices },
 };
 enum { N_COMMANDS = (int)(sizeof commands / sizeof commands[0]) };

@@ -353,6 +353,17 @@ typedef struct leat_event {
   char text[256];
 } leat_event;
 
+/* How a learner fared up to a moment: records learned (row), scored (rows) and held back so far, and the means over all that
+ * were scored: loss and score (accuracy, or RMSE of numbers) of the predictions served, and of the two baselines. Windows are
+ * differences of neighbours. flags: LEAT_POINT_NUMBERS when the target is a number. */
+enum { LEAT_POINT_NUMBERS = 1 };
+typedef struct leat_point {
+  uint64_t struct_size;
+  int64_t time_ns, row, rows, quarantined;
+  double loss, score, no_change_loss, no_change_score, majority_loss, majority_score;
+  uint64_t flags;
+} leat_point;
+
 /* A learner now. mode: leat_learner_mode. position-independent counts, for the store's whole life. */
 typedef struct leat_learner_state {
   uint64_t struct_size;
@@ -571,7 +582,9 @@ LEAT_API leat_status leat_batch_text(const leat_batch *b, int64_t row, int64_t c
                                      uint64_t *needed, leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 10. Datasets
- * Immutable rows of a schema, in memory, or read in passes from a file (reader parameter stream=1). */
+ * Immutable rows of a schema, in memory, or read in passes from a file (reader parameter stream=1). The readers' parameters
+ * errors=keep, raw and grow are for learners: records that cannot be read come as rows without fields and with their
+ * reason, the bytes of rows travel with them, and labels that come up late get into the schema (docs/data.md). */
 
 /* From x [rows, cols] (F32, F64, U8; any strides), y [rows, 1] and w [rows, 1] (each may be NULL; F32, F64, or for y
  * I32, I64, U8 too). s NULL: one block "x", target "y": a CATEGORY when y has at most 20 distinct integers.
@@ -609,10 +622,13 @@ LEAT_API leat_status leat_dataset_take(const leat_dataset *d, const int64_t *row
 /* Rows, and feature numbers a row (the in_cols of a predictor). rows is -1 for a stream that is not read to its end.
  * Errors: ARG. Thread: immutable. */
 LEAT_API leat_status leat_dataset_shape(const leat_dataset *d, int64_t *rows, int64_t *cols, leat_error *err);
-/* Its schema, a copy. Owner: caller. Errors: ARG, MEMORY. Thread: immutable. */
+/* Its schema, a copy; of a stream with grow=1, as of the rows that leat_dataset_next has given. Owner: caller.
+ * Errors: ARG, MEMORY. Thread: immutable; of such a stream, owner. */
 LEAT_API leat_status leat_dataset_schema(const leat_dataset *d, leat_schema **out, leat_error *err);
 /* The next at most max_rows rows into `rows` (a batch of the dataset's schema, cleared first); *got 0 at the end. Works
- * on any dataset; the position is the dataset's. Errors: ARG, IO, FORMAT, DATA, MEMORY, BUSY. Thread: owner. */
+ * on any dataset; the position is the dataset's. A stream with grow=1 may have got labels since `rows` was made of its
+ * schema: `rows` then becomes a batch of the schema as it is now, in which all labels so far keep their codes.
+ * Errors: ARG, IO, FORMAT, DATA, MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows, int64_t *got,
                                        leat_error *err);
 /* Back to the first row. Errors: ARG, IO, UNSUPPORTED (a pull stream), BUSY. Thread: owner. */
@@ -832,8 +848,9 @@ LEAT_API leat_status leat_store_generation(leat_store *s, int64_t *generation, l
 LEAT_API leat_status leat_store_count(leat_store *s, int64_t *count, leat_error *err);
 /* Version `index` in [0, count), oldest first; set info->struct_size. Errors: ARG, NOT_FOUND, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_at(leat_store *s, int64_t index, leat_version_info *info, leat_error *err);
-/* Adds a model; origin: a word of the caller's ("train"). *version is its number, from 1. Errors: ARG, IO, STATE (read
- * only), MEMORY. Thread: safe. */
+/* Adds a model; origin: a word of the caller's ("train"). *version is its number, from 1. Errors, here and in all calls
+ * that change a store: ARG, IO, STATE (read only), BUSY (locked by another process for 15 seconds), FORMAT, MEMORY.
+ * Thread: safe. */
 LEAT_API leat_status leat_store_add(leat_store *s, const leat_model *m, const char *origin, int64_t *version,
                                     leat_error *err);
 /* Writes the package of a version to path. Errors: ARG, NOT_FOUND, IO, FORMAT. Thread: safe. */
@@ -844,22 +861,26 @@ LEAT_API leat_status leat_store_load(leat_store *s, int64_t version, leat_model 
 LEAT_API leat_status leat_store_stage(leat_store *s, const char *stage, int64_t *version, leat_error *err);
 /* Puts a version on a stage in one record (production's old version becomes "previous"); the package is verified first.
  * expected_generation: refuse with STATE when the store has changed since (-1: do not care). *generation (may be NULL):
- * the new one. Errors: ARG, NOT_FOUND, STATE, FORMAT, IO. Thread: safe. */
+ * the new one; the present one when the version is there already. Errors: ARG, NOT_FOUND, STATE, BUSY, FORMAT, IO.
+ * Thread: safe. */
 LEAT_API leat_status leat_store_promote(leat_store *s, int64_t version, const char *stage, int64_t expected_generation,
                                         int64_t *generation, leat_error *err);
-/* Puts a stage back to the version it had before. Errors: ARG, NOT_FOUND (there was none), STATE, FORMAT, IO.
- * Thread: safe. */
+/* Puts a stage back to the version it had before; again: one further back, up to 63. The package is verified first.
+ * Errors: ARG, NOT_FOUND (there was none), STATE, BUSY, FORMAT, IO. Thread: safe. */
 LEAT_API leat_status leat_store_rollback(leat_store *s, const char *stage, int64_t expected_generation,
                                          int64_t *generation, leat_error *err);
-/* Keeps a version from being removed (1), or no longer (0). Errors: ARG, NOT_FOUND, IO. Thread: safe. */
+/* Keeps a version from being removed (1), or no longer (0). Errors: ARG, NOT_FOUND, STATE, BUSY, IO. Thread: safe. */
 LEAT_API leat_status leat_store_pin(leat_store *s, int64_t version, int64_t pinned, leat_error *err);
 /* The next event behind *cursor (0 at first; moved on), oldest first. NOT_FOUND: no more now. Errors: ARG, NOT_FOUND, IO,
  * FORMAT, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_history(leat_store *s, int64_t *cursor, leat_event *out, leat_error *err);
+/* The next point of the learner's series behind *cursor (0 at first; moved on), oldest first, one a window. NOT_FOUND: no more
+ * now, or there never was a learner. Errors: ARG, NOT_FOUND, IO, FORMAT, VERSION. Thread: safe. */
+LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err);
 /* Reads and verifies every file of the store. Errors: ARG, FORMAT (the message names the file), IO. Thread: safe. */
 LEAT_API leat_status leat_store_verify(leat_store *s, leat_error *err);
-/* Removes files that nothing needs (old snapshots, journal segments, leftovers of crashes) and compacts the MANIFEST;
- * *bytes (may be NULL): how many were freed. Errors: ARG, IO, STATE. Thread: safe. */
+/* Removes files that nothing needs (of removed versions, journal segments behind the checkpoints, leftovers of crashes)
+ * and compacts the MANIFEST; *bytes (may be NULL): how many were freed. Errors: ARG, IO, STATE, BUSY. Thread: safe. */
 LEAT_API leat_status leat_store_gc(leat_store *s, int64_t *bytes, leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 17. Learner

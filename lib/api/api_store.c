@@ -1,6 +1,7 @@
 /* Chapter 16 of leat.h: the store. */
 #include "api/api.h"
 #include "lifecycle/folder.h"
+#include "lifecycle/series.h"
 #include <string.h>
 
 LEAT_API leat_status leat_store_open(leat_runtime *rt, const char *path, const leat_params *p, leat_store **out,
@@ -124,6 +125,18 @@ LEAT_API leat_status leat_store_history(leat_store *s, int64_t *cursor, leat_eve
   if (!st) st = lt_need(cursor, "cursor", err);
   if (!st) st = lt_take_struct(&full, sizeof full, out, out->struct_size, "leat_event", err);
   if (!st) st = lt_folder_history(s, cursor, &full, err);
+  if (st) return st;
+  lt_give_struct(out, out->struct_size, &full, sizeof full);
+  return lt_ok(err);
+}
+
+LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err) {
+  leat_point full;
+  leat_status st = lt_need(out, "out", err);
+  if (!st) st = lt_need(s, "s", err);
+  if (!st) st = lt_need(cursor, "cursor", err);
+  if (!st) st = lt_take_struct(&full, sizeof full, out, out->struct_size, "leat_point", err);
+  if (!st) st = lt_series_next(s, cursor, &full, err);
   if (st) return st;
   lt_give_struct(out, out->struct_size, &full, sizeof full);
   return lt_ok(err);

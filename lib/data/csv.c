@@ -8,6 +8,7 @@
 static const lt_param_def csv_defs[] = {
     LT_READER_PARAMS("column to learn"),
     LT_TEXT_PARAMS,
+    LT_RECORD_PARAMS,
     {"key", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column that names the row; not learned from", LT_SINCE_0_1},
     {"weight", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column with the row's weight", LT_SINCE_0_1},
     {"time", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column with the row's time; not learned from", LT_SINCE_0_1},
@@ -85,12 +86,14 @@ static char find_delimiter(const lt_csv *c, const leat_params *params, const cha
 }
 
 static leat_status check_text(const lt_csv *c, const char *p, const char *end, leat_error *err) {
+  int64_t odd = 0;
   if (p == end) return lt_fail(err, LEAT_E_DATA, "%s: the file is empty", c->name);
   const unsigned char *u = (const unsigned char *)p;
   if (end - p >= 2 && ((u[0] == 0xff && u[1] == 0xfe) || (u[0] == 0xfe && u[1] == 0xff)))
     return lt_fail(err, LEAT_E_FORMAT, "%s: the text is in UTF-16; it must be in UTF-8", c->name);
   for (int64_t i = 0; i < end - p && i < 4096; i++)
-    if (u[i] < 32 && u[i] != '\t' && u[i] != '\n' && u[i] != '\r' && u[i] != '\f' && u[i] != '\v')
+    if (u[i] < 32 && u[i] != '\t' && u[i] != '\n' && u[i] != '\r' && u[i] != '\f' && u[i] != '\v' &&
+        (!c->keep || ++odd > 40)) /* errors=keep: some may be in a broken record */
       return lt_fail(err, LEAT_E_FORMAT, "%s: byte %lld is a control character (%d): this is a binary file, no CSV",
                      c->name, (long long)i, (int)u[i]);
   return LEAT_OK;
@@ -211,6 +214,26 @@ static leat_status number_names(lt_csv *c, leat_error *err) {
   return st;
 }
 
+/* How many fields most of the first records have: the first one may be broken. */
+static int64_t usual_fields(const lt_csv *c, const char *p, const char *end) {
+  int64_t count[REPEAT_RECORDS], n = 0, best = 0, most = 0;
+  while (n < REPEAT_RECORDS && (p = lt_csv_skip_blank(p, end, c->delim)) < end) {
+    const char *newline = memchr(p, '\n', (uint64_t)(end - p)), *line = newline ? newline + 1 : end;
+    count[n] = lt_csv_count(c, p, line);
+    n += count[n] > 0;
+    p = line;
+  }
+  for (int64_t i = 0; i < n; i++) {
+    int64_t same = 0;
+    for (int64_t k = 0; k < n; k++) same += count[k] == count[i];
+    if (same > most) {
+      most = same;
+      best = count[i];
+    }
+  }
+  return best ? best : 1;
+}
+
 leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, const char **data, const char *end,
                         int64_t *line, leat_error *err) {
   static const char delims[] = {',', ';', '\t', '|'};
@@ -219,6 +242,9 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
   *line = 1;
   c->task = lt_reader_task(p);
   c->piece = lt_param_int(p, "piece_bytes");
+  c->keep = lt_param_is(p, "errors", "keep");
+  c->raw = lt_param_int(p, "raw") != 0;
+  c->grow = lt_param_int(p, "grow") && lt_param_int(p, "stream");
   if (end - at >= 3 && !memcmp(at, "\xef\xbb\xbf", 3)) at += 3;
   leat_status st = check_text(c, at, end, err);
   if (!st) st = lt_tokens_split(c->rt, lt_param_str(p, "missing"), &c->missing, err);
@@ -234,8 +260,11 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
   int64_t doubled = 0, word = -1;
   const char *behind = first;
   st = read_names(c, &behind, end, &could, &word, &doubled, err);
+  int broken = c->keep && st == LEAT_E_DATA;
+  if (broken) st = LEAT_OK; /* no header, but a record that cannot be read */
   if (st) return st;
-  if (lt_param_is(p, "header", "yes")) c->has_header = 1;
+  if (broken) c->has_header = 0;
+  else if (lt_param_is(p, "header", "yes")) c->has_header = 1;
   else if (lt_param_is(p, "header", "no")) c->has_header = 0;
   else if (s && knows_names(c, s, &numbered)) c->has_header = !numbered || could == LINE_NAMES;
   else if (s && numbered) c->has_header = 0;
@@ -243,6 +272,7 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
   else c->has_header = could == LINE_MIXED && !doubled && numbers_below(c, behind, end, word);
   if (!c->has_header) {
     behind = first;
+    if (c->keep) c->n = usual_fields(c, first, end);
     st = number_names(c, err);
   } else if (doubled) {
     st = lt_fail(err, LEAT_E_DATA,
@@ -250,6 +280,8 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
                  "line is data)",
                  c->name, (long long)doubled);
   }
+  if (!st && c->has_header && memchr(first, 0, (uint64_t)(behind - first)))
+    st = lt_fail(err, LEAT_E_FORMAT, "%s: a NUL byte in the header; this is not a text file in UTF-8", c->name);
   for (const char *q = *data; q < behind; q++) *line += *q == '\n';
   *data = behind;
   return st;
@@ -294,6 +326,7 @@ static leat_status pass_head(void *self, const char **data, const char *end, int
 static const char *pass_whole(void *self, const char *from, const char *to, int ended, int64_t *records) {
   csv_pass *x = self;
   lt_csv_scan s;
+  if (x->c.keep) return lt_csv_whole_kept(from, to, &x->c, ended, records);
   lt_csv_scan_text(from, to, &x->c, 0, &s);
   *records = ended ? s.records : s.whole;
   return ended ? to : s.tail;
@@ -308,11 +341,13 @@ static leat_status pass_plan(void *self, const char *from, const char *to, int64
   /* labels and classes are those of the window */
   st = lt_csv_parse(c, from, to, 1, line, block, lines, err);
   if (!st) st = lt_csv_finish_target(c, *block, err);
-  c->fixed = 1;
   for (int64_t i = 0; !st && i < c->n; i++) {
     lt_csv_op *op = &c->op[i];
-    if (op->op == LT_CSV_NUMBER && c->schema->col[op->column].kind == LEAT_CATEGORY) op->op = LT_CSV_LABEL;
+    if (op->op != LT_CSV_NUMBER || c->schema->col[op->column].kind != LEAT_CATEGORY) continue;
+    op->op = LT_CSV_LABEL;
+    op->slot = (int32_t)c->n_labels++;
   }
+  lt_csv_settle(c);
   return st;
 }
 

@@ -12,6 +12,7 @@ typedef struct lt_csv_op {
   uint8_t required; /* a missing value is an error: the target of training data */
   uint8_t weight;   /* must be finite and not negative */
   int32_t column;   /* of the schema */
+  uint8_t numbers;  /* the labels of the target are numbers */
   int32_t slot;     /* which of the LABEL or TEXT columns it is */
 } lt_csv_op;
 /* Quotes. FULL: RFC 4180. LINE: a field that is quoted from end to end within its line is unquoted, every other quote is
@@ -28,7 +29,9 @@ typedef struct lt_csv {
   lt_tokens missing;
   lt_csv_op *op;       /* n */
   leat_schema *schema;
-  int fixed;           /* labels are those of the schema; others are unseen */
+  int fixed;           /* labels are those of the schema; others are unseen, or added to it (grow) */
+  int number_labels;   /* the target's labels are numbers */
+  int keep, raw, grow; /* the parameters errors=keep, raw, grow */
   int64_t n_labels, n_texts;
   int task;
   int64_t piece;       /* bytes parsed by one task */
@@ -41,6 +44,8 @@ typedef struct lt_csv_text { /* a cursor; records start at a line's start */
   leat_runtime *rt;
   char *scratch;       /* fields with doubled quotes, unquoted */
   uint64_t scratch_cap;
+  uint64_t span;       /* a quoted field ends within its line or so many bytes; 0: anywhere */
+  int skim;            /* fields are not unquoted: only where they end is of interest */
 } lt_csv_text;
 typedef struct lt_field { const char *s; uint64_t len; } lt_field;
 enum { LT_FIELD_MORE = 0, LT_FIELD_LAST = 1, LT_FIELD_OPEN = -1, LT_FIELD_JUNK = -2, LT_FIELD_MEMORY = -3 };
@@ -60,10 +65,24 @@ typedef struct lt_csv_scan {
   int64_t whole;        /* records that end at or before tail */
   int quoted;           /* `to` is inside a quoted field */
   const char *nul;      /* a NUL byte, or NULL */
+  const char *next;     /* lt_csv_scan_kept: behind the last record, which may end behind `to` */
 } lt_csv_scan;
 /* [from, to) starts at a line's start (inside a quoted field if `quoted`) and ends behind a newline, or at the end of
  * all text. */
 void lt_csv_scan_text(const char *from, const char *to, const lt_csv *c, int quoted, lt_csv_scan *out);
+
+/* ---- records where a broken one must not take others with it (errors=keep). A record is a line; one with a quoted field
+ * that goes on in the next line is as many lines as it takes, if it then is whole: every quoted field ends within its line
+ * or LT_QUOTED_MOST bytes, with a delimiter or newline behind it, the record has c->n fields and at most LT_RECORD_MOST
+ * bytes. If not, its first line is a record, which cannot be read, and the next line begins the next one. */
+/* Behind the record that begins at p. final: `end` is the end of all text; else NULL when that cannot be told yet. */
+const char *lt_csv_record_end(const lt_csv *c, const char *p, const char *end, int final);
+/* As lt_csv_scan_text: records that start in [from, to), `from` being outside quotes; `end` is the end of all text. */
+void lt_csv_scan_kept(const char *from, const char *to, const char *end, const lt_csv *c, lt_csv_scan *out);
+/* Behind the last record of [from, to) whose end can be told. */
+const char *lt_csv_whole_kept(const char *from, const char *to, const lt_csv *c, int final, int64_t *records);
+/* How many fields does the record in [p, end) have? -1: its quotes are broken. */
+int64_t lt_csv_count(const lt_csv *c, const char *p, const char *end);
 
 /* ---- parsing: [from, to) is whole records (or all text up to its end); the first one is data row `row` (from 1), in
  * line `line`. Rows come into a fresh batch of c->schema. Without c->fixed, labels are collected into the schema,
@@ -77,6 +96,8 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
 /* Kinds from the rows of [from, to); then schema and ops. */
 leat_status lt_csv_plan(lt_csv *c, const leat_params *p, const leat_schema *s, const char *from, const char *to,
                         int64_t line, leat_error *err);
+/* The labels are settled: is the target one of numbers? */
+void lt_csv_settle(lt_csv *c);
 void lt_csv_clear(lt_csv *c);
 /* Numbers of the target become classes where they are some. */
 leat_status lt_csv_finish_target(lt_csv *c, leat_batch *b, leat_error *err);

@@ -46,8 +46,10 @@ leat_status lt_beside_rows(leat_batch *b, int64_t n, leat_error *err);
 /* The same for n rows that come from rows with side s (NULL: nothing): [from, from + n), or those of pick. */
 leat_status lt_beside_gather(leat_batch *b, const lt_side *s, const int64_t *pick, int64_t from, int64_t n,
                              leat_error *err);
-/* A reader's finds, for a batch of n rows: raw bytes (takes over raw and end, of n + 1, also on failure) and one bad row. */
+/* A reader's finds, for a batch of n rows: raw bytes, reasons and columns (arrays of n + 1, taken over, also on failure);
+ * and one bad row. */
 leat_status lt_beside_put_raw(leat_batch *b, char *raw, uint64_t *end, int64_t n, leat_error *err);
+leat_status lt_beside_put_reasons(leat_batch *b, int32_t *reason, int32_t *column, int64_t n, leat_error *err);
 leat_status lt_beside_put_bad(leat_batch *b, int64_t n, int64_t row, int32_t reason, int32_t column, leat_error *err);
 void lt_beside_clear(leat_batch *b);
 void lt_beside_free(leat_batch *b);
@@ -72,6 +74,10 @@ void lt_batch_copy_dense(leat_batch *b, const leat_matrix *x, int64_t from, int6
 leat_status lt_batch_check_dense(const leat_schema *s, const leat_matrix *x, leat_matrix *m, leat_error *err);
 /* A field of text into column i at row n of b (which is not counted yet). Missing: len 0. */
 leat_status lt_batch_put_field(leat_batch *b, int64_t i, const char *s, uint64_t len, leat_error *err);
+/* How many labels a column may grow to: classes of a target, labels of others. */
+int64_t lt_label_limit(const lt_column *c);
+/* b becomes rows of s, which has b's columns and maybe more labels behind theirs: codes stay what they are. ARG if not. */
+leat_status lt_batch_take_schema(leat_batch *b, leat_schema *s, leat_error *err);
 /* Label code of a text: normalises numbers of targets ("+1" is "1"). */
 int32_t lt_label_code(const lt_column *c, const char *s, uint64_t len);
 /* Normalised text of a target's label: the number's shortest text when it is one. Returns s or buf. */

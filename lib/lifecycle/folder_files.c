@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/sealed.h"
+#include "lifecycle/segment.h"
 
 /* ---- listing */
 
@@ -44,11 +45,6 @@ leat_status lt_folder_names(const leat_store *s, const char *name, char ***names
   }
   lt_put_free(&l.text);
   return st;
-}
-
-static int file_ends(const char *name, const char *end) {
-  uint64_t n = strlen(name), k = strlen(end);
-  return n >= k && strcmp(name + n - k, end) == 0;
 }
 
 /* What lt_file_replace leaves when it is killed. */
@@ -99,40 +95,61 @@ static leat_status verify_log(leat_runtime *rt, const char *path, const char kin
   return st;
 }
 
-/* By its first bytes; a file of neither kind is somebody else's. `last`: a log that may be written to. */
-static leat_status verify_file(leat_store *s, const char *folder, const char *name, int last, leat_error *err) {
-  uint8_t head[12] = {0};
+/* Is it a log? Its kind then stands at head + 8. */
+static int is_log(const uint8_t head[12]) { return memcmp(head + 1, "LLOG\r\n\x1a", 7) == 0; }
+
+static leat_status file_begins(leat_runtime *rt, const char *path, uint8_t head[12], leat_error *err) {
   uint64_t done = 0;
   lt_file *f = NULL;
-  lt_put w;
-  lt_put_init(&w, s->rt);
-  lt_put_raw(&w, folder, strlen(folder));
-  lt_put_raw(&w, "/", 1);
-  lt_put_raw(&w, name, strlen(name) + 1);
-  leat_status st = lt_put_status(&w, err);
-  char *path = st ? NULL : lt_folder_file(s, (const char *)w.data);
-  lt_put_free(&w);
-  if (!st && !path) st = lt_fail_memory(err, strlen(s->path) + strlen(name), "a path");
-  if (!st) st = lt_file_open(s->rt, path, LEAT_FILE_READ, &f, err);
-  if (!st) st = lt_file_read_some(f, 0, head, sizeof head, &done, err);
+  memset(head, 0, 12);
+  leat_status st = lt_file_open(rt, path, LEAT_FILE_READ, &f, err);
+  if (!st) st = lt_file_read_some(f, 0, head, 12, &done, err);
   (void)lt_file_close(f, NULL);
-  if (!st && done == sizeof head && memcmp(head + 1, "LEAT\r\n\x1a", 7) == 0) st = verify_sealed(s->rt, path, err);
-  else if (!st && (file_ends(name, ".log") || (done == sizeof head && memcmp(head + 1, "LLOG\r\n\x1a", 7) == 0)))
-    st = verify_log(s->rt, path, (const char *)head + 8, last, err);
-  else if (!st && file_ends(name, ".leat")) st = verify_sealed(s->rt, path, err); /* says what is wrong */
-  if (st == LEAT_E_NOT_FOUND) st = LEAT_OK; /* removed since it was listed */
-  lt_free(s->rt, path);
   return st;
 }
 
-static leat_status verify_part(leat_store *s, const char *folder, leat_error *err) {
-  char **names;
-  uint64_t n, last = 0;
-  leat_status st = lt_folder_names(s, folder, &names, &n, err);
-  for (uint64_t i = 0; i < n && !st; i++)
-    if (file_ends(names[i], ".log")) last = i;
-  for (uint64_t i = 0; i < n && !st; i++)
-    if (!is_temporary(names[i]) && strcmp(names[i], "LOCK") != 0) st = verify_file(s, folder, names[i], i == last, err);
+/* Logs of the learner: the newest writing of each segment; only the last one may be torn, or not begun. */
+static leat_status verify_segments(leat_store *s, const char *part, char prefix, leat_error *err) {
+  lt_segments list;
+  uint8_t head[12];
+  char *folder = lt_folder_file(s, part);
+  if (!folder) return lt_fail_memory(err, strlen(s->path) + 16, "a path");
+  leat_status st = lt_segments_find(s->rt, folder, prefix, &list, err);
+  if (st == LEAT_E_NOT_FOUND) st = LEAT_OK;
+  for (uint64_t i = 0; i < list.n && !st; i++) {
+    int32_t hollow = 0;
+    int last = i + 1 == list.n;
+    if (!last && list.at[i + 1].number == list.at[i].number) continue;
+    char *path = lt_segment_path(s->rt, folder, prefix, list.at[i], "");
+    if (!path) st = lt_fail_memory(err, strlen(folder) + 64, "a path");
+    if (!st && last) st = lt_segment_hollow(s->rt, path, &hollow, err);
+    if (!st && !hollow) st = file_begins(s->rt, path, head, err);
+    if (!st && !hollow) st = verify_log(s->rt, path, (const char *)head + 8, last, err);
+    if (st == LEAT_E_NOT_FOUND) st = LEAT_OK; /* removed since it was listed */
+    lt_free(s->rt, path);
+  }
+  lt_segments_free(&list);
+  lt_free(s->rt, folder);
+  return st;
+}
+
+/* Tables by their first bytes; a file of no kind of ours is somebody else's. */
+static leat_status verify_tables(leat_store *s, leat_error *err) {
+  char **names, name[300];
+  uint64_t n;
+  uint8_t head[12];
+  leat_status st = lt_folder_names(s, "tables", &names, &n, err);
+  for (uint64_t i = 0; i < n && !st; i++) {
+    if (is_temporary(names[i]) || strlen(names[i]) > 255) continue;
+    snprintf(name, sizeof name, "tables/%s", names[i]);
+    char *path = lt_folder_file(s, name);
+    if (!path) st = lt_fail_memory(err, strlen(s->path) + sizeof name, "a path");
+    if (!st) st = file_begins(s->rt, path, head, err);
+    if (!st && memcmp(head + 1, "LEAT\r\n\x1a", 7) == 0) st = verify_sealed(s->rt, path, err);
+    else if (!st && is_log(head)) st = verify_log(s->rt, path, (const char *)head + 8, 0, err);
+    if (st == LEAT_E_NOT_FOUND) st = LEAT_OK;
+    lt_free(s->rt, path);
+  }
   lt_free(s->rt, names);
   return st;
 }
@@ -163,33 +180,36 @@ leat_status lt_folder_verify(leat_store *s, leat_error *err) {
   leat_status st = lt_folder_manifest_read(s, err);
   if (!st) st = verify_versions(s, err);
   if (!st) st = verify_checkpoints(s, err);
-  if (!st) st = verify_part(s, "journal", err);
-  if (!st) st = verify_part(s, "quarantine", err);
-  if (!st) st = verify_part(s, "tables", err);
+  if (!st) st = verify_segments(s, "journal", 'j', err);
+  if (!st) st = verify_segments(s, "quarantine", 'q', err);
+  if (!st) st = verify_tables(s, err);
   return st;
 }
 
 /* ---- removing what nothing needs */
 
-static leat_status gc_remove(leat_store *s, const char *folder, const char *name, int64_t *bytes, leat_error *err) {
-  lt_put w;
+static leat_status gc_remove_path(leat_store *s, const char *path, int64_t *bytes, leat_error *err) {
   lt_file *f = NULL;
   uint64_t size = 0;
+  if (lt_file_open(s->rt, path, LEAT_FILE_READ, &f, NULL) == LEAT_OK) (void)lt_file_size(f, &size, NULL);
+  (void)lt_file_close(f, NULL);
+  leat_status st = lt_path_remove(s->rt, path, err);
+  if (!st) *bytes += (int64_t)size;
+  return st;
+}
+
+static leat_status gc_remove(leat_store *s, const char *folder, const char *name, int64_t *bytes, leat_error *err) {
+  lt_put w;
   lt_put_init(&w, s->rt);
-  if (folder[0]) {
-    lt_put_raw(&w, folder, strlen(folder));
-    lt_put_raw(&w, "/", 1);
-  }
+  lt_put_raw(&w, folder, strlen(folder));
+  if (folder[0]) lt_put_raw(&w, "/", 1);
   lt_put_raw(&w, name, strlen(name) + 1);
   leat_status st = lt_put_status(&w, err);
   char *path = st ? NULL : lt_folder_file(s, (const char *)w.data);
   lt_put_free(&w);
   if (st) return st;
   if (!path) return lt_fail_memory(err, strlen(s->path) + strlen(name), "a path");
-  if (lt_file_open(s->rt, path, LEAT_FILE_READ, &f, NULL) == LEAT_OK) (void)lt_file_size(f, &size, NULL);
-  (void)lt_file_close(f, NULL);
-  st = lt_path_remove(s->rt, path, err);
-  if (!st) *bytes += (int64_t)size;
+  st = gc_remove_path(s, path, bytes, err);
   lt_free(s->rt, path);
   return st;
 }
@@ -227,32 +247,49 @@ static leat_status gc_models(leat_store *s, int64_t *bytes, leat_error *err) {
   return st;
 }
 
-/* "j-00000000000000ff.log" -> 255, else 0 */
-static uint64_t gc_segment(const char *name) {
-  uint64_t v = 0;
-  if (strncmp(name, "j-", 2) != 0 || strlen(name) != 22 || strcmp(name + 18, ".log") != 0) return 0;
-  for (int i = 2; i < 18; i++) {
-    char c = name[i];
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (digit < 0) return 0;
-    v = v << 4 | (uint64_t)digit;
-  }
-  return v;
-}
-
+/* Segments whose records are all before what the two checkpoints need. */
 static leat_status gc_journal(leat_store *s, int64_t *bytes, leat_error *err) {
-  char **names;
-  uint64_t n, keep = 0;
+  lt_segments list;
+  uint64_t keep = 0;
   for (int64_t i = 0; i < s->now.n_checkpoints; i++)
     if (!i || s->now.checkpoint[i].keep < keep) keep = s->now.checkpoint[i].keep;
-  leat_status st = lt_folder_names(s, "journal", &names, &n, err);
-  for (uint64_t i = 0; i < n && !st; i++) {
-    /* hexadecimal digits sort as numbers do: the next segment begins where this one ends */
-    uint64_t here = gc_segment(names[i]), next = i + 1 < n ? gc_segment(names[i + 1]) : 0;
-    if (is_temporary(names[i]) || (here && next && next <= keep)) st = gc_remove(s, "journal", names[i], bytes, err);
+  char *folder = lt_folder_file(s, "journal");
+  if (!folder) return lt_fail_memory(err, strlen(s->path) + 16, "a path");
+  leat_status st = lt_segments_find(s->rt, folder, 'j', &list, err);
+  if (st == LEAT_E_NOT_FOUND) st = LEAT_OK;
+  for (uint64_t i = 0; i + 1 < list.n && !st && list.at[i + 1].number <= keep; i++) {
+    char *path = lt_segment_path(s->rt, folder, 'j', list.at[i], "");
+    if (!path) st = lt_fail_memory(err, strlen(folder) + 64, "a path");
+    else st = gc_remove_path(s, path, bytes, err);
+    if (!st) st = lt_path_sync_folder(s->rt, folder, err); /* each one before the next: a crash brings no hole back */
+    lt_free(s->rt, path);
   }
+  lt_segments_free(&list);
+  lt_free(s->rt, folder);
+  return st;
+}
+
+static leat_status gc_temporaries(leat_store *s, const char *folder, int64_t *bytes, leat_error *err) {
+  char **names;
+  uint64_t n;
+  leat_status st = lt_folder_names(s, folder, &names, &n, err);
+  for (uint64_t i = 0; i < n && !st; i++)
+    if (is_temporary(names[i])) st = gc_remove(s, folder, names[i], bytes, err);
   lt_free(s->rt, names);
   return st;
+}
+
+/* Temporaries there may hold bytes of purged records: they are overwritten. Older writings of segments it wipes itself when
+ * it is opened. */
+static leat_status gc_quarantine(leat_store *s, leat_error *err) {
+  lt_segments list;
+  char *folder = lt_folder_file(s, "quarantine");
+  if (!folder) return lt_fail_memory(err, strlen(s->path) + 16, "a path");
+  leat_status st = lt_segments_find(s->rt, folder, 'q', &list, err);
+  if (!st) st = lt_segments_tidy(&list, folder, err);
+  lt_segments_free(&list);
+  lt_free(s->rt, folder);
+  return st == LEAT_E_NOT_FOUND ? LEAT_OK : st;
 }
 
 /* What only the learner writes: left alone while one is at work, it tidies up itself. */
@@ -275,12 +312,8 @@ static leat_status gc_learner(leat_store *s, int64_t *bytes, leat_error *err) {
     }
     lt_free(s->rt, names);
     if (!st) st = gc_journal(s, bytes, err);
-    names = NULL;
-    n = 0;
-    if (!st) st = lt_folder_names(s, "quarantine", &names, &n, err);
-    for (uint64_t i = 0; i < n && !st; i++)
-      if (is_temporary(names[i])) st = gc_remove(s, "quarantine", names[i], bytes, err);
-    lt_free(s->rt, names);
+    if (!st) st = gc_temporaries(s, "journal", bytes, err);
+    if (!st) st = gc_quarantine(s, err);
     (void)lt_file_lock(lock, 0, NULL);
   }
   (void)lt_file_close(lock, NULL);

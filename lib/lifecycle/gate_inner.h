@@ -23,9 +23,11 @@ typedef struct lt_gate_stat {
   double mean, var, dev;   /* dev: the largest |x - mean| that was taken */
   double a, b;             /* the first two values that differ */
   double mode, share;      /* a value that comes often, and how often */
+  double extra;            /* while it warms up: the farthest value so far, not counted yet */
   uint16_t n;              /* values, up to GATE_WINDOW */
   uint8_t distinct;        /* 3: three or more */
   uint8_t strikes;
+  uint8_t has_extra;
 } lt_gate_stat;
 
 typedef struct lt_gate_labels { /* hashes in the order of their coming */
@@ -150,14 +152,7 @@ static inline int lt_gate_in_block(const lt_gate_column *c, double x) {
   return x >= c->low - w && x <= c->high + w;
 }
 /* Welford's update with a bound on n: then older values fade. */
-static inline void lt_gate_count(lt_gate_stat *s, double x) {
-  if (s->n == 0) {
-    s->mean = s->a = s->mode = x;
-    s->var = s->dev = 0;
-    s->share = 1;
-    s->n = s->distinct = 1;
-    return;
-  }
+static inline void lt_gate_add(lt_gate_stat *s, double x) {
   double d = x - s->mean, k = s->n < GATE_WINDOW ? 1.0 / (s->n + 1) : 1.0 / GATE_WINDOW;
   s->mean += d * k;
   s->var += (d * (x - s->mean) - s->var) * k;
@@ -172,6 +167,33 @@ static inline void lt_gate_count(lt_gate_stat *s, double x) {
   if (s->distinct < 3 && x != s->a && (s->distinct == 1 || x != s->b)) {
     if (s->distinct++ == 1) s->b = x;
   }
+}
+/* The first values are taken as they come, for want of anything to compare them with. One of them that turns out to be far
+ * outside of the others must not widen the bounds for ever: the farthest waits until the others have been seen. */
+static inline void lt_gate_warm(lt_gate_stat *s, double x) {
+  double far = s->extra;
+  if (s->n == 0) {
+    *s = (lt_gate_stat){.mean = x, .a = x, .mode = x, .share = 1, .n = 1, .distinct = 1, .strikes = s->strikes};
+    return;
+  }
+  if (!s->has_extra) {
+    s->extra = x;
+    s->has_extra = 1;
+    return;
+  }
+  if (fabs(x - s->mean) > fabs(far - s->mean)) {
+    s->extra = x;
+    x = far;
+  }
+  lt_gate_add(s, x);
+  if (s->n < GATE_WARM) return;
+  far = s->extra;
+  s->extra = s->has_extra = 0;
+  if (!lt_gate_is_far(s, far)) lt_gate_add(s, far);
+}
+static inline void lt_gate_count(lt_gate_stat *s, double x) {
+  if (s->n < GATE_WARM) lt_gate_warm(s, x);
+  else lt_gate_add(s, x);
 }
 /* Indices keep their places while they fit. */
 static inline uint32_t lt_gate_place(int32_t index) {

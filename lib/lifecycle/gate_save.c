@@ -12,7 +12,8 @@ static void save_stat(lt_put *w, const lt_gate_stat *s) {
   lt_put_f64(w, s->b);
   lt_put_f64(w, s->mode);
   lt_put_f64(w, s->share);
-  lt_put_u32(w, (uint32_t)s->n | (uint32_t)s->distinct << 16);
+  lt_put_f64(w, s->extra);
+  lt_put_u32(w, (uint32_t)s->n | (uint32_t)s->distinct << 16 | (uint32_t)s->has_extra << 18);
 }
 
 static void save_labels(lt_put *w, const lt_gate_labels *l) {
@@ -86,7 +87,7 @@ static void load_labels(lt_gate *g, lt_get *r, lt_gate_labels *l, leat_error *er
   if (!*st && l->n != n) lt_get_fail(r, LEAT_E_FORMAT); /* one is doubled */
 }
 
-static void load_stats(lt_get *r, lt_gate_column *c) {
+static void load_gate_stats(lt_get *r, lt_gate_column *c) {
   for (int64_t k = 0; k < c->width && !r->failed; k++) {
     lt_gate_stat *s = &c->stat[k];
     s->mean = lt_get_f64(r);
@@ -96,10 +97,12 @@ static void load_stats(lt_get *r, lt_gate_column *c) {
     s->b = lt_get_f64(r);
     s->mode = lt_get_f64(r);
     s->share = lt_get_f64(r);
+    s->extra = lt_get_f64(r);
     uint32_t bits = lt_get_u32(r);
     s->n = (uint16_t)bits;
     s->distinct = bits >> 16 & 3;
-    if (bits >> 18 || s->n > GATE_WINDOW) lt_get_fail(r, LEAT_E_FORMAT);
+    s->has_extra = bits >> 18 & 1;
+    if (bits >> 19 || s->n > GATE_WINDOW) lt_get_fail(r, LEAT_E_FORMAT);
   }
 }
 
@@ -118,14 +121,14 @@ static void load_slots(lt_get *r, lt_gate_column *c) {
   if (c->top < 0 || c->top > 255) lt_get_fail(r, LEAT_E_FORMAT);
 }
 
-static leat_status load_column(lt_gate *g, lt_get *r, leat_error *err) {
+static leat_status load_gate_column(lt_gate *g, lt_get *r, leat_error *err) {
   lt_gate_column *c = NULL;
   leat_status st = LEAT_OK;
   char *name = lt_get_text(r);
   int32_t type = lt_get_u8(r);
   double low = lt_get_f64(r), high = lt_get_f64(r);
   uint64_t shown = lt_get_u64(r), before = g->n_columns;
-  uint64_t width = type == GATE_NUMBERS ? lt_get_count(r, 60, INT32_MAX) : lt_get_count(r, 2, type == GATE_SPARSE ? GATE_SLOTS : 0);
+  uint64_t width = type == GATE_NUMBERS ? lt_get_count(r, 68, INT32_MAX) : lt_get_count(r, 2, type == GATE_SPARSE ? GATE_SLOTS : 0);
   if (type != GATE_NUMBERS && type != GATE_SPARSE && type != GATE_CATEGORY) lt_get_fail(r, LEAT_E_FORMAT);
   if (!r->failed && !st) st = lt_gate_column_get(g, type, name, (int64_t)width, &c, err);
   if (c && g->n_columns == before) lt_get_fail(r, LEAT_E_FORMAT); /* it was there already */
@@ -133,7 +136,7 @@ static leat_status load_column(lt_gate *g, lt_get *r, leat_error *err) {
     c->low = low;
     c->high = high;
     c->shown = shown;
-    if (type == GATE_NUMBERS) load_stats(r, c);
+    if (type == GATE_NUMBERS) load_gate_stats(r, c);
     if (type == GATE_SPARSE) load_slots(r, c);
     if (type == GATE_CATEGORY) load_labels(g, r, &c->labels, err, &st);
   }
@@ -172,7 +175,7 @@ leat_status lt_gate_restore(lt_gate *g, lt_get *r, leat_error *err) {
   if (lt_get_u32(r) != SAVE_VERSION) lt_get_fail(r, LEAT_E_VERSION);
   uint64_t size = lt_get_u64(r), from = r->at;
   uint64_t n = lt_get_count(r, 41, SAVE_COLUMNS);
-  for (uint64_t i = 0; i < n && !st && !r->failed; i++) st = load_column(g, r, err);
+  for (uint64_t i = 0; i < n && !st && !r->failed; i++) st = load_gate_column(g, r, err);
   g->newest = lt_get_i64(r);
   g->most_classes = lt_get_i64(r);
   load_labels(g, r, &g->classes, err, &st);

@@ -2,27 +2,28 @@
 #include <string.h>
 #include "base/number.h"
 #include "lifecycle/gate_inner.h"
+#include "lifecycle/quarantine.h"
 
-typedef struct gate_reason { int32_t reason, action, unlearnable; const char *name; } gate_reason;
+typedef struct gate_reason { int32_t reason, action, unlearnable; } gate_reason;
 static const gate_reason reasons[GATE_REASONS] = {
-    {LEAT_REASON_PARSE, LT_HOLD, 1, "parse"},
-    {LEAT_REASON_TOO_LONG, LT_HOLD, 1, "too_long"},
-    {LEAT_REASON_MISSING, LT_HOLD, 0, "missing"},
-    {LEAT_REASON_TYPE, LT_HOLD, 1, "type"},
-    {LEAT_REASON_SHAPE, LT_HOLD, 1, "shape"},
-    {LEAT_REASON_NON_FINITE, LT_HOLD, 0, "non_finite"},
-    {LEAT_REASON_RANGE, LT_HOLD, 0, "range"},
-    {LEAT_REASON_UNSEEN_CATEGORY, LT_COUNT, 0, "unseen_category"},
-    {LEAT_REASON_OUTLIER, LT_HOLD, 0, "outlier"},
-    {LEAT_REASON_LABEL_MISSING, LT_COUNT, 0, "label_missing"},
-    {LEAT_REASON_LABEL_INVALID, LT_HOLD, 1, "label_invalid"},
-    {LEAT_REASON_LABEL_LATE, LT_HOLD, 0, "label_late"},
-    {LEAT_REASON_WEIGHT, LT_HOLD, 1, "weight"},
-    {LEAT_REASON_TOO_OLD, LT_HOLD, 0, "too_old"},
-    {LEAT_REASON_DUPLICATE, LT_COUNT, 0, "duplicate"},
-    {LEAT_REASON_LOSS_SPIKE, LT_COUNT, 0, "loss_spike"},
-    {LEAT_REASON_ROLLBACK_SUSPECT, LT_HOLD, 0, "rollback_suspect"},
-    {LEAT_REASON_USER, LT_HOLD, 0, "user"},
+    {LEAT_REASON_PARSE, LT_HOLD, 1},
+    {LEAT_REASON_TOO_LONG, LT_HOLD, 1},
+    {LEAT_REASON_MISSING, LT_HOLD, 0},
+    {LEAT_REASON_TYPE, LT_HOLD, 1},
+    {LEAT_REASON_SHAPE, LT_HOLD, 1},
+    {LEAT_REASON_NON_FINITE, LT_HOLD, 0},
+    {LEAT_REASON_RANGE, LT_HOLD, 0},
+    {LEAT_REASON_UNSEEN_CATEGORY, LT_COUNT, 0},
+    {LEAT_REASON_OUTLIER, LT_HOLD, 0},
+    {LEAT_REASON_LABEL_MISSING, LT_COUNT, 0},
+    {LEAT_REASON_LABEL_INVALID, LT_HOLD, 1},
+    {LEAT_REASON_LABEL_LATE, LT_HOLD, 0},
+    {LEAT_REASON_WEIGHT, LT_HOLD, 1},
+    {LEAT_REASON_TOO_OLD, LT_HOLD, 0},
+    {LEAT_REASON_DUPLICATE, LT_COUNT, 0},
+    {LEAT_REASON_LOSS_SPIKE, LT_COUNT, 0},
+    {LEAT_REASON_ROLLBACK_SUSPECT, LT_HOLD, 0},
+    {LEAT_REASON_USER, LT_HOLD, 0},
 };
 static const char *const actions[] = {"admit", "count", "quarantine", "stop"}; /* LT_ADMIT to LT_STOP */
 
@@ -89,8 +90,8 @@ static leat_status settings_actions(lt_gate *g, const char *text, leat_error *er
   uint64_t used = 0;
   gate_word w, left, right;
   for (int i = 0; i < GATE_REASONS; i++) {
-    uint64_t n = strlen(reasons[i].name);
-    names[i] = reasons[i].name;
+    names[i] = lt_reason_name(reasons[i].reason);
+    uint64_t n = strlen(names[i]);
     g->action[i] = reasons[i].action;
     memcpy(list + used, i ? ", " : "", i ? 2 : 0);
     used += i ? 2 : 0;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* ---- writing */
-static void put_schema(const leat_schema *s, lt_put *w) { /* as lt_schema_save, of a schema without labels */
+static void bare_schema(const leat_schema *s, lt_put *w) { /* as lt_schema_save, of a schema without labels */
   lt_put_u64(w, (uint64_t)s->n);
   for (int64_t i = 0; i < s->n; i++) {
     const lt_column *c = &s->col[i];
@@ -26,7 +26,7 @@ static lt_col one_row(const lt_col *v, int64_t r) {
   return one;
 }
 
-static void put_label(const lt_column *c, int64_t i, int32_t code, lt_put *w) {
+static void row_put_label(const lt_column *c, int64_t i, int32_t code, lt_put *w) {
   uint64_t n;
   const char *t = lt_dict_text(c->labels, code, &n);
   lt_put_i64(w, i);
@@ -46,7 +46,7 @@ leat_status lt_held_put_row(const lt_rows *rows, int64_t r, lt_put *w, lt_put *s
     goto out;
   }
   schema->size = 0;
-  put_schema(s, schema);
+  bare_schema(s, schema);
   st = lt_put_status(schema, err);
   if (st) goto out;
   *hash = lt_hash64(schema->data, schema->size, 0);
@@ -66,7 +66,7 @@ leat_status lt_held_put_row(const lt_rows *rows, int64_t r, lt_put *w, lt_put *s
     const lt_column *c = &s->col[i];
     if (c->kind != LEAT_CATEGORY || col[i].text_end || !col[i].data) continue;
     if (code[i] >= 0) {
-      put_label(c, i, code[i], w);
+      row_put_label(c, i, code[i], w);
       code[i] = 0;
     }
     col[i].data = &code[i];
@@ -82,7 +82,7 @@ out:
 }
 
 /* A field between commas, quoted as RFC 4180 has it where it must be. */
-static void put_field(lt_put *w, const lt_put *field) {
+static void raw_field(lt_put *w, const lt_put *field) {
   const uint8_t *p = field->data;
   uint64_t n = field->size;
   int quote = 0;
@@ -99,7 +99,7 @@ static void put_field(lt_put *w, const lt_put *field) {
   lt_put_u8(w, '"');
 }
 
-static void put_number(lt_put *w, double x, int32_t dtype) {
+static void raw_number(lt_put *w, double x, int32_t dtype) {
   char buf[40];
   int n = x != x ? 0 : dtype == LEAT_F32 ? lt_f32_text((float)x, buf) : lt_f64_text(x, buf);
   if (n > 0) lt_put_raw(w, buf, (uint64_t)n);
@@ -116,19 +116,19 @@ leat_status lt_held_put_raw(const lt_rows *rows, int64_t r, lt_put *w, leat_erro
     if (c->sparse) {
       for (int64_t k = v->row_start ? v->row_start[r] : 0; v->row_start && k < v->row_start[r + 1]; k++) {
         if (k > v->row_start[r]) lt_put_u8(w, ' ');
-        put_number(w, v->index[k], LEAT_F64);
+        raw_number(w, v->index[k], LEAT_F64);
         lt_put_u8(w, ':');
-        put_number(w, v->value ? (double)v->value[k] : 1.0, LEAT_F32);
+        raw_number(w, v->value ? (double)v->value[k] : 1.0, LEAT_F32);
       }
     } else if (c->width != 1) {
       for (int64_t k = 0; k < c->width; k++) {
         if (k) lt_put_u8(w, ',');
-        put_number(w, lt_col_number(c, v, r, k), v->dtype);
+        raw_number(w, lt_col_number(c, v, r, k), v->dtype);
       }
     } else {
       field.size = 0;
       st = lt_rows_text(rows, r, i, &field, err);
-      put_field(w, &field);
+      raw_field(w, &field);
     }
     if (w->size > 2 * (uint64_t)LT_HELD_RAW_MAX) break; /* it will be cut */
   }
@@ -196,11 +196,48 @@ static leat_status load_schema(lt_quarantine *q, uint32_t segment, uint64_t hash
                  (unsigned long)segment);
 }
 
+/* A label that the row uses: into the schema that all rows of it share, which grows so that codes keep their meaning. */
+typedef struct row_label { int64_t column; int32_t code; } row_label;
+
+static leat_status take_labels(lt_quarantine *q, lt_get *r, uint64_t n, row_label *out, leat_error *err) {
+  leat_status st = lt_get_status(r, "a held row", err);
+  for (uint64_t k = 0; !st && k < n; k++) {
+    int64_t i = lt_get_i64(r), code;
+    uint64_t size = lt_get_count(r, 1, UINT64_MAX);
+    const char *text = lt_get_raw(r, size);
+    if (!text || i < 0 || i >= q->schema->n || !q->schema->col[i].labels || (k && i <= out[k - 1].column))
+      lt_get_fail(r, LEAT_E_FORMAT);
+    else st = lt_dict_add(q->schema->col[i].labels, text, size, &code, err);
+    if (!st) st = lt_get_status(r, "a held row", err);
+    if (!st) out[k] = (row_label){i, (int32_t)code};
+  }
+  return st;
+}
+
+static leat_status row_from(lt_quarantine *q, lt_get *r, leat_batch **out, leat_error *err) {
+  uint64_t n = lt_get_count(r, 16, (uint64_t)q->schema->n);
+  row_label *label = lt_array(q->rt, n, sizeof *label);
+  leat_status st = label ? take_labels(q, r, n, label, err) : lt_fail_memory(err, n * sizeof *label, "labels of a held row");
+  if (!st) st = lt_rows_load(q->rt, q->schema, r, out, err);
+  if (!st && (lt_get_left(r) || (*out)->n != 1)) st = lt_fail(err, LEAT_E_FORMAT, "%s: a held row is damaged", q->folder);
+  for (uint64_t k = 0; !st && k < n; k++) { /* the bytes say 0: the only label that the row has there */
+    int32_t *code = (*out)->slot[label[k].column].data;
+    if (!(*out)->slot[label[k].column].present || !code || *code != 0)
+      st = lt_fail(err, LEAT_E_FORMAT, "%s: a held row is damaged: a label without a value", q->folder);
+    else *code = label[k].code;
+  }
+  lt_free(q->rt, label);
+  if (st) {
+    lt_batch_free(*out);
+    *out = NULL;
+  }
+  return st;
+}
+
 static leat_status held_row(lt_quarantine *q, int64_t id, leat_batch **out, leat_error *err) {
   lt_record rec;
   lt_held_bytes b;
   lt_get r;
-  leat_schema *s = NULL;
   uint8_t *row = NULL;
   *out = NULL;
   const lt_held_item *it = lt_held_find(q, id);
@@ -217,24 +254,7 @@ static leat_status held_row(lt_quarantine *q, int64_t id, leat_batch **out, leat
   if (b.row_size) memcpy(row, b.row, b.row_size);
   lt_get_init(&r, q->rt, row, b.row_size);
   st = load_schema(q, segment, b.schema, err);
-  if (!st) st = lt_schema_copy(q->schema, &s, err);
-  uint64_t labels = st ? 0 : lt_get_count(&r, 16, (uint64_t)s->n);
-  for (uint64_t k = 0; !st && k < labels; k++) {
-    int64_t i = lt_get_i64(&r), code;
-    uint64_t n = lt_get_count(&r, 1, UINT64_MAX);
-    const char *text = lt_get_raw(&r, n);
-    if (!text || i < 0 || i >= s->n || !s->col[i].labels || lt_dict_count(s->col[i].labels)) lt_get_fail(&r, LEAT_E_FORMAT);
-    else st = lt_dict_add(s->col[i].labels, text, n, &code, err);
-    if (!st) st = lt_get_status(&r, "a held row", err);
-  }
-  if (!st) st = lt_get_status(&r, "a held row", err);
-  if (!st) st = lt_rows_load(q->rt, s, &r, out, err);
-  if (!st && lt_get_left(&r)) {
-    lt_batch_free(*out);
-    *out = NULL;
-    st = lt_fail(err, LEAT_E_FORMAT, "%s: record %lld is damaged: bytes behind its row", q->folder, (long long)id);
-  }
-  lt_schema_free(s);
+  if (!st) st = row_from(q, &r, out, err);
   lt_free(q->rt, row);
   return st;
 }

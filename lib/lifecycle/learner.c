@@ -46,6 +46,7 @@ leat_status lt_ln_parts(leat_learner *l, leat_error *err) {
     st = folder ? lt_quarantine_open(l->rt, folder, 1, &limits, &l->quarantine, err) : lt_fail_memory(err, 64, "a path");
     lt_free(l->rt, folder);
   }
+  if (!st && !l->series) st = lt_series_open(l->store, &l->series, err);
   return st;
 }
 
@@ -118,6 +119,7 @@ static void learner_close(leat_learner *l) {
   lt_ln_parts_free(l);
   lt_journal_close(l->journal);
   lt_quarantine_close(l->quarantine);
+  lt_series_close(l->series);
   lt_model_free(l->published);
   lt_put_free(&l->put);
   lt_free(rt, l->out);
@@ -334,6 +336,7 @@ leat_status lt_learner_open(leat_store *s, leat_learner **out, leat_error *err) 
   if (!st && segment_bytes(l) != SEGMENT) st = open_journal(l, segment_bytes(l), err);
   if (!st) st = lt_ln_replay(l, l->applied + 1, err);
   if (!st) st = lt_quarantine_cut(l->quarantine, l->held, err);
+  if (!st) st = lt_quarantine_unmark(l->quarantine, lt_journal_next(l->journal) - 1, err);
   if (!st && l->live_version > 0) (void)lt_folder_load(s, l->live_version, &l->published, NULL);
   if (!st && !l->published && l->live_version > 0) (void)lt_online_snapshot(l->o, l->lineage, &l->published, NULL);
   if (st && l) learner_close(l);

@@ -38,13 +38,21 @@ static void publish(leat_learner *l, leat_model *m) {
   lt_model_free(old);
 }
 
+/* Slots that the model has used. */
+static int64_t slots_used(const lt_online *m) {
+  const int at = m->layout->at[LT_SLOT_N];
+  int64_t n = 0;
+  for (int64_t j = 0; j < m->n_slots; j++) n += lt_online_at(m, 0, j)[at] > 0;
+  return n * m->n_models;
+}
+
 /* Learned records at which the next snapshot is due: 500, 1000, ... 8000, then every snapshot_rows; a model of many slots is
- * not written again before as many records as would pay for it. */
+ * not written again before as many records have come as would pay for it. */
 static void next_snapshot(leat_learner *l) {
   int64_t learned = l->o->learned, at = 500;
   while (at <= learned && at < 8000) at *= 2;
   if (at > 8000 || at <= learned) at = (learned / l->snapshot_rows + 1) * l->snapshot_rows;
-  int64_t gap = l->o->m && l->live_row > 0 ? 2 * l->o->m->n_slots * l->o->m->n_models : 0;
+  int64_t gap = l->o->m && l->live_row > 0 ? 2 * slots_used(l->o->m) : 0;
   if (at - l->live_row < gap) at = l->live_row + gap;
   l->next_snapshot = at;
 }
@@ -99,8 +107,27 @@ leat_status lt_ln_snapshot_due(leat_learner *l, leat_error *err) {
   if (l->next_snapshot <= 0) next_snapshot(l);
   if (l->o->learned < l->next_snapshot) return LEAT_OK;
   leat_status st = lt_ln_snapshot(l, &version, err);
-  next_snapshot(l);
+  if (!st && l->live_row != l->o->learned) next_snapshot(l); /* there was no model to take */
   return st;
+}
+
+leat_status lt_ln_point(leat_learner *l, leat_error *err) {
+  leat_point p = {.struct_size = sizeof p, .time_ns = l->learned_ns, .row = l->o->learned, .quarantined = l->held};
+  static const int64_t sets[] = {LT_PROGRESS_ALL, LT_PROGRESS_NO_CHANGE, LT_PROGRESS_MAJORITY};
+  double *const loss[] = {&p.loss, &p.no_change_loss, &p.majority_loss};
+  double *const score[] = {&p.score, &p.no_change_score, &p.majority_score};
+  leat_status st = LEAT_OK;
+  if (lt_series_has(l->series, p.row)) return LEAT_OK;
+  for (int i = 0; i < 3 && !st; i++) {
+    leat_metrics *k = NULL;
+    st = lt_online_metrics(l->o, sets[i], &k, err);
+    if (!st) st = lt_metrics_value(k, "loss", loss[i], err);
+    if (!st) st = lt_metrics_value(k, l->o->m->regression ? "rmse" : "accuracy", score[i], err);
+    lt_metrics_free(k);
+  }
+  p.rows = lt_progressive_rows(l->o->progress);
+  if (l->o->m->regression) p.flags |= LEAT_POINT_NUMBERS;
+  return st ? st : lt_series_add(l->series, p.row, &p, err);
 }
 
 /* ---------------------------------------------------------------------------------------------- where learned rows lie */
@@ -286,8 +313,9 @@ static leat_status swapped(leat_learner *l, const lt_guard_event *g, leat_error 
   e.value = g->value;
   e.threshold = g->threshold;
   snprintf(e.name, sizeof e.name, "%s", g->name);
-  snprintf(e.text, sizeof e.text, "from version %lld to %lld; good since record %lld%s", (long long)from, (long long)to,
-           (long long)g->since, g->suspects ? "; what was learned since is suspect" : "");
+  int n = snprintf(e.text, sizeof e.text, "from version %lld to %lld", (long long)from, (long long)to);
+  if (g->suspects)
+    snprintf(e.text + n, sizeof e.text - (size_t)n, "; what was learned since record %lld is suspect", (long long)g->since);
   st = lt_ln_event(l, &e, err);
   return st || !g->suspects ? st : suspects(l, g->since, g->taken, err);
 }

@@ -12,6 +12,7 @@
 #include "base/os.h"
 #include "base/sealed.h"
 #include "lifecycle/learner.h"
+#include "lifecycle/series.h"
 
 /* A schema that rows in the journal are of; numbered by its place in the list. Rows of one that differs in later labels
  * only are rows of the same one, which grows: then it is a new object. */
@@ -83,6 +84,7 @@ struct leat_learner {
   int64_t known_events, known_snapshots; /* the newest numbers that the store has */
   uint64_t checkpoint_sequence;  /* of the newest checkpoint */
   int64_t bytes_since;           /* journalled since */
+  lt_series *series;             /* how it fared, for reports */
   lt_put put;
   double *out;                   /* predictions of a stretch */
   uint64_t out_cap;
@@ -156,6 +158,8 @@ leat_status lt_ln_guard_events(leat_learner *l, leat_error *err);
 /* A version of what is live now; skipped (*version 0) while there is no model. */
 leat_status lt_ln_snapshot(leat_learner *l, int64_t *version, leat_error *err);
 leat_status lt_ln_snapshot_due(leat_learner *l, leat_error *err);
+/* A window has ended: a point for the report. */
+leat_status lt_ln_point(leat_learner *l, leat_error *err);
 leat_status lt_ln_freeze(leat_learner *l, const char *name, double value, double threshold, const char *text, leat_error *err);
 leat_status lt_ln_ran(leat_learner *l, const lt_ln_stretch *s, int64_t learned, int64_t n, leat_error *err);
 void lt_ln_prune(leat_learner *l);

@@ -189,6 +189,7 @@ leat_status lt_ln_checkpoint(leat_learner *l, leat_error *err) {
   snprintf(file, sizeof file, "learner/%s", name);
   leat_status st = lt_ln_sync(l, err);
   if (!st) st = lt_ln_broken(l, lt_quarantine_sync(l->quarantine, err));
+  if (!st) st = lt_ln_broken(l, lt_series_sync(l->series, err)); /* points are not made again from before a checkpoint */
   if (!st) st = state_seal(l, &seal, err);
   if (!st && !(path = lt_folder_file(l->store, file))) st = lt_fail_memory(err, 64, "a path");
   uint64_t keep = lt_ln_keep(l);

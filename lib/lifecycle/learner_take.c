@@ -271,7 +271,7 @@ static leat_status learn_some(leat_learner *l, const lt_ln_stretch *s, int64_t *
 leat_status lt_ln_learn(leat_learner *l, const lt_ln_stretch *all, leat_error *err) {
   lt_ln_stretch s = *all;
   int hold_spikes = lt_gate_action(l->gate, LEAT_REASON_LOSS_SPIKE) >= LT_HOLD;
-  leat_status st = LEAT_OK;
+  leat_status st = lt_ln_snapshot_due(l, err); /* says when the next one is due */
   while (s.n > 0 && !st) {
     if (l->mode == LEAT_FROZEN) return learn_score(l, &s, err);
     lt_ln_stretch part = s;
@@ -282,7 +282,9 @@ leat_status lt_ln_learn(leat_learner *l, const lt_ln_stretch *all, leat_error *e
     if (!st && done <= 0) st = lt_fail(err, LEAT_E_INTERNAL, "the guard has learned none of %lld rows", (long long)part.n);
     if (st) return st;
     if (!held) st = lt_ln_ran(l, &part, before, done, err);
+    int window = lt_guard_window_end(l->guard);
     if (!st) st = lt_ln_guard_events(l, err);
+    if (!st && window) st = lt_ln_point(l, err);
     if (!st) st = lt_ln_snapshot_due(l, err);
     s.from += done;
     s.n -= done;

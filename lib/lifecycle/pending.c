@@ -16,14 +16,16 @@ typedef struct pending_entry {
   uint64_t hash;
   uint32_t before, after; /* from 1, 0 none; free ones: after */
 } pending_entry;
+typedef struct pending_slot { uint32_t tag, number; } pending_slot; /* low half of the hash; number of the entry, 0 free */
 struct lt_pending {
   leat_runtime *rt;
   int64_t max_records, max_bytes, count, bytes;
+  pending_block *idle;   /* the one that went last: the next one is often as large */
   pending_entry *entry;  /* [0] is not used */
   uint64_t n, cap;       /* entries in use or free, with [0] */
   uint32_t head, tail, spare;
   int64_t disorder;      /* how often a record is older than the one before it: then the head need not be the oldest */
-  uint32_t *table;       /* numbers of entries; 0 free */
+  pending_slot *table;   /* the tag tells the home: probing does not leave the table */
   uint64_t mask;
 };
 
@@ -53,6 +55,7 @@ void lt_pending_free(lt_pending *p) {
   if (!p) return;
   leat_runtime *rt = p->rt;
   for (uint32_t i = p->head; i; i = p->entry[i].after) lt_free(rt, p->entry[i].block);
+  lt_free(rt, p->idle);
   lt_free(rt, p->entry);
   lt_free(rt, p->table);
   lt_free(rt, p);
@@ -69,8 +72,9 @@ static int64_t block_cost(const pending_block *b) {
 /* Where the key's number stands in the table, or would. */
 static uint64_t pending_place(const lt_pending *p, const void *key, uint64_t size, uint64_t hash) {
   uint64_t i = hash & p->mask;
-  for (; p->table[i]; i = (i + 1) & p->mask) {
-    const pending_entry *e = &p->entry[p->table[i]];
+  for (; p->table[i].number; i = (i + 1) & p->mask) {
+    if (p->table[i].tag != (uint32_t)hash) continue;
+    const pending_entry *e = &p->entry[p->table[i].number];
     if (e->hash == hash && e->block->key_size == size && memcmp(block_key(e->block), key, size) == 0) break;
   }
   return i;
@@ -82,18 +86,18 @@ static int64_t pending_inversion(const lt_pending *p, uint32_t a, uint32_t b) {
 
 static void pending_unplace(lt_pending *p, uint64_t i) {
   uint64_t hole = i;
-  for (uint64_t j = (i + 1) & p->mask; p->table[j]; j = (j + 1) & p->mask) {
-    uint64_t home = p->entry[p->table[j]].hash & p->mask;
+  for (uint64_t j = (i + 1) & p->mask; p->table[j].number; j = (j + 1) & p->mask) {
+    uint64_t home = p->table[j].tag & p->mask;
     if (((j - home) & p->mask) < ((j - hole) & p->mask)) continue; /* it does not reach back to the hole */
     p->table[hole] = p->table[j];
     hole = j;
   }
-  p->table[hole] = 0;
+  p->table[hole].number = 0;
 }
 
 /* Takes out the record at place i of the table. */
 static void pending_take_out(lt_pending *p, uint64_t i) {
-  uint32_t k = p->table[i];
+  uint32_t k = p->table[i].number;
   pending_entry *e = &p->entry[k];
   uint32_t a = e->before, b = e->after;
   p->disorder += pending_inversion(p, a, b) - pending_inversion(p, a, k) - pending_inversion(p, k, b);
@@ -104,14 +108,15 @@ static void pending_take_out(lt_pending *p, uint64_t i) {
   else p->tail = a;
   p->count--;
   p->bytes -= block_cost(e->block);
-  lt_free(p->rt, e->block);
+  lt_free(p->rt, p->idle);
+  p->idle = e->block;
   *e = (pending_entry){.after = p->spare};
   p->spare = k;
 }
 
 static void pending_take_out_entry(lt_pending *p, uint32_t k) {
   uint64_t i = p->entry[k].hash & p->mask;
-  while (p->table[i] != k) i = (i + 1) & p->mask;
+  while (p->table[i].number != k) i = (i + 1) & p->mask;
   pending_take_out(p, i);
 }
 
@@ -123,20 +128,20 @@ static leat_status pending_room(lt_pending *p, leat_error *err) {
   p->entry = e;
   if (st || (uint64_t)(p->count + 1) * 2 <= p->mask + 1) return st;
   uint64_t size = (p->mask + 1) * 2;
-  uint32_t *table = lt_zarray(p->rt, size, sizeof *table);
+  pending_slot *table = lt_zarray(p->rt, size, sizeof *table);
   if (!table) return lt_fail_memory(err, size * sizeof *table, "the index of pending labels");
   lt_free(p->rt, p->table);
   p->table = table;
   p->mask = size - 1;
   for (uint32_t k = p->head; k; k = p->entry[k].after) {
     uint64_t i = p->entry[k].hash & p->mask;
-    while (table[i]) i = (i + 1) & p->mask;
-    table[i] = k;
+    while (table[i].number) i = (i + 1) & p->mask;
+    table[i] = (pending_slot){(uint32_t)p->entry[k].hash, k};
   }
   return LEAT_OK;
 }
 
-static void pending_append(lt_pending *p, pending_block *b, uint64_t hash) {
+static void pending_append(lt_pending *p, pending_block *b, uint64_t hash, uint64_t place) {
   uint32_t k = p->spare ? p->spare : (uint32_t)p->n++;
   pending_entry *e = &p->entry[k];
   if (p->spare) p->spare = e->after;
@@ -145,13 +150,15 @@ static void pending_append(lt_pending *p, pending_block *b, uint64_t hash) {
   else p->head = k;
   p->disorder += pending_inversion(p, p->tail, k);
   p->tail = k;
-  p->table[pending_place(p, block_key(b), b->key_size, hash)] = k;
+  p->table[place] = (pending_slot){(uint32_t)hash, k};
   p->count++;
   p->bytes += block_cost(b);
 }
 
-static pending_block *block_make(leat_runtime *rt, const lt_waiting *w, uint64_t size) {
-  pending_block *b = lt_alloc(rt, size);
+static pending_block *block_make(lt_pending *p, const lt_waiting *w, int64_t cost) {
+  pending_block *b = p->idle;
+  if (b && block_cost(b) == cost) p->idle = NULL;
+  else b = lt_alloc(p->rt, sizeof *b + (uint64_t)(cost - PENDING_EXTRA));
   if (!b) return NULL;
   *b = (pending_block){w->time_ns, w->key_size, w->row_size, w->n_served, w->schema, 0};
   if (w->n_served) memcpy(block_served(b), w->served, (size_t)w->n_served * sizeof *w->served);
@@ -168,7 +175,7 @@ leat_status lt_pending_add(lt_pending *p, const lt_waiting *w, int32_t *replaced
     return lt_fail(err, LEAT_E_RANGE, "pending labels: the record's sizes make no sense");
   uint64_t bytes = w->key_size + w->row_size + 8 * (uint64_t)w->n_served, hash = lt_hash64(w->key, w->key_size, 0);
   int fits = bytes + PENDING_EXTRA <= (uint64_t)p->max_bytes;
-  pending_block *b = fits ? block_make(p->rt, w, sizeof *b + bytes) : NULL;
+  pending_block *b = fits ? block_make(p, w, (int64_t)bytes + PENDING_EXTRA) : NULL;
   if (fits && !b) return lt_fail_memory(err, sizeof *b + bytes, "a pending label");
   leat_status st = fits ? pending_room(p, err) : LEAT_OK;
   if (st) {
@@ -176,7 +183,7 @@ leat_status lt_pending_add(lt_pending *p, const lt_waiting *w, int32_t *replaced
     return st;
   }
   uint64_t i = pending_place(p, w->key, w->key_size, hash);
-  if (p->table[i]) {
+  if (p->table[i].number) {
     pending_take_out(p, i);
     *replaced = 1;
   }
@@ -188,7 +195,8 @@ leat_status lt_pending_add(lt_pending *p, const lt_waiting *w, int32_t *replaced
     pending_take_out_entry(p, p->head);
     (*dropped)++;
   }
-  pending_append(p, b, hash);
+  if (*replaced || *dropped) i = pending_place(p, block_key(b), b->key_size, hash); /* removals move what stood behind them */
+  pending_append(p, b, hash, i);
   return LEAT_OK;
 }
 
@@ -199,14 +207,14 @@ static void block_show(const pending_block *b, lt_waiting *out) {
 
 int lt_pending_find(const lt_pending *p, const void *key, uint64_t size, lt_waiting *out) {
   uint64_t i = pending_place(p, key, size, lt_hash64(key, size, 0));
-  if (!p->table[i]) return 0;
-  block_show(p->entry[p->table[i]].block, out);
+  if (!p->table[i].number) return 0;
+  block_show(p->entry[p->table[i].number].block, out);
   return 1;
 }
 
 int lt_pending_remove(lt_pending *p, const void *key, uint64_t size) {
   uint64_t i = pending_place(p, key, size, lt_hash64(key, size, 0));
-  if (!p->table[i]) return 0;
+  if (!p->table[i].number) return 0;
   pending_take_out(p, i);
   return 1;
 }

@@ -34,7 +34,8 @@ leat_status lt_quarantine_next(lt_quarantine *q, int64_t reason, int64_t *cursor
 /* LEAT_HELD, LEAT_HELD_RELEASED, or 0 when it is not (no longer) there. */
 int64_t lt_quarantine_state(const lt_quarantine *q, int64_t id);
 leat_status lt_quarantine_raw(lt_quarantine *q, int64_t id, void *buf, uint64_t cap, uint64_t *needed, leat_error *err);
-/* The record's row again, a batch of its schema (rows of one schema share it). UNSUPPORTED when it could not be read. */
+/* The record's row again, a batch of its schema with the labels of this row and of those read before it (so the schemas of rows read one
+ * after the other agree: labels are only added). UNSUPPORTED when the record could not be read when it came. */
 leat_status lt_quarantine_row(lt_quarantine *q, int64_t id, leat_batch **out, leat_error *err);
 /* Released 1, or (0) one more failed try. at: number of the journal's record that did it: the same or an older one again changes
  * nothing (0: always counts). An id that is no longer there is fine. */
@@ -42,6 +43,8 @@ leat_status lt_quarantine_mark(lt_quarantine *q, int64_t id, int released, uint6
 /* Forgets records with an id above `last`: what a power loss kept of records that the journal lost. The learner calls it
  * when it has replayed its journal, with the number of the last record that it held back. */
 leat_status lt_quarantine_cut(lt_quarantine *q, int64_t last, leat_error *err);
+/* Takes marks back that a record of the journal behind number `last` made: a power loss kept them, and lost that record. */
+leat_status lt_quarantine_unmark(lt_quarantine *q, uint64_t last, leat_error *err);
 /* Purges ids (NULL: all; NOT_FOUND when one is not there): first their number is noted and synced, which makes it all or nothing; then new
  * segments without their bytes replace the old ones, which are overwritten. A crash in between: the next writer's open goes on. */
 leat_status lt_quarantine_purge(lt_quarantine *q, const int64_t *ids, uint64_t n, int64_t *purged, leat_error *err);

@@ -170,11 +170,11 @@ static void contest_task(void *arg, int64_t who) {
     f.n_done = c->dense[r];
     if (r + 1 < c->n) CONTEST_FETCH(c, m, r + 1);
     lt_online_refill(&f, x, c->raw + c->start[r]);
-    lt_online_scale(&f);
     for (int64_t k = 0; k < m->n_models; k++) {
       lt_online_dot *d = &t->dot[k];
       *d = (lt_online_dot){{0}, 0, 0};
-      lt_online_dots(m, k, &f, d);
+      if (k == 0) lt_online_see(&f, d);
+      else lt_online_dots(m, k, &f, d);
       t->mixed[k] = lt_online_mix(m, k, d, t->expert[k]);
       finite += (d->dot[0] + d->dot[1] + d->dot[2] + d->dot[3] + d->dot[4] + d->dot[5] + d->var + d->zz) * 0;
     }

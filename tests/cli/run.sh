@@ -51,8 +51,12 @@ print(v)' "$@"; }
 . "$root/tests/cli/usage.sh"
 . "$root/tests/cli/work.sh"
 . "$root/tests/cli/input.sh"
+. "$root/tests/cli/learn.sh"
 . "$root/tests/cli/damage.sh"
+. "$root/tests/cli/table.sh"
 . "$root/tests/cli/store.sh"
+. "$root/tests/cli/report.sh"
+. "$root/tests/cli/quarantine.sh"
 . "$root/tests/cli/real.sh"
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -55,3 +55,18 @@ wait
 "$leat" store S status --json >out
 [ "$(number out generation)" = 26 ] && [ -z "$(cat add.?)" ] && ok 'four programs at once: no change is lost' ||
   bad 'four programs at once: no change is lost' "$(number out generation)" "$(cat add.?)"
+"$leat" generate churn --rows 3000 --drift-at 2000 -o stream.csv
+call 1 'no learner' 'rollback --learner in a store without one' "$leat" store S rollback --learner
+call 2 'take one of the two' '--learner and --stage' "$leat" store S rollback --learner --stage production
+call 2 'learner is not for' '--learner where it has no meaning' "$leat" store S verify --learner
+call 0 '' 'a learner makes snapshots' "$leat" learn stream.csv --target churn --key customer_id --store L -q
+call 0 'snapshot' 'which are versions of the store' "$leat" store L status
+call 0 'every file is whole' 'verify reads what a learner wrote' "$leat" store L verify
+"$leat" store L status --json >out
+last=$(python3 -c 'import json; print(json.load(open("out"))["versions"][-1]["version"])')
+call 0 "goes on from version 1, which is version $((last + 1)) now" 'rollback --learner --to' "$leat" store L rollback --learner --to 1
+call 0 'rollback_by_hand' 'and the history tells it' "$leat" store L log
+call 1 'no version 99|from 1 to' 'rollback --learner to a version that is not there' "$leat" store L rollback --learner --to 99
+call 0 'freed' 'gc of a store with a learner' "$leat" store L gc
+call 0 'every file is whole' 'and verify' "$leat" store L verify
+call 0 '' 'and it learns on' "$leat" learn stream.csv --target churn --key customer_id --store L --resume -q

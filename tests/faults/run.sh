@@ -3,10 +3,10 @@
 cd "$(dirname "$0")/../.." || exit 1
 build=${1:-build} asan=${2:-build-asan}
 p=0 f=0 s=0
-one() { # PROGRAM
+one() { # PROGRAM ARGUMENTS...
   local out sum a b c
   echo "== $1"
-  out=$(timeout "${LEAT_FAULT_SECONDS:-400}" "$1" 2>&1)
+  out=$(timeout "${LEAT_FAULT_SECONDS:-400}" "$@" 2>&1)
   local rc=$?
   echo "$out" | tail -60
   sum=$(echo "$out" | grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' | tail -1)
@@ -24,5 +24,7 @@ one "$asan/fault_io_torture"
 one "$asan/fault_host"
 one "$build/fault_interpose"
 one "$build/fault_host"
+one "$asan/fault_power_loss"
+one tests/faults/kill_learn.sh "$build/leat"
 echo "$p passed, $f failed, $s skipped"
 [ $f -eq 0 ]

@@ -1,0 +1,116 @@
+#include "lifecycle/series.h"
+#include <string.h>
+
+enum { SERIES_VERSION = 1, SERIES_POINT = 1 };
+static const char series_kind[4] = {'S', 'E', 'R', 'S'};
+struct lt_series { leat_runtime *rt; lt_reclog *log; int64_t last; };
+
+static leat_status series_make(lt_series *x, const char *path, leat_error *err) {
+  return lt_reclog_create(x->rt, path, series_kind, SERIES_VERSION, 1, &x->log, err);
+}
+
+/* The ordinal of the last point. */
+static leat_status series_last(lt_series *x, const char *path, leat_error *err) {
+  lt_reclog *log = NULL;
+  lt_record rec = {0};
+  lt_get g;
+  int32_t got = 1, torn = 0;
+  leat_status st = lt_reclog_read_open(x->rt, path, series_kind, SERIES_VERSION, &log, err);
+  while (!st && got) {
+    st = lt_reclog_next(log, &rec, &got, &torn, err);
+    if (st || !got) break;
+    lt_get_init(&g, x->rt, rec.data, rec.size);
+    x->last = lt_get_i64(&g);
+  }
+  if (log) (void)lt_reclog_close(log, NULL);
+  return st;
+}
+
+leat_status lt_series_open(leat_store *s, lt_series **out, leat_error *err) {
+  leat_runtime *rt = lt_folder_runtime(s);
+  uint64_t torn = 0;
+  *out = NULL;
+  char *path = lt_folder_file(s, "learner/series.log");
+  lt_series *x = lt_zalloc(rt, sizeof *x);
+  leat_status st = path && x ? LEAT_OK : lt_fail_memory(err, sizeof *x, "a series");
+  if (!st) {
+    x->rt = rt;
+    st = lt_reclog_append_open(rt, path, series_kind, SERIES_VERSION, &x->log, &torn, err);
+    if (!st) st = series_last(x, path, err);
+    if (st == LEAT_E_NOT_FOUND) st = series_make(x, path, err);
+    else if (st == LEAT_E_FORMAT) { /* a picture, not the learner's state: a damaged one begins anew */
+      if (x->log) (void)lt_reclog_close(x->log, NULL);
+      x->log = NULL;
+      x->last = 0;
+      st = lt_path_remove(rt, path, err);
+      if (!st) st = series_make(x, path, err);
+    }
+  }
+  lt_free(rt, path);
+  if (!st) *out = x;
+  else if (x) lt_series_close(x);
+  return st;
+}
+
+int lt_series_has(const lt_series *x, int64_t ordinal) { return ordinal <= x->last; }
+
+void lt_series_close(lt_series *x) {
+  if (!x) return;
+  if (x->log) (void)lt_reclog_close(x->log, NULL);
+  lt_free(x->rt, x);
+}
+
+leat_status lt_series_add(lt_series *x, int64_t ordinal, const leat_point *p, leat_error *err) {
+  const double real[] = {p->loss, p->score, p->no_change_loss, p->no_change_score, p->majority_loss, p->majority_score};
+  lt_put w;
+  if (lt_series_has(x, ordinal)) return LEAT_OK;
+  lt_put_init(&w, x->rt);
+  lt_put_i64(&w, ordinal);
+  lt_put_i64(&w, p->time_ns);
+  lt_put_i64(&w, p->row);
+  lt_put_i64(&w, p->rows);
+  lt_put_i64(&w, p->quarantined);
+  lt_put_u64(&w, p->flags);
+  for (size_t i = 0; i < sizeof real / sizeof *real; i++) lt_put_f64(&w, real[i]);
+  leat_status st = lt_put_status(&w, err);
+  if (!st) st = lt_reclog_append(x->log, SERIES_POINT, w.data, w.size, NULL, err);
+  if (!st) st = lt_reclog_flush(x->log, err);
+  if (!st) x->last = ordinal;
+  lt_put_free(&w);
+  return st;
+}
+
+leat_status lt_series_sync(lt_series *x, leat_error *err) { return lt_reclog_sync(x->log, err); }
+
+static leat_status series_parse(leat_runtime *rt, const lt_record *rec, leat_point *p, leat_error *err) {
+  lt_get g;
+  double *real[] = {&p->loss, &p->score, &p->no_change_loss, &p->no_change_score, &p->majority_loss, &p->majority_score};
+  lt_get_init(&g, rt, rec->data, rec->size);
+  (void)lt_get_i64(&g);
+  p->time_ns = lt_get_i64(&g);
+  p->row = lt_get_i64(&g);
+  p->rows = lt_get_i64(&g);
+  p->quarantined = lt_get_i64(&g);
+  p->flags = lt_get_u64(&g);
+  for (size_t i = 0; i < sizeof real / sizeof *real; i++) *real[i] = lt_get_f64(&g);
+  return lt_get_status(&g, "a point of the series", err);
+}
+
+leat_status lt_series_next(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err) {
+  leat_runtime *rt = lt_folder_runtime(s);
+  lt_reclog *log = NULL;
+  lt_record rec = {0};
+  int32_t got = 0, torn = 0;
+  char *path = lt_folder_file(s, "learner/series.log");
+  if (!path) return lt_fail_memory(err, 64, "a path");
+  leat_status st = lt_reclog_read_open(rt, path, series_kind, SERIES_VERSION, &log, err);
+  if (!st && *cursor > 0) st = lt_reclog_seek(log, (uint64_t)*cursor, err);
+  if (!st) st = lt_reclog_next(log, &rec, &got, &torn, err);
+  if (!st && *cursor > 0 && got) st = lt_reclog_next(log, &rec, &got, &torn, err); /* the cursor is the last one's place */
+  if (!st && !got) st = lt_fail(err, LEAT_E_NOT_FOUND, "the series has no more points now");
+  if (!st) st = series_parse(rt, &rec, out, err);
+  if (!st) *cursor = (int64_t)rec.offset;
+  if (log) (void)lt_reclog_close(log, NULL);
+  lt_free(rt, path);
+  return st;
+}

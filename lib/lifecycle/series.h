@@ -1,0 +1,17 @@
+/* How a learner fared over time: one point a window, in learner/series.log (a record log), for reports. A point that is
+ * brought again by a replay is known by its ordinal. */
+#ifndef LEAT_LIFECYCLE_SERIES_H
+#define LEAT_LIFECYCLE_SERIES_H
+#include "base/reclog.h"
+#include "lifecycle/folder.h"
+typedef struct lt_series lt_series;
+/* The one writer's; made when it is not there. A torn tail is cut. */
+leat_status lt_series_open(leat_store *s, lt_series **out, leat_error *err);
+void lt_series_close(lt_series *x);
+/* ordinal: grows with every point; one that is there already is not added again. */
+int lt_series_has(const lt_series *x, int64_t ordinal);
+leat_status lt_series_add(lt_series *x, int64_t ordinal, const leat_point *point, leat_error *err);
+leat_status lt_series_sync(lt_series *x, leat_error *err);
+/* The next point behind *cursor; NOT_FOUND when there is no more now. */
+leat_status lt_series_next(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err);
+#endif
