@@ -63,6 +63,7 @@ same 'the killed life ends as the whole one' dirty.json out
 
 "$leat" learn - --target churn --store L6 --ack -q <stream.csv >ack 2>err
 [ "$(grep -cE '^12000$' ack)" -ge 1 ] && ok 'stdin is learned and acknowledged' || bad 'stdin is learned and acknowledged' "$(cat ack err)"
+rm -f ack # what waits below looks for the first acknowledgement
 "$leat" generate churn --rows 60000 --seed 8 -o long.csv
 "$leat" learn long.csv --target churn --store L7 --ack -q >ack 2>err &
 pid=$!
