@@ -204,11 +204,10 @@ static void guard_detect(lt_guard *g) {
     if (warned && !g->warned) lt_guard_tell(g, LEAT_EVENT_WARNING, name[i], gap, 1);
   }
   if (warned && !g->warned) {
-    for (int i = GUARD_BACK; i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
-      if (g->who[i].m && lt_guard_wealth(&g->who[i]) < GUARD_PROMISING) g->who[i].row = now - GUARD_QUIET * g->revive; /* due */
-  }
-  if (warned && !g->warned) {
     g->busy_until = now + GUARD_BUSY_WINDOWS * g->window;
+    for (int i = GUARD_BACK; i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
+      if (g->who[i].m && lt_guard_wealth(&g->who[i]) < GUARD_PROMISING)
+        g->who[i].row = now - GUARD_QUIET * g->revive; /* due */
     if (!g->who[GUARD_FRESH].m || lt_guard_wealth(&g->who[GUARD_FRESH]) < GUARD_PROMISING)
       guard_fresh(g, g->window / 2);
   }
@@ -222,7 +221,8 @@ static void guard_window(lt_guard *g) {
     lt_guard_trade(g, GUARD_GOOD, GUARD_NEXT);
     lt_guard_event *e = lt_guard_tell(g, LEAT_EVENT_CERTIFIED, "window", (double)g->who[GUARD_GOOD].row, 0);
     e->since = e->taken = g->who[GUARD_GOOD].row;
-    if (g->who[GUARD_BACK].m && lt_guard_wealth(&g->who[GUARD_BACK]) < GUARD_PROMISING) g->who[GUARD_BACK].row = now - GUARD_QUIET * g->revive;
+    if (g->who[GUARD_BACK].m && lt_guard_wealth(&g->who[GUARD_BACK]) < GUARD_PROMISING)
+      g->who[GUARD_BACK].row = now - GUARD_QUIET * g->revive;
   }
   if (lt_guard_suspect(g)) return;
   lt_guard_copy(g, GUARD_NEXT, GUARD_LIVE);
@@ -297,7 +297,8 @@ leat_status lt_guard_decide(lt_guard *g, leat_error *err) {
     return LEAT_OK;
   }
   double most = g->warning > g->alarm ? g->warning : g->alarm; /* the one that finds more */
-  int stir = lt_adwin_changed(&g->adwin, most, NULL) || lt_adwin_changed(&g->plain, most, NULL), winner = guard_winner(g);
+  int stir = lt_adwin_changed(&g->adwin, most, NULL) || lt_adwin_changed(&g->plain, most, NULL);
+  int winner = guard_winner(g);
   leat_status st = lt_guard_spares(g, guard_need(g, look, winner, stir), err);
   if (st) return st;
   if (look && !g->bad) g->bad = !lt_guard_sound(g, GUARD_LIVE, g->since[GUARD_LIVE][GUARD_NEXT]);
