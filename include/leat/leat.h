@@ -597,8 +597,8 @@ LEAT_API leat_status leat_dataset_from_dense(leat_runtime *rt, const leat_schema
 LEAT_API leat_status leat_dataset_from_csr(leat_runtime *rt, const leat_schema *s, const leat_csr *x,
                                            const leat_matrix *y, const leat_matrix *w, leat_dataset **out,
                                            leat_error *err);
-/* From a file. `reader` is a parameter set of "reader/csv", "reader/svmlight", "reader/idx" or "reader/npy"; NULL: by
- * the file's name. zstd-compressed files are read as they are. s NULL: kinds and roles are inferred and the reader's
+/* From a file. `reader` is a parameter set of "reader/csv", "reader/ndjson", "reader/svmlight", "reader/idx" or
+ * "reader/npy"; NULL: by the file's name. zstd-compressed files are read as they are. s NULL: kinds and roles are inferred and the reader's
  * parameters target, key, weight, time, ignore, categorical, text, task are used. s given (a model's schema): columns
  * are found by name; TARGET, KEY and WEIGHT may be absent, features may not. Owner: caller.
  * Errors: ARG, IO, FORMAT, DATA (file, row, column in the message and detail), NOT_FOUND (a column), MEMORY.

@@ -1,4 +1,4 @@
-/* reader/csv: tables of text. */
+/* reader/csv: tables of text; and reader/ndjson, whose records are other text for the same tables. */
 #include "data/csv.h"
 
 #include <stdio.h>
@@ -29,6 +29,25 @@ static const lt_param_def csv_defs[] = {
      "values that are missing, separated by commas, beside empty, NA, N/A, NaN, nan, null, NULL, None, ?", LT_SINCE_0_1},
 };
 const lt_spec lt_spec_csv = {"reader/csv", "CSV and TSV files (RFC 4180)", csv_defs, sizeof csv_defs / sizeof *csv_defs};
+
+static const lt_param_def json_defs[] = {
+    LT_READER_PARAMS("key of the value to learn"),
+    LT_TEXT_PARAMS,
+    LT_RECORD_PARAMS,
+    {"key", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column that names the row; not learned from", LT_SINCE_0_1},
+    {"weight", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column with the row's weight", LT_SINCE_0_1},
+    {"time", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column with the row's time; not learned from", LT_SINCE_0_1},
+    {"group", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column of groups of rows; not learned from", LT_SINCE_0_1},
+    {"ignore", LEAT_PARAM_TEXT, "", 0, 65536, NULL, "columns that are not read, separated by commas", LT_SINCE_0_1},
+    {"categorical", LEAT_PARAM_TEXT, "", 0, 65536, NULL, "columns that hold labels, even if they look like numbers",
+     LT_SINCE_0_1},
+    {"text", LEAT_PARAM_TEXT, "", 0, 65536, NULL, "columns that hold text of several words", LT_SINCE_0_1},
+    {"number", LEAT_PARAM_TEXT, "", 0, 65536, NULL, "columns that hold numbers, whatever they look like", LT_SINCE_0_1},
+    {"missing", LEAT_PARAM_TEXT, "", 0, 0, NULL,
+     "values that are missing, separated by commas, beside null, empty, NA, N/A, NaN, nan, NULL, None, ?", LT_SINCE_0_1},
+};
+const lt_spec lt_spec_ndjson = {"reader/ndjson", "a flat JSON object a line (NDJSON, JSON Lines)", json_defs,
+                                sizeof json_defs / sizeof *json_defs};
 
 void lt_csv_clear(lt_csv *c) {
   lt_dict_free(c->names);
@@ -234,6 +253,18 @@ static int64_t usual_fields(const lt_csv *c, const char *p, const char *end) {
   return best ? best : 1;
 }
 
+/* The keys are the columns, those of a schema first: a key may be absent from a record, and from all. */
+static leat_status json_head(lt_csv *c, const leat_schema *s, const char *first, const char *end, leat_error *err) {
+  c->quotes = LT_QUOTES_NONE;
+  c->has_header = 1;
+  leat_status st = lt_dict_create(c->rt, &c->names, err);
+  for (int64_t i = 0; !st && s && i < s->n; i++) st = lt_dict_add(c->names, s->col[i].name, strlen(s->col[i].name), NULL, err);
+  if (!st) st = lt_json_names(c, first, end, err);
+  c->n = st ? 0 : lt_dict_count(c->names);
+  if (!st && !c->n) st = lt_fail(err, LEAT_E_DATA, "%s: no record is a JSON object with a key", c->name);
+  return st;
+}
+
 leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, const char **data, const char *end,
                         int64_t *line, leat_error *err) {
   static const char delims[] = {',', ';', '\t', '|'};
@@ -249,11 +280,15 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
   leat_status st = check_text(c, at, end, err);
   if (!st) st = lt_tokens_split(c->rt, lt_param_str(p, "missing"), &c->missing, err);
   if (st) return st;
-  c->delim = 0;
-  for (int k = 0; k < 4; k++)
+  c->delim = c->json ? ',' : 0;
+  for (int k = 0; k < 4 && !c->json; k++)
     if (lt_param_is(p, "delimiter", names[k])) c->delim = delims[k];
   const char *first = lt_csv_skip_blank(at, end, c->delim ? c->delim : ',');
   if (first == end) return lt_fail(err, LEAT_E_DATA, "%s: there are only blank lines", c->name);
+  if (c->json) {
+    *data = first;
+    return json_head(c, s, first, end, err);
+  }
   if (!c->delim) c->delim = find_delimiter(c, p, first, end);
   c->quotes = quotes_of(p, c->delim);
   int could = 0, numbered = 0;
@@ -291,7 +326,7 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
 
 static leat_status csv_all(leat_runtime *rt, const leat_schema *s, lt_source *src, const leat_params *p,
                            leat_dataset **out, leat_error *err) {
-  lt_csv c = {.rt = rt, .name = lt_source_name(src)};
+  lt_csv c = {.rt = rt, .name = lt_source_name(src), .json = lt_params_spec(p) == &lt_spec_ndjson};
   const char *data;
   uint64_t size;
   int64_t line = 1;
@@ -378,6 +413,7 @@ static leat_status csv_passes(leat_runtime *rt, const leat_schema *s, lt_source 
   }
   x->c.rt = rt;
   x->c.name = lt_source_name(src);
+  x->c.json = lt_params_spec(p) == &lt_spec_ndjson;
   st = lt_params_copy(p, &x->p, err);
   if (!st && s) st = lt_schema_copy(s, &x->known, err);
   if (st) {
@@ -394,3 +430,4 @@ static leat_status csv_open(leat_runtime *rt, const leat_schema *s, lt_source *s
 }
 
 const lt_reader lt_reader_csv = {&lt_spec_csv, csv_open};
+const lt_reader lt_reader_ndjson = {&lt_spec_ndjson, csv_open};

@@ -22,6 +22,7 @@ typedef struct lt_csv {
   leat_runtime *rt;
   const char *name;
   char delim;
+  int json;            /* reader/ndjson: records are JSON objects, names are keys */
   char quotes;         /* LT_QUOTES_* */
   int has_header;
   int64_t n;           /* fields a row */
@@ -44,17 +45,32 @@ typedef struct lt_csv_text { /* a cursor; records start at a line's start */
   leat_runtime *rt;
   char *scratch;       /* fields with doubled quotes, unquoted */
   uint64_t scratch_cap;
+  char *name;          /* json.c: a key, unescaped */
+  uint64_t name_cap;
   uint64_t span;       /* a quoted field ends within its line or so many bytes; 0: anywhere */
   int skim;            /* fields are not unquoted: only where they end is of interest */
 } lt_csv_text;
 typedef struct lt_field { const char *s; uint64_t len; } lt_field;
-enum { LT_FIELD_MORE = 0, LT_FIELD_LAST = 1, LT_FIELD_OPEN = -1, LT_FIELD_JUNK = -2, LT_FIELD_MEMORY = -3 };
+enum {
+  LT_FIELD_MORE = 0, LT_FIELD_LAST = 1, LT_FIELD_OPEN = -1, LT_FIELD_JUNK = -2, LT_FIELD_MEMORY = -3,
+  LT_FIELD_NESTED = -4 /* inside json.c only */
+};
 /* The field at t->p, trimmed and unquoted; t->p moves behind its delimiter or newline. LAST: the record ends here.
  * OPEN: a quote that is never closed; JUNK: text behind a closing quote. The field lives until the next call. */
 int lt_csv_field(lt_csv_text *t, lt_field *out);
 /* Moves p over blank lines; returns p, or end. */
 const char *lt_csv_skip_blank(const char *p, const char *end, char delim);
 lt_csv_text lt_csv_cursor(const lt_csv *c, const char *p, const char *end);
+
+/* ---- JSON objects (json.c): a cursor whose end is that of the line */
+/* To the first member, or LAST behind an empty object. */
+int lt_json_open(lt_csv_text *t);
+/* The next member; a value lives until the next call. nested: it is an object or array. null is empty. */
+int lt_json_field(lt_csv_text *t, lt_field *key, lt_field *value, int *nested);
+int lt_json_whole(const lt_csv *c, const char *p, const char *end); /* is it an object, and nothing else? */
+int64_t lt_json_column(const lt_csv *c, const lt_field *key, int64_t hint); /* -1: none; the hint is tried first */
+/* Adds the keys of the first records to c->names. */
+leat_status lt_json_names(lt_csv *c, const char *from, const char *end, leat_error *err);
 
 /* ---- records of a stretch of text */
 typedef struct lt_csv_scan {

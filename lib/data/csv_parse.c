@@ -123,6 +123,7 @@ typedef struct row_parse {
   int32_t reason, column;
   late_label *late;     /* errors=keep: labels that may be new are entered when their record turns out to be good */
   int64_t n_late;
+  int64_t *seen;        /* ndjson: the last row, from 1, that has the column */
   csv_bytes late_text;
 } row_parse;
 
@@ -303,7 +304,47 @@ static leat_status put_field(row_parse *q, const lt_csv_op *op, lt_field *f) {
   }
 }
 
+static leat_status json_wrong(row_parse *q, int more, const lt_csv_op *op, const char *to) {
+  if (more == LT_FIELD_MEMORY) return lt_fail_memory(&q->p->error, q->t.scratch_cap * 2, "a string");
+  if (q->c->keep) return give_up(q, op ? LEAT_REASON_TYPE : LEAT_REASON_PARSE, op && op->op != LT_CSV_SKIP ? op : NULL);
+  lt_place at = place_of(q, op);
+  if (op) return lt_fail_place(&q->p->error, &at, "the value is an object or array; only flat records are read (ignore=...)");
+  return lt_fail_value(&q->p->error, &at, q->record, (uint64_t)(to - q->record),
+                       "is no JSON object {\"name\": value, ...} in one line, with each name once");
+}
+
+/* A record of ndjson: values by their names, in any order; what is not there is missing. */
+static leat_status json_record(row_parse *q) {
+  lt_csv *c = q->c;
+  const char *all = q->t.end, *newline = memchr(q->record, '\n', (uint64_t)(all - q->record));
+  const char *to = newline ? newline : all;
+  leat_status st = LEAT_OK;
+  q->t.end = to;
+  int more = lt_json_open(&q->t), nested = 0;
+  for (int64_t hint = 0; !st && more == LT_FIELD_MORE;) {
+    lt_field key, f;
+    more = lt_json_field(&q->t, &key, &f, &nested);
+    int64_t i = more < 0 ? -1 : lt_json_column(c, &key, hint);
+    if (i < 0) continue;
+    hint = i + 1;
+    if (q->seen[i] == q->row + 1) st = json_wrong(q, LT_FIELD_JUNK, NULL, to);
+    q->seen[i] = q->row + 1;
+    const lt_csv_op *op = &c->op[i];
+    if (st || op->op == LT_CSV_SKIP) continue;
+    st = nested ? json_wrong(q, LT_FIELD_JUNK, op, to) : put_field(q, op, &f);
+  }
+  if (!st && more < 0) st = json_wrong(q, more, NULL, to);
+  for (int64_t i = 0; !st && i < c->n; i++) {
+    lt_field none = {"", 0};
+    if (q->seen[i] != q->row + 1) st = put_field(q, &c->op[i], &none);
+  }
+  q->t.end = all;
+  q->t.p = newline ? newline + 1 : all;
+  return st;
+}
+
 static leat_status parse_record(row_parse *q) {
+  if (q->c->json) return json_record(q);
   const int64_t n = q->c->n;
   const char delim = q->t.delim;
   const lt_csv_op *op = q->c->op;
@@ -380,7 +421,8 @@ static leat_status kept_record(row_parse *q) {
   if (q->t.p - q->record > LT_RECORD_MOST) {
     q->reason = LEAT_REASON_TOO_LONG;
     q->column = -1;
-  } else if (q->column >= 0 && (lt_csv_count(q->c, q->record, q->t.p) != q->c->n ||
+  } else if (q->column >= 0 && ((q->c->json ? !lt_json_whole(q->c, q->record, q->t.p)
+                                               : lt_csv_count(q->c, q->record, q->t.p) != q->c->n) ||
                                 (q->nul && memchr(q->record, 0, (uint64_t)(q->t.p - q->record))))) {
     q->reason = LEAT_REASON_PARSE; /* fields that are not where they should be are no wonder */
     q->column = -1;
@@ -416,6 +458,10 @@ static void parse_piece(void *arg, int64_t i) {
     q.late = lt_array(job->c->rt, (uint64_t)job->c->n_labels, sizeof *q.late);
     if (!q.late) st = lt_fail_memory(&p->error, (uint64_t)job->c->n_labels * sizeof *q.late, "labels");
   }
+  if (!st && job->c->json) {
+    q.seen = lt_zarray(job->c->rt, (uint64_t)job->c->n, sizeof *q.seen);
+    if (!q.seen) st = lt_fail_memory(&p->error, (uint64_t)job->c->n * sizeof *q.seen, "columns");
+  }
   for (; !st && q.row < end; q.row++) {
     q.t.p = lt_csv_skip_blank(q.t.p, q.t.end, q.t.delim);
     q.record = q.t.p;
@@ -424,6 +470,8 @@ static void parse_piece(void *arg, int64_t i) {
     if (!st && job->c->raw && p->bad == bad) lt_note_raw(q.notes, q.row, q.record, q.t.p);
   }
   lt_free(job->c->rt, q.t.scratch);
+  lt_free(job->c->rt, q.t.name);
+  lt_free(job->c->rt, q.seen);
   lt_free(job->c->rt, q.late);
   lt_free(job->c->rt, q.late_text.data);
 }

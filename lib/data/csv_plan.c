@@ -25,6 +25,52 @@ static lt_place walk_place(const lt_csv *c, csv_walk *w, const char *record, int
   return at;
 }
 
+static leat_status walk_value(csv_plan *q, lt_infer *v, csv_walk *w, const char *record, int64_t i, const lt_field *f,
+                              int words, leat_error *err) {
+  lt_csv *c = q->c;
+  if (lt_is_missing(&c->missing, f->s, f->len)) {
+    v->missing += !words;
+    return LEAT_OK;
+  }
+  if (words) return lt_infer_needs_words(v) ? lt_infer_words(c->rt, v, f->s, f->len, err) : LEAT_OK;
+  int first = !v->junk_row;
+  leat_status st = lt_infer_value(c->rt, v, f->s, f->len, w->row, 0, err);
+  if (first && v->junk_row) v->junk_line = walk_place(c, w, record, i).line;
+  return st;
+}
+
+/* The same of a record of ndjson, which is a line. What is broken in it is skipped, or the parser says it better. */
+static leat_status walk_object(csv_plan *q, csv_walk *w, const char *record, int words, int late, int *end,
+                               leat_error *err) {
+  lt_csv *c = q->c;
+  const char *newline = memchr(record, '\n', (uint64_t)(w->all - record)), *to = newline ? newline : w->all;
+  leat_status st = LEAT_OK;
+  if (to - record > LT_RECORD_MOST || !lt_json_whole(c, record, to)) {
+    w->t.p = newline ? newline + 1 : w->all;
+    *end = !c->keep;
+    return LEAT_OK;
+  }
+  w->t.p = record;
+  w->t.end = to;
+  int more = lt_json_open(&w->t), nested;
+  for (int64_t hint = 0; !st && more == LT_FIELD_MORE;) {
+    lt_field key, f;
+    more = lt_json_field(&w->t, &key, &f, &nested);
+    if (more == LT_FIELD_MEMORY) st = lt_fail_memory(err, w->t.scratch_cap, "a string");
+    int64_t i = more < 0 ? -1 : lt_json_column(c, &key, hint);
+    if (i < 0) continue;
+    hint = i + 1;
+    lt_infer *v = &q->seen[i];
+    v->seen_row = w->row;
+    if (nested || (late && v->values)) continue;
+    st = walk_value(q, v, w, record, i, &f, words, err);
+  }
+  for (int64_t i = 0; i < c->n && !words; i++) q->seen[i].missing += q->seen[i].seen_row != w->row;
+  w->t.p = newline ? newline + 1 : w->all;
+  w->t.end = w->all;
+  return st;
+}
+
 /* One record through `see`; *end tells that there is none left. */
 static leat_status walk_record(csv_plan *q, csv_walk *w, int words, int late, int *end, leat_error *err) {
   lt_csv *c = q->c;
@@ -35,6 +81,7 @@ static leat_status walk_record(csv_plan *q, csv_walk *w, int words, int late, in
   if (*end) return LEAT_OK;
   w->row++;
   const char *record = w->t.p;
+  if (c->json) return walk_object(q, w, record, words, late, end, err);
   if (c->keep) { /* a record that cannot be read says nothing */
     w->t.end = lt_csv_record_end(c, record, w->all, 1);
     if (w->t.end - record > LT_RECORD_MOST || lt_csv_count(c, record, w->t.end) != c->n) {
@@ -54,18 +101,7 @@ static leat_status walk_record(csv_plan *q, csv_walk *w, int words, int late, in
     if (i >= c->n) continue;
     lt_infer *v = &q->seen[i];
     if (late && v->values) continue;
-    if (lt_is_missing(&c->missing, f.s, f.len)) {
-      v->missing += !words;
-      continue;
-    }
-    leat_status st = LEAT_OK;
-    if (!words) {
-      int first = !v->junk_row;
-      st = lt_infer_value(c->rt, v, f.s, f.len, w->row, 0, err);
-      if (first && v->junk_row) v->junk_line = walk_place(c, w, record, i).line;
-    } else if (lt_infer_needs_words(v)) {
-      st = lt_infer_words(c->rt, v, f.s, f.len, err);
-    }
+    leat_status st = walk_value(q, v, w, record, i, &f, words, err);
     if (st) return st;
   }
   w->t.end = w->all;
@@ -88,10 +124,13 @@ static leat_status look_at_rows(csv_plan *q, const char *from, const char *to, i
   for (int64_t i = 0; i < c->n && !words; i++) words = lt_infer_needs_words(&q->seen[i]);
   csv_walk again = {.line = line, .counted = from, .all = to, .t = w.t};
   again.t.p = from;
+  again.t.end = to;
   int stop = 0;
   while (!st && words && !stop && again.row < w.row) st = walk_record(q, &again, 1, 0, &stop, err);
   w.t.scratch = again.t.scratch; /* one block, handed on */
   w.t.scratch_cap = again.t.scratch_cap;
+  w.t.name = again.t.name;
+  w.t.name_cap = again.t.name_cap;
   /* columns without any value yet: what is their first one? */
   for (int64_t empty = 1; !st && !end && empty && w.row < LATE_ROWS;) {
     empty = 0;
@@ -99,6 +138,7 @@ static leat_status look_at_rows(csv_plan *q, const char *from, const char *to, i
     for (int k = 0; empty && k < 1000 && !st && !end; k++) st = walk_record(q, &w, 0, 1, &end, err);
   }
   lt_free(c->rt, w.t.scratch);
+  lt_free(c->rt, w.t.name);
   return st;
 }
 

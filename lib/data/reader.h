@@ -25,8 +25,8 @@ typedef struct lt_reader {
   leat_status (*open)(leat_runtime *rt, const leat_schema *s, lt_source *src, const leat_params *p, leat_dataset **out,
                       leat_error *err);
 } lt_reader;
-extern const lt_spec lt_spec_csv, lt_spec_svmlight, lt_spec_idx, lt_spec_npy;
-extern const lt_reader lt_reader_csv, lt_reader_svmlight, lt_reader_idx, lt_reader_npy;
+extern const lt_spec lt_spec_csv, lt_spec_ndjson, lt_spec_svmlight, lt_spec_idx, lt_spec_npy;
+extern const lt_reader lt_reader_csv, lt_reader_ndjson, lt_reader_svmlight, lt_reader_idx, lt_reader_npy;
 enum { LT_SINCE_0_1 = 1 << 8 };
 /* Parameters that every reader has. */
 #define LT_READER_PARAMS(target_doc)                                                                                   \
@@ -114,6 +114,7 @@ typedef struct lt_infer { /* of one column */
   int64_t values, numbers, wholes, bools, times; /* values that are not missing; wholes: each one more than the last */
   int64_t words, distinct, missing;
   double last;
+  int64_t seen_row;            /* ndjson: the last record that has it */
   int64_t junk_row, junk_line; /* the first value that is no number */
   char *junk;
   lt_dict *dict;               /* distinct values, in the second pass */

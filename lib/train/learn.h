@@ -90,9 +90,11 @@ typedef struct lt_contestant {
   lt_online *m;
   const lt_online_rates *rates;
   double *p;                         /* [rows, n_models] its predictions, each made before its row was learned */
+  double *plain;                     /* [rows, n_models] the same of its learners' unweighted mean, when `wants` it */
+  int32_t wants;
   int32_t bad, rescaled;             /* a number that is not finite came up; slots were changed that no row has touched */
   /* scratch of its own */
-  uint64_t p_cap, z_cap, raw_cap;
+  uint64_t p_cap, plain_cap, z_cap, raw_cap;
   float *z, *raw;
   lt_online_dot *dot;
   double *mixed;
