@@ -478,7 +478,7 @@ LEAT_API leat_status leat_device_state(const leat_device *dev, char *buf, uint64
 
 /* ------------------------------------------------------------------------------------------------ 7. Parameters
  * Hyper-parameters are named, typed and listed. A spec names a set of them: "model/linear", "reader/csv",
- * "reader/svmlight", "reader/idx", "reader/npy", "predictor", "store". Setting checks name, type and bounds at once. */
+ * "reader/svmlight", "reader/idx", "reader/npy", "predictor", "store", "learner". Setting checks name, type and bounds at once. */
 
 /* How many specs there are. Errors: ARG. Thread: immutable. */
 LEAT_API leat_status leat_spec_count(const leat_runtime *rt, int64_t *count, leat_error *err);
@@ -901,12 +901,13 @@ LEAT_API leat_status leat_learner_open(leat_store *s, leat_learner **out, leat_e
 LEAT_API void leat_learner_free(leat_learner *l);
 /* Takes rows: journals them, and for each one: gate, predict, score, learn. Rows whose (source, position) was taken before
  * are skipped; without leat_batch_set_source, rows count as source "" behind all before. pred as in
- * leat_trainer_test_then_train (may be NULL; NaN for rows held back). On IO nothing was taken and the mode is STOPPED.
- * Errors: ARG, DATA, NOT_FOUND, SHAPE, STATE (STOPPED, or a reason's action is stop), IO, MEMORY, BUSY. Thread: owner. */
+ * leat_trainer_test_then_train (may be NULL; NaN for rows held back). On IO, and on MEMORY half way, the mode is STOPPED: the
+ * position tells after opening what was taken. A reason whose action is stop freezes learning; the call succeeds.
+ * Errors: ARG, DATA, NOT_FOUND, SHAPE, STATE (STOPPED; a duplicate when their action is stop), IO, MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_learner_feed(leat_learner *l, const leat_batch *rows, leat_matrix *pred, leat_error *err);
 /* Predicts rows whose labels will come later: each is journalled under the text of its KEY column, with its prediction,
- * until leat_learner_label brings the label or it expires. Errors: as feed, DATA (no KEY column, or an empty key).
- * Thread: owner. */
+ * until leat_learner_label brings the label or it expires. While STOPPED it predicts from memory and journals nothing.
+ * Errors: as feed, DATA (no KEY column, or an empty key). Thread: owner. */
 LEAT_API leat_status leat_learner_predict(leat_learner *l, const leat_batch *keyed_rows, leat_matrix *pred,
                                           leat_error *err);
 /* Brings labels: rows of KEY and TARGET (and WEIGHT); other columns are ignored. The prediction that was served is scored,

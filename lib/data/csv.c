@@ -53,6 +53,7 @@ void lt_csv_clear(lt_csv *c) {
   lt_dict_free(c->names);
   if (c->missing.rt) lt_tokens_free(&c->missing);
   lt_free(c->rt, c->op);
+  lt_notes_free(c->rt, &c->notes);
   lt_schema_free(c->schema);
   memset(c, 0, sizeof *c);
 }

@@ -34,6 +34,7 @@ typedef struct lt_csv {
   int number_labels;   /* the target's labels are numbers */
   int keep, raw, grow; /* the parameters errors=keep, raw, grow */
   int64_t n_labels, n_texts;
+  lt_notes notes;
   int task;
   int64_t piece;       /* bytes parsed by one task */
 } lt_csv;

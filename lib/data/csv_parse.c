@@ -26,7 +26,6 @@ typedef struct csv_job {
   csv_piece *piece;
   int64_t n;
   leat_batch *b;
-  lt_notes notes;
   int nul;                /* errors=keep: there are NUL bytes, which make a record unreadable */
 } csv_job;
 
@@ -445,7 +444,7 @@ static void parse_piece(void *arg, int64_t i) {
   int64_t end = q.row + p->rows;
   leat_status st = LEAT_OK;
   q.nul = job->nul;
-  q.notes = job->notes.n ? &job->notes : NULL;
+  q.notes = &job->c->notes;
   if (job->c->n_labels && (!job->c->fixed || job->c->grow)) {
     p->labels = lt_zarray(job->c->rt, (uint64_t)job->c->n_labels, sizeof *p->labels);
     if (!p->labels) st = lt_fail_memory(&p->error, (uint64_t)job->c->n_labels * 8, "labels");
@@ -657,7 +656,7 @@ leat_status lt_csv_parse(lt_csv *c, const char *from, const char *to, int64_t ro
     if (lines) *lines += job.piece[i].newlines;
   }
   if (!st) st = room(c, rows, &job.b, err);
-  if (!st && rows && (c->keep || c->raw)) st = lt_notes_room(c->rt, rows, &job.notes, err);
+  if (!st && rows && (c->keep || c->raw)) st = lt_notes_room(c->rt, rows, &c->notes, err);
   if (!st) st = lt_parallel_for(c->rt, job.n, parse_piece, &job);
   for (int64_t i = 0; !st && i < job.n; i++) /* the first error in the file, whoever met it */
     if (job.piece[i].error.code) st = lt_fail_copy(err, &job.piece[i].error);
@@ -665,8 +664,7 @@ leat_status lt_csv_parse(lt_csv *c, const char *from, const char *to, int64_t ro
   if (!st && c->n_labels && !c->fixed) st = merge_labels(&job, err);
   if (!st && c->n_labels && c->fixed && c->grow) st = grow_labels(&job, err);
   if (!st && c->n_texts) st = join_texts(&job, err);
-  if (!st && job.notes.n) st = lt_notes_give(job.b, &job.notes, c->raw, bad, err);
-  lt_notes_free(c->rt, &job.notes);
+  if (!st && rows && (c->keep || c->raw)) st = lt_notes_give(job.b, &c->notes, c->raw, bad, err);
   if (st) {
     lt_batch_free(job.b);
   } else {

@@ -78,6 +78,15 @@ static int json_string(lt_csv_text *t, const char **at, char **scratch, uint64_t
   const char *e = p; /* how long can it be? */
   while (e < t->end && *e != '"') e += *e == '\\' ? 2 : 1;
   if (e >= t->end) return LT_FIELD_JUNK;
+  if (t->skim) { /* only looked at */
+    char sink[8], *none = sink;
+    for (; *p != '"'; none = sink)
+      if ((unsigned char)*p < 32 || (*p == '\\' && !unescape(&p, e, &none))) return LT_FIELD_JUNK;
+      else if (none == sink) p++;
+    *out = (lt_field){start, (uint64_t)(p - start)};
+    *at = p + 1;
+    return LT_FIELD_MORE;
+  }
   if (lt_grow(t->rt, (void **)scratch, cap, (uint64_t)(e - start) + 1, 1, NULL)) return LT_FIELD_MEMORY;
   char *to = *scratch + (p - start);
   memcpy(*scratch, start, (uint64_t)(p - start));
@@ -201,17 +210,16 @@ static int is_object(lt_csv_text *t, const char *p, const char *end) {
   int nested;
   t->p = p;
   t->end = end;
+  t->skim = 1;
   int more = lt_json_open(t);
   while (more == LT_FIELD_MORE) more = lt_json_field(t, &key, &value, &nested);
+  t->skim = 0;
   return more == LT_FIELD_LAST;
 }
 
 int lt_json_whole(const lt_csv *c, const char *p, const char *end) {
   lt_csv_text t = lt_csv_cursor(c, p, end);
-  int whole = is_object(&t, p, end);
-  lt_free(c->rt, t.scratch);
-  lt_free(c->rt, t.name);
-  return whole;
+  return is_object(&t, p, end);
 }
 
 int64_t lt_json_column(const lt_csv *c, const lt_field *key, int64_t hint) {
@@ -241,7 +249,8 @@ leat_status lt_json_names(lt_csv *c, const char *from, const char *end, leat_err
       int more = lt_json_open(&t);
       while (!st && more == LT_FIELD_MORE) {
         more = lt_json_field(&t, &key, &value, &nested);
-        if (!key.len || nested) continue;
+        if (more == LT_FIELD_MEMORY) st = lt_fail_memory(err, t.scratch_cap, "a string");
+        if (more < 0 || !key.len || nested) continue;
         st = lt_dict_add(c->names, key.s, key.len, NULL, err);
         if (!st && lt_dict_count(c->names) > NAMES_MOST)
           st = lt_fail(err, LEAT_E_DATA, "%s: more than %d different keys in the first records", c->name, (int)NAMES_MOST);

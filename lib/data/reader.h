@@ -59,10 +59,10 @@ enum {
   LT_QUOTED_MOST = 1 << 16, /* bytes that a quoted field may span over more than one line (errors=keep) */
   LT_RAW_MOST = 1 << 16     /* bytes that are kept of a record that is too long */
 };
-typedef struct lt_notes {   /* n rows; every task writes to its own */
-  int64_t n;
+typedef struct lt_notes {   /* of n rows, for one stretch of text after the other; every task writes to its own rows */
+  int64_t n, cap;
   const char **start;
-  uint64_t *end;            /* end[r + 1]: at first the length of row r's bytes, 0 not kept */
+  uint64_t *len;            /* 0: its bytes are not kept */
   int32_t *reason, *column;
 } lt_notes;
 leat_status lt_notes_room(leat_runtime *rt, int64_t n, lt_notes *x, leat_error *err);
@@ -70,7 +70,7 @@ void lt_notes_free(leat_runtime *rt, lt_notes *x);
 void lt_note_raw(lt_notes *x, int64_t row, const char *from, const char *to); /* the end of its line is left out */
 void lt_note_bad(lt_notes *x, int64_t row, int32_t reason, int32_t column, const char *from, const char *to);
 /* Into what travels beside b's rows; raw: the bytes of all, else of `bad` rows. */
-leat_status lt_notes_give(leat_batch *b, lt_notes *x, int raw, int64_t bad, leat_error *err);
+leat_status lt_notes_give(leat_batch *b, const lt_notes *x, int raw, int64_t bad, leat_error *err);
 
 /* ---- text in pieces of about `piece` bytes that end behind newlines: (*bounds)[i] .. (*bounds)[i + 1], *n pieces */
 leat_status lt_cut_lines(leat_runtime *rt, const char *from, const char *to, int64_t piece, const char ***bounds,

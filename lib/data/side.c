@@ -197,22 +197,6 @@ leat_status lt_beside_put_raw(leat_batch *b, char *raw, uint64_t *end, int64_t n
   return LEAT_OK;
 }
 
-leat_status lt_beside_put_reasons(leat_batch *b, int32_t *reason, int32_t *column, int64_t n, leat_error *err) {
-  leat_status st = have_beside(b, err);
-  if (st) {
-    lt_free(b->rt, reason);
-    lt_free(b->rt, column);
-    return st;
-  }
-  lt_free(b->rt, b->beside->reason);
-  lt_free(b->rt, b->beside->column);
-  b->beside->reason = reason;
-  b->beside->column = column;
-  b->beside->reason_cap = b->beside->column_cap = (uint64_t)n + 1;
-  b->beside->has_bad = 1;
-  return LEAT_OK;
-}
-
 leat_status lt_beside_put_bad(leat_batch *b, int64_t n, int64_t row, int32_t reason, int32_t column, leat_error *err) {
   leat_status st = have_beside(b, err);
   lt_beside *x = b->beside;

@@ -46,10 +46,8 @@ leat_status lt_beside_rows(leat_batch *b, int64_t n, leat_error *err);
 /* The same for n rows that come from rows with side s (NULL: nothing): [from, from + n), or those of pick. */
 leat_status lt_beside_gather(leat_batch *b, const lt_side *s, const int64_t *pick, int64_t from, int64_t n,
                              leat_error *err);
-/* A reader's finds, for a batch of n rows: raw bytes, reasons and columns (arrays of n + 1, taken over, also on failure);
- * and one bad row. */
+/* A reader's finds, for a batch of n rows: raw bytes (takes over raw and end, of n + 1, also on failure) and one bad row. */
 leat_status lt_beside_put_raw(leat_batch *b, char *raw, uint64_t *end, int64_t n, leat_error *err);
-leat_status lt_beside_put_reasons(leat_batch *b, int32_t *reason, int32_t *column, int64_t n, leat_error *err);
 leat_status lt_beside_put_bad(leat_batch *b, int64_t n, int64_t row, int32_t reason, int32_t column, leat_error *err);
 void lt_beside_clear(leat_batch *b);
 void lt_beside_free(leat_batch *b);

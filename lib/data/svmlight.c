@@ -40,6 +40,7 @@ typedef struct svm {
   int known;           /* the schema is given or learned */
   int strict;          /* learned from a stream's window: wider rows are an error */
   int keep, raw, grow; /* the parameters errors=keep, raw, grow */
+  lt_notes notes;
   int number_labels;   /* the target's classes are numbers */
   leat_params *p;
   leat_schema *given, *schema;
@@ -67,7 +68,6 @@ typedef struct svm_job {
   int32_t *index;
   float *value;
   int64_t width;       /* known width, or INT32_MAX */
-  lt_notes notes;
 } svm_job;
 
 /* ---- first pass */
@@ -398,7 +398,7 @@ static leat_status kept_line(svm_row *q, const char *p, const char *e) {
   if (job->code) job->code[q->row] = LT_MISSING;
   else job->label[q->row] = NAN;
   if (job->qid) job->qid[q->row] = NAN;
-  lt_note_bad(&job->notes, q->row, q->reason, q->column, p, e);
+  lt_note_bad(&job->f->notes, q->row, q->reason, q->column, p, e);
   return LEAT_OK;
 }
 
@@ -421,7 +421,7 @@ static void svm_parse_piece(void *arg, int64_t i) {
       q.label = NULL;
       st = job->f->keep ? kept_line(&q, p, e) : parse_line(&q, p, e);
       if (!st && q.label && job->f->grow) st = new_label(&q);
-      if (!st && job->f->raw && !job->notes.reason[q.row]) lt_note_raw(&job->notes, q.row, p, e);
+      if (!st && job->f->raw && !job->f->notes.reason[q.row]) lt_note_raw(&job->f->notes, q.row, p, e);
       q.row++;
     }
     p = e + 1;
@@ -471,7 +471,7 @@ static leat_status learn_schema(svm *f, int qid, int64_t width, leat_error *err)
 static leat_status svm_room(svm_job *job, int64_t entries, leat_error *err) {
   svm *f = job->f;
   if (f->keep || f->raw) {
-    leat_status st = lt_notes_room(f->rt, job->rows, &job->notes, err);
+    leat_status st = lt_notes_room(f->rt, job->rows, &job->f->notes, err);
     if (st) return st;
   }
   uint64_t rows = (uint64_t)job->rows;
@@ -653,13 +653,13 @@ static leat_status svm_parse(void *self, const char *from, const char *to, int64
   if (!st) st = settle(&job, entries, err);
   if (!st && f->grow) st = svm_grow(&job, err);
   if (!st) st = assemble(&job, out, err);
-  if (!st && job.notes.n) {
+  if (!st && (f->keep || f->raw)) {
     int64_t bad = 0;
     for (int64_t i = 0; i < job.n; i++) bad += job.piece[i].bad;
     int64_t column[3] = {f->label, f->qid, f->block};
     for (int64_t r = 0; bad && r < job.rows; r++)
-      if (job.notes.reason[r] && job.notes.column[r] >= 0) job.notes.column[r] = (int32_t)column[job.notes.column[r]];
-    st = lt_notes_give(*out, &job.notes, f->raw, bad, err);
+      if (f->notes.reason[r] && f->notes.column[r] >= 0) f->notes.column[r] = (int32_t)column[f->notes.column[r]];
+    st = lt_notes_give(*out, &f->notes, f->raw, bad, err);
     lt_batch_sync(*out);
     if (st) {
       lt_batch_free(*out);
@@ -669,7 +669,6 @@ static leat_status svm_parse(void *self, const char *from, const char *to, int64
   if (lines) *lines = 0;
   for (int64_t i = 0; lines && i < job.n && job.piece; i++) *lines += job.piece[i].lines;
   for (int64_t i = 0; i < job.n && job.piece; i++) lt_dict_free(job.piece[i].fresh);
-  lt_notes_free(f->rt, &job.notes);
   lt_free(f->rt, job.piece);
   lt_free(f->rt, job.row_start);
   lt_free(f->rt, job.index);
@@ -703,6 +702,7 @@ static leat_status to_classes(svm *f, leat_batch *b, leat_error *err) {
 
 static void svm_release(void *self) {
   svm *f = self;
+  lt_notes_free(f->rt, &f->notes);
   lt_schema_free(f->given);
   lt_schema_free(f->schema);
   lt_params_free(f->p);

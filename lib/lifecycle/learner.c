@@ -337,7 +337,7 @@ leat_status lt_learner_open(leat_store *s, leat_learner **out, leat_error *err) 
   if (!st) st = lt_ln_replay(l, l->applied + 1, err);
   if (!st) st = lt_quarantine_cut(l->quarantine, l->held, err);
   if (!st) st = lt_quarantine_unmark(l->quarantine, lt_journal_next(l->journal) - 1, err);
-  if (!st && l->live_version > 0) (void)lt_folder_load(s, l->live_version, &l->published, NULL);
+  if (!st && !l->published && l->live_version > 0) (void)lt_folder_load(s, l->live_version, &l->published, NULL);
   if (!st && !l->published && l->live_version > 0) (void)lt_online_snapshot(l->o, l->lineage, &l->published, NULL);
   if (st && l) learner_close(l);
   if (!st) *out = l;

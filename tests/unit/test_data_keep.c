@@ -1,3 +1,4 @@
+#define _POSIX_C_SOURCE 200809L /* posix_memalign */
 /* Reader parameters errors=keep, raw and grow. */
 #include "data_kit.h"
 
@@ -468,11 +469,141 @@ static void grown_classes(void **state) { /* classes that are numbers; junk is n
   kit_balanced(rt);
 }
 
+/* ---- memory runs out */
+
+typedef struct scarce { int64_t left, live; } scarce; /* left: how many blocks are given yet; live: how many are out */
+
+static void *scarce_alloc(void *user, uint64_t size, uint64_t align) {
+  scarce *s = user;
+  void *p = NULL;
+  if (s->left-- <= 0 || posix_memalign(&p, align < 16 ? 16 : align, size ? size : 1)) return NULL;
+  s->live++;
+  return p;
+}
+
+static void scarce_release(void *user, void *p, uint64_t size, uint64_t align) {
+  (void)size, (void)align;
+  if (!p) return;
+  ((scarce *)user)->live--;
+  free(p);
+}
+
+static leat_status scarce_life(leat_runtime *rt, const char *spec, const char *const *set, const char *text, leat_error *e) {
+  leat_params *p = NULL;
+  leat_dataset *d = NULL;
+  leat_schema *s = NULL;
+  leat_batch *b = NULL, *back = NULL;
+  kit_text t = {text, strlen(text), 0, 0};
+  int64_t got = 1;
+  lt_put w;
+  lt_put_init(&w, rt);
+  leat_status st = leat_params_create(rt, spec, &p, e);
+  for (; !st && *set; set += 2) st = leat_params_set_text(p, set[0], set[1], e);
+  if (!st) st = leat_dataset_from_reader(rt, NULL, p, "m", kit_pull, &t, &d, e);
+  if (!st) st = leat_dataset_schema(d, &s, e);
+  if (!st) st = leat_batch_create(rt, s, &b, e);
+  while (!st && got) {
+    st = leat_dataset_next(d, 7, b, &got, e);
+    if (!st && got == 3) st = lt_batch_add_bad(b, LEAT_REASON_USER, 0, "x", 1, e);
+    if (st || !got) break;
+    lt_rows v;
+    lt_get g;
+    lt_batch_rows(b, &v);
+    w.size = 0;
+    lt_batch_save(&v, &w);
+    st = lt_put_status(&w, e);
+    lt_get_init(&g, rt, w.data, w.size);
+    if (!st) st = lt_batch_load(rt, lt_batch_schema(b), &g, &back, e);
+    leat_batch_free(back);
+    back = NULL;
+  }
+  lt_put_free(&w);
+  leat_batch_free(b);
+  leat_schema_free(s);
+  leat_dataset_free(d);
+  leat_params_free(p);
+  return st;
+}
+
+static void no_memory(void **state) {
+  (void)state;
+  static const char *const specs[] = {"reader/csv", "reader/svmlight", "reader/ndjson"};
+  static const char *const keep[] = {"errors", "keep", "raw", "1", "stream", "1", "grow", "1", "piece_bytes", "40", NULL};
+  static const char *const whole[] = {"errors", "keep", "piece_bytes", "40", NULL};
+  static const char *const texts[] = {
+      "c,n,y\nL1,1,a\nL2,2,b\n\"q\"\"q\",3,b\nL1,x,new\nL3,4,c\n\"open,4,c\nL4,5,a\nL4,5,a\nL4,5,a\nL5,5,a\n",
+      "1 1:1\n-1 2:1 3:0.5\n1 3:1 2:1\nx 1:1\n-1 7:1\n1 8:nan 9:2\n-1 1:1\n-1 1:1\n1 1:1\n-1 1:1\n",
+      "{\"c\":\"a\\u00e9\",\"n\":1}\n{\"n\":2,\"c\":\"b\"}\n{\"n\":x}\n{\"n\":[],\"c\":\"d\"}\n{\"c\":\"e\\n\"}\n{\"c\":\"f\"}\n{\"c\":\"g\"}\n"};
+  for (int k = 0; k < 6; k++) {
+    leat_error e = {.struct_size = sizeof e};
+    scarce m = {INT64_MAX, 0};
+    leat_allocator table = {sizeof table, &m, scarce_alloc, NULL, scarce_release};
+    leat_runtime_opts o = {.struct_size = sizeof o, .allocator = &table, .n_threads = 1};
+    leat_runtime *rt = NULL;
+    assert_int_equal(leat_runtime_create(&o, &rt, &e), 0);
+    int64_t at_rest = m.live, limit = 0;
+    leat_status st = LEAT_E_MEMORY;
+    for (; st && limit < 3000; limit++) {
+      m.left = limit;
+      st = scarce_life(rt, specs[k % 3], k < 3 ? keep : whole, texts[k % 3], &e);
+      if (st && st != LEAT_E_MEMORY) fail_msg("%s, %lld blocks: %s", specs[k % 3], (long long)limit, e.message);
+      if (m.live > at_rest) fail_msg("%s, %lld blocks: %lld are lost", specs[k % 3], (long long)limit, (long long)(m.live - at_rest));
+    }
+    if (st) fail_msg("%s", e.message);
+    assert_true(limit > 20);
+    m.left = INT64_MAX;
+    leat_runtime_free(rt);
+    assert_int_equal(m.live, 0);
+  }
+}
+
+/* Clean data as a learner reads it: no row is lost, and every label has a code. */
+static void real_streams(void **state) {
+  (void)state;
+  static const char *const sets[][3] = {{"elec2.csv.zst", "reader/csv", "target=class"},
+                                        {"airlines_allyears2k.csv.zst", "reader/csv", "target=IsArrDelayed"},
+                                        {"spam_assassin_stream.libsvm.zst", "reader/svmlight", ""},
+                                        {"sea_50k.csv.zst", "reader/csv", "target=class"},
+                                        {"phishing_11k.csv.zst", "reader/csv", "target=target"}};
+  const char *folder = getenv("LEAT_DATA_DIR");
+  if (!folder) skip();
+  leat_runtime *rt = kit_runtime(2);
+  for (uint64_t k = 0; k < sizeof sets / sizeof *sets; k++) {
+    leat_error e = {.struct_size = sizeof e};
+    char path[512], set[256];
+    snprintf(path, sizeof path, "%s/%s", folder, sets[k][0]);
+    snprintf(set, sizeof set, "%s stream=1 errors=keep raw=1 grow=1", sets[k][2]);
+    leat_params *p = kit_params(rt, sets[k][1], set);
+    leat_dataset *d = NULL;
+    leat_batch *b = NULL;
+    int64_t got = 1, unseen = 0;
+    if (leat_dataset_open(rt, NULL, path, p, &d, &e)) fail_msg("%s", e.message);
+    lt_batch_create(rt, d->schema, &b, &e);
+    while (got) {
+      if (leat_dataset_next(d, 5000, b, &got, &e)) fail_msg("%s", e.message);
+      lt_rows v;
+      lt_batch_rows(b, &v);
+      for (int64_t r = 0; r < got; r++) {
+        if (v.side->reason && v.side->reason[r]) fail_msg("%s: row %lld is lost", sets[k][0], (long long)(v.side->position + r));
+        assert_true(v.side->raw_end[r] > v.side->raw_end[r - 1]);
+        for (int64_t i = 0; i < v.schema->n; i++)
+          if (v.schema->col[i].labels && v.col[i].data) unseen += lt_col_number(&v.schema->col[i], &v.col[i], r, 0) < 0;
+      }
+    }
+    assert_int_equal(unseen, 0);
+    lt_batch_free(b);
+    leat_dataset_free(d);
+    leat_params_free(p);
+  }
+  kit_balanced(rt);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(csv_reasons), cmocka_unit_test(svm_reasons),  cmocka_unit_test(raw_lines),
       cmocka_unit_test(quotes),      cmocka_unit_test(edges),        cmocka_unit_test(too_long),
       cmocka_unit_test(grown_labels), cmocka_unit_test(grown_classes),
+      cmocka_unit_test(no_memory),   cmocka_unit_test(real_streams),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
