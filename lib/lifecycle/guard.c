@@ -75,7 +75,7 @@ leat_status lt_guard_rollback(lt_guard *g, const lt_online *m, leat_error *err) 
   leat_status st = LEAT_OK;
   if (!m) {
     if (!g->who[GUARD_GOOD].m) return lt_fail(err, LEAT_E_NOT_FOUND, "there is no certified last-good model yet");
-    lt_guard_copy(g, GUARD_LIVE, GUARD_GOOD);
+    (void)lt_guard_copy(g, GUARD_LIVE, GUARD_GOOD);
     g->who[GUARD_LIVE].origin = g->who[GUARD_GOOD].row;
   } else {
     if (m->learners != live->learners || m->regression != live->regression || m->n_dense != live->n_dense ||

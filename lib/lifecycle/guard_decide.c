@@ -168,7 +168,7 @@ static void guard_non_finite(lt_guard *g) {
   e->since = lt_guard_need_row(g);
   if (g->who[GUARD_GOOD].m) {
     e->since = g->who[GUARD_GOOD].row;
-    lt_guard_copy(g, GUARD_LIVE, GUARD_GOOD);
+    (void)lt_guard_copy(g, GUARD_LIVE, GUARD_GOOD);
     g->who[GUARD_LIVE].origin = e->since;
   } else {
     g->who[GUARD_LIVE].m = g->o->m;
@@ -225,9 +225,9 @@ static void guard_window(lt_guard *g) {
       g->who[GUARD_BACK].row = now - GUARD_QUIET * g->revive;
   }
   if (lt_guard_suspect(g)) return;
-  lt_guard_copy(g, GUARD_NEXT, GUARD_LIVE);
+  g->next_clean = lt_guard_copy(g, GUARD_NEXT, GUARD_LIVE);
   g->who[GUARD_NEXT].origin = now;
-  g->next_clean = 1;
+  g->bad = !g->next_clean; /* the end of the next block mends it */
 }
 
 static void guard_revive(lt_guard *g, int who, int from) {
@@ -245,7 +245,7 @@ static void guard_revive(lt_guard *g, int who, int from) {
   if (!c->m) memset(c->e, 0, sizeof c->e);
   if (!c->m) c->loss = GUARD_CLIP / 4;
   c->resting = 0;
-  lt_guard_copy(g, who, from);
+  (void)lt_guard_copy(g, who, from);
   c->origin = g->who[from].row;
 }
 
@@ -301,7 +301,6 @@ leat_status lt_guard_decide(lt_guard *g, leat_error *err) {
   int winner = guard_winner(g);
   leat_status st = lt_guard_spares(g, guard_need(g, look, winner, stir), err);
   if (st) return st;
-  if (look && !g->bad) g->bad = !lt_guard_sound(g, GUARD_LIVE, g->since[GUARD_LIVE][GUARD_NEXT]);
   if (g->bad) guard_non_finite(g);
   else if (winner) guard_swap(g, winner);
   else if (stir) guard_detect(g);

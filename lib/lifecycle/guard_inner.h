@@ -63,11 +63,10 @@ leat_status lt_guard_tracks(lt_guard *g, leat_error *err);          /* stamps, o
 void lt_guard_touched(lt_guard *g);                                 /* the contest's rows were learned */
 void lt_guard_strange(lt_guard *g, int who);                        /* it may differ from all others anywhere */
 leat_status lt_guard_spares(lt_guard *g, int64_t n, leat_error *err);
-void lt_guard_copy(lt_guard *g, int to, int from);                  /* takes a spare when `to` is not there */
+int lt_guard_copy(lt_guard *g, int to, int from);                   /* takes a spare when `to` is not there; 0: not all finite */
 void lt_guard_begin(lt_guard *g, int who);                          /* an empty model, of a spare */
 void lt_guard_drop(lt_guard *g, int who);
 void lt_guard_trade(lt_guard *g, int a, int b);                     /* models change places */
-int lt_guard_sound(lt_guard *g, int who, int64_t since);            /* finite, in the slots touched since */
 leat_status lt_guard_add_classes(lt_guard *g, int64_t classes, leat_error *err);
 /* guard_decide.c */
 double lt_guard_wealth(const lt_guard_who *c);

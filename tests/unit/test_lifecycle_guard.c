@@ -134,6 +134,53 @@ static void rows_alone(void **state) {
   }
 }
 
+/* Copies of touched slots only (a) and whole ones (b, which is restored all the time) are the same. */
+static void copies(void **state) {
+  (void)state;
+  static const char *const learner[] = {"learner=race hash_bits=13", "learner=coin hash_bits=13", "learner=alma hash_bits=13"};
+  leat_runtime *rt = tr_runtime(2);
+  leat_dataset *d = on_sparse(rt, 9000, 8000, 9, 4), *turned = on_sparse(rt, 9000, 8001, 9, 5);
+  for (int k = 0; k < 3; k++) {
+    gd_run a, b;
+    gd_open(&a, rt, learner[k], "guard_window=256");
+    gd_open(&b, rt, learner[k], "guard_window=256");
+    for (int64_t r = 0; r < 9000; r += 300) {
+      leat_batch *rows = on_rows(r < 4500 ? d : turned, r, 300);
+      leat_error e = tr_error();
+      if (r == 3000 || r == 7200) { /* something overwrites a stretch of the live model */
+        for (int64_t i = 1; i < 3000; i++) {
+          *(lt_online_at(a.o->m, 0, i) + 2) = (float)(i % 5);
+          *(lt_online_at(b.o->m, 0, i) + 2) = (float)(i % 5);
+        }
+        lt_guard_disturbed(a.g);
+      }
+      gd_learn(&a, rows, 300);
+      gd_learn(&b, rows, 41);
+      lt_batch_free(rows);
+      lt_put w;
+      lt_get g;
+      lt_guard *fresh = NULL;
+      lt_put_init(&w, rt);
+      lt_guard_save(b.g, &w);
+      TR_OK(lt_guard_create(b.o, b.settings, &fresh, &e), &e);
+      lt_get_init(&g, rt, w.data, w.size);
+      TR_OK(lt_guard_restore(fresh, &g, &e), &e);
+      lt_guard_free(b.g);
+      b.g = fresh;
+      lt_put_free(&w);
+    }
+    gd_same(&a, &b, 1);
+    assert_int_equal(a.n_events, b.n_events);
+    assert_memory_equal(a.event, b.event, (size_t)a.n_events * sizeof *a.event);
+    assert_true(gd_count(&a, LEAT_EVENT_CERTIFIED, 0, 1 << 30) > 2);
+    gd_close(&a);
+    gd_close(&b);
+  }
+  lt_dataset_free(d);
+  lt_dataset_free(turned);
+  lt_runtime_unref(rt);
+}
+
 /* Slow learners on many columns: a flip is answered by going back, a change that stays by starting anew. */
 static void flip_goes_back(void **state) {
   (void)state;
@@ -507,6 +554,7 @@ int main(void) {
       cmocka_unit_test(off_is_the_trainer),
       cmocka_unit_test(stationary_is_left_alone),
       cmocka_unit_test(rows_alone),
+      cmocka_unit_test(copies),
       cmocka_unit_test(flip_goes_back),
       cmocka_unit_test(change_begins_anew),
       cmocka_unit_test(numbers),
