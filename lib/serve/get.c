@@ -5,13 +5,6 @@
 
 enum { MANY = 32 };
 
-int64_t lt_table_now(const leat_table *t) { return t->meta.valid_until ? lt_now_ns(t->rt) : 0; }
-
-int64_t lt_table_status(const leat_table *t, int hit, int64_t now) {
-  if (!hit) return t->meta.standard ? LEAT_TABLE_DEFAULT : LEAT_TABLE_MISS;
-  return now > t->meta.valid_until ? LEAT_TABLE_STALE : LEAT_TABLE_HIT; /* 0 > 0 where there is no end */
-}
-
 static leat_status get_damaged(const leat_table *t, uint64_t at, leat_error *err) {
   return lt_table_damage(t, (uint64_t)(t->data - t->bytes) + at, "rows with the wrong checksum, or that contradict themselves", err);
 }
@@ -155,8 +148,11 @@ leat_status lt_table_get(const leat_table *t, const void *key, uint64_t size, fl
   uint8_t room[8];
   uint64_t where;
   *found = 0;
-  leat_status st = lt_table_key(t->meta.key_type, key, size, room, &k, err);
-  if (st) return st;
+  k = key;
+  if (t->meta.key_type != LT_KEYS_BYTES || size - 1 >= LT_TABLE_KEY_MAX) { /* seldom */
+    leat_status st = lt_table_key(t->meta.key_type, key, size, room, &k, err);
+    if (st) return st;
+  }
   if (cap < t->meta.n_values) return get_room(t, cap, err);
   int hit = t->meta.layout == LT_LAYOUT_HASH ? hash_find(t, k, size, &at, &where) : sorted_find(t, k, size, &at, &where);
   if (hit == -2) return get_packed(t, key, size, value, cap, found, err);

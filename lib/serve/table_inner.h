@@ -205,6 +205,10 @@ leat_status lt_table_reader_find(leat_table_reader *r, const uint8_t *key, uint6
                                  int32_t *hit, leat_error *err);
 leat_status lt_table_find_hash(const leat_table *t, const uint8_t *key, uint64_t size, const uint8_t **value, int32_t *hit,
                                leat_error *err); /* the same in the hash layout */
-int64_t lt_table_status(const leat_table *t, int hit, int64_t now);
-int64_t lt_table_now(const leat_table *t); /* 0 when nothing in t depends on it */
+/* 0 when nothing in t depends on it */
+static inline int64_t lt_table_now(const leat_table *t) { return t->meta.valid_until ? lt_now_ns(t->rt) : 0; }
+static inline int64_t lt_table_status(const leat_table *t, int hit, int64_t now) {
+  if (!hit) return t->meta.standard ? LEAT_TABLE_DEFAULT : LEAT_TABLE_MISS;
+  return now > t->meta.valid_until ? LEAT_TABLE_STALE : LEAT_TABLE_HIT; /* 0 > 0 where there is no end */
+}
 #endif
