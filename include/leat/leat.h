@@ -332,7 +332,8 @@ typedef struct leat_section_info {
 } leat_section_info;
 
 /* A version of a store. parent: the version it grew from, 0 none; rows_learned by its trainer; row: of the learner that
- * took it as a snapshot, else 0. origin: "train", "snapshot", ...; stages: comma-separated, "" none. flags: LEAT_VERSION_*. */
+ * took it as a snapshot, else 0. origin: "train", "snapshot", ...; stages: comma-separated, "" none. flags:
+ * LEAT_VERSION_*. */
 enum { LEAT_VERSION_PINNED = 1, LEAT_VERSION_CERTIFIED = 2, LEAT_VERSION_SNAPSHOT = 4, LEAT_VERSION_REMOVED = 8 };
 typedef struct leat_version_info {
   uint64_t struct_size;
@@ -353,9 +354,9 @@ typedef struct leat_event {
   char text[256];
 } leat_event;
 
-/* How a learner fared up to a moment: records learned (row), scored (rows) and held back so far, and the means over all that
- * were scored: loss and score (accuracy, or RMSE of numbers) of the predictions served, and of the two baselines. Windows are
- * differences of neighbours. flags: LEAT_POINT_NUMBERS when the target is a number. */
+/* How a learner fared up to a moment: records learned (row), scored (rows) and held back so far, and the means over all
+ * that were scored: loss and score (accuracy, or RMSE of numbers) of the predictions served, and of the two baselines.
+ * Windows are differences of neighbours. flags: LEAT_POINT_NUMBERS when the target is a number. */
 enum { LEAT_POINT_NUMBERS = 1 };
 typedef struct leat_point {
   uint64_t struct_size;
@@ -388,10 +389,11 @@ typedef struct leat_held_info {
   char source[256], column_name[128], detail[256];
 } leat_held_info;
 
-/* One feature, or the target, against its reference. value: the population stability index psi = sum (p - q) ln(p / q) over the
- * cells of the reference profile; js: Jensen-Shannon distance (base 2); ks: Kolmogorov-Smirnov distance over the ordered cells
- * (NaN for a category); linf: largest difference of one cell's shares. warn and alert are the limits for value at these
- * numbers of rows. worst_cell adds most: share in the window, reference_share before. windows: in a row in this state. */
+/* One feature, or the target, against its reference. value: the population stability index psi = sum (p - q) ln(p / q)
+ * over the cells of the reference profile; js: Jensen-Shannon distance (base 2); ks: Kolmogorov-Smirnov distance over
+ * the ordered cells (NaN for a category); linf: largest difference of one cell's shares. warn and alert are the limits
+ * for value at these numbers of rows. worst_cell adds most: share in the window, reference_share before. windows: in a
+ * row in this state. */
 typedef struct leat_drift_info {
   uint64_t struct_size;
   int64_t state, rows, reference_rows, windows;
@@ -599,9 +601,9 @@ LEAT_API leat_status leat_dataset_from_csr(leat_runtime *rt, const leat_schema *
                                            const leat_matrix *y, const leat_matrix *w, leat_dataset **out,
                                            leat_error *err);
 /* From a file. `reader` is a parameter set of "reader/csv", "reader/ndjson", "reader/svmlight", "reader/idx" or
- * "reader/npy"; NULL: by the file's name. zstd-compressed files are read as they are. s NULL: kinds and roles are inferred and the reader's
- * parameters target, key, weight, time, ignore, categorical, text, task are used. s given (a model's schema): columns
- * are found by name; TARGET, KEY and WEIGHT may be absent, features may not. Owner: caller.
+ * "reader/npy"; NULL: by the file's name. zstd-compressed files are read as they are. s NULL: kinds and roles are
+ * inferred and the reader's parameters target, key, weight, time, ignore, categorical, text, task are used. s given (a
+ * model's schema): columns are found by name; TARGET, KEY and WEIGHT may be absent, features may not. Owner: caller.
  * Errors: ARG, IO, FORMAT, DATA (file, row, column in the message and detail), NOT_FOUND (a column), MEMORY.
  * Thread: immutable. */
 LEAT_API leat_status leat_dataset_open(leat_runtime *rt, const leat_schema *s, const char *path,
@@ -849,8 +851,8 @@ LEAT_API leat_status leat_store_generation(leat_store *s, int64_t *generation, l
 LEAT_API leat_status leat_store_count(leat_store *s, int64_t *count, leat_error *err);
 /* Version `index` in [0, count), oldest first; set info->struct_size. Errors: ARG, NOT_FOUND, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_at(leat_store *s, int64_t index, leat_version_info *info, leat_error *err);
-/* Adds a model; origin: a word of the caller's ("train"). *version is its number, from 1. Errors, here and in all calls
- * that change a store: ARG, IO, STATE (read only), BUSY (locked by another process for 15 seconds), FORMAT, MEMORY.
+/* Adds a model; origin: a word of the caller's ("train"). *version is its number, from 1. Errors: ARG, IO, STATE (read
+ * only), BUSY (locked by another process for 15 seconds), FORMAT, MEMORY; so with all calls that change a store.
  * Thread: safe. */
 LEAT_API leat_status leat_store_add(leat_store *s, const leat_model *m, const char *origin, int64_t *version,
                                     leat_error *err);
@@ -875,8 +877,8 @@ LEAT_API leat_status leat_store_pin(leat_store *s, int64_t version, int64_t pinn
 /* The next event behind *cursor (0 at first; moved on), oldest first. NOT_FOUND: no more now. Errors: ARG, NOT_FOUND, IO,
  * FORMAT, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_history(leat_store *s, int64_t *cursor, leat_event *out, leat_error *err);
-/* The next point of the learner's series behind *cursor (0 at first; moved on), oldest first, one a window. NOT_FOUND: no more
- * now, or there never was a learner. Errors: ARG, NOT_FOUND, IO, FORMAT, VERSION. Thread: safe. */
+/* The next point of the learner's series behind *cursor (0 at first; moved on), oldest first, one a window. NOT_FOUND:
+ * no more now, or there never was a learner. Errors: ARG, NOT_FOUND, IO, FORMAT, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err);
 /* Reads and verifies every file of the store. Errors: ARG, FORMAT (the message names the file), IO. Thread: safe. */
 LEAT_API leat_status leat_store_verify(leat_store *s, leat_error *err);
@@ -1038,10 +1040,10 @@ LEAT_API leat_status leat_table_reader_seek(leat_table_reader *r, const void *fr
 LEAT_API leat_status leat_table_reader_next(leat_table_reader *r, void *key, uint64_t cap, uint64_t *needed, float *value,
                                             uint64_t n, leat_error *err);
 /* Merges n tables into one at `to`: of a key that several have, the value of the table that was created last counts, of
- * the same time the one named later. The result is valid until the first of them is not. p: parameters of "table/write", of
- * which layout, compression, dictionary, block_bytes, memory_bytes and map count (NULL: the first one's layout). With one
- * table it converts. Shards merged give the bytes of a single build. Errors: ARG, SHAPE (other kinds of keys or values), IO,
- * NOT_FOUND, FORMAT, MEMORY. Thread: immutable. */
+ * the same time the one named later. The result is valid until the first of them is not. p: parameters of "table/write",
+ * of which layout, compression, dictionary, block_bytes, memory_bytes and map count (NULL: the first one's layout). With
+ * one table it converts. Shards merged give the bytes of a single build. Errors: ARG, SHAPE (other kinds of keys or
+ * values), IO, NOT_FOUND, FORMAT, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_table_merge(leat_runtime *rt, const char *const *paths, uint64_t n, const char *to,
                                       const leat_params *p, leat_error *err);
 /* How b differs from a; a value counts as changed when it moved by more than tolerance. each (may be NULL) is told of every
@@ -1053,9 +1055,9 @@ LEAT_API leat_status leat_table_diff(const leat_table *a, const leat_table *b, d
                                      void *user, leat_table_changes *out, leat_error *err);
 /* ------------------------------------------------------------------------------------------------ 20. Monitor
  * Has the data drifted away from what the model was trained on? Every model that was trained offline carries a reference
- * profile of each feature and of the target; a monitor counts rows in the same cells and compares. A limit on psi depends on
- * how many rows there are: without drift psi is distributed as (1/n + 1/m) chi2(cells - 1). Under min_rows rows the state is
- * INSUFFICIENT, never OK. */
+ * profile of each feature and of the target; a monitor counts rows in the same cells and compares. A limit on psi
+ * depends on how many rows there are: without drift psi is distributed as (1/n + 1/m) chi2(cells - 1). Under min_rows
+ * rows the state is INSUFFICIENT, never OK. */
 
 /* A monitor. p: parameters of "monitor" (NULL: defaults); window 0: all rows are one window, else states are set at the end
  * of every `window` rows, raised after `raise` windows in a row and cleared after `clear`. Owner: caller.
