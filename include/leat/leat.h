@@ -359,8 +359,8 @@ typedef struct leat_event {
   char text[256];
 } leat_event;
 
-/* Should production be trained again? reasons: LEAT_DUE_* bits, 0 no. version: production, 0 none; age_ns since it was made;
- * rows that monitors have seen since (leat_store_monitored); feature, drift and limit: of the last of them. */
+/* Should production be trained again? reasons: LEAT_DUE_* bits, 0 no. version: production; age_ns since it was made; rows
+ * that monitors have seen since (leat_store_monitored); feature, drift and limit: of the last of them. */
 enum { LEAT_DUE_AGE = 1, LEAT_DUE_ROWS = 2, LEAT_DUE_DRIFT = 4 };
 typedef struct leat_due_info {
   uint64_t struct_size;
@@ -904,18 +904,19 @@ LEAT_API leat_status leat_store_history(leat_store *s, int64_t *cursor, leat_eve
 /* The next point of the learner's series behind *cursor (0 at first; moved on), oldest first, one a window. NOT_FOUND:
  * no more now, or there never was a learner. Errors: ARG, NOT_FOUND, IO, FORMAT, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err);
-/* Notes in the history what a monitor of the production model has found (MONITORED). Errors: ARG, NOT_FOUND (no production),
- * STATE (read only; the monitor is of another model; it has seen no row), BUSY, IO, FORMAT. Thread: safe. */
+/* Notes in the history what a monitor of the production model has found (MONITORED). Errors: ARG, NOT_FOUND (no
+ * production), STATE (read only; a monitor of another model, or without rows), BUSY, IO, FORMAT. Thread: safe. */
 LEAT_API leat_status leat_store_monitored(leat_store *s, const leat_monitor *w, leat_error *err);
-/* Should the production model be trained again? p: parameters of "refresh" (NULL: defaults). When the store can be written, a
- * reason that is new is noted in the history once (REFRESH_DUE). Errors: ARG, NOT_FOUND (no production), IO, FORMAT, BUSY.
- * Thread: safe. */
+/* Should the production model be trained again? p: parameters of "refresh" (NULL: defaults). When the store can be
+ * written, a reason that is new is noted in the history once (REFRESH_DUE). Errors: ARG, NOT_FOUND (no production), IO,
+ * FORMAT, BUSY. Thread: safe. */
 LEAT_API leat_status leat_store_due(leat_store *s, const leat_params *p, leat_due_info *info, leat_error *err);
-/* Shadows a challenger against production: both predict the labelled rows d (in memory, of their columns; neither should have
- * been trained on them), row by row. The challenger is added to the store (origin "refresh") and, when it is no worse at
- * the confidence of p ("refresh"; NULL: defaults), promoted; the history says so. A production that changed meanwhile
- * is left alone; a challenger that is production, bit for bit, is not added. Errors: ARG, NOT_FOUND (no production, a column), DATA (too few labelled rows), UNSUPPORTED (other classes or
- * task, a stream), STATE, BUSY, IO, FORMAT, MEMORY. Thread: safe. */
+/* Shadows a challenger against production: both predict the labelled rows d (in memory, of their columns; neither should
+ * have been trained on them). The challenger is added to the store (origin "refresh") and, when it is no worse at the
+ * confidence of p ("refresh"; NULL: defaults), promoted; the history says so. A production that changed meanwhile is
+ * left alone; a challenger that is production, bit for bit, is not added. Errors: ARG, NOT_FOUND (no production, a
+ * column), DATA (too few labelled rows), UNSUPPORTED (classes against numbers, a stream), STATE, BUSY, IO, FORMAT,
+ * MEMORY. Thread: safe. */
 LEAT_API leat_status leat_store_challenge(leat_store *s, const leat_model *m, const leat_dataset *d, const leat_params *p,
                                           leat_challenge_info *info, leat_error *err);
 /* Reads and verifies every file of the store. Errors: ARG, FORMAT (the message names the file), IO. Thread: safe. */

@@ -2,6 +2,7 @@
  * non-inferiority test: e = loss - (1 + margin) * loss of production, row by row, and its mean must lie below 0 by the normal
  * bound at the confidence asked for (Schuirmann 1987, one side). No evidence, no promotion: a few rows decide nothing. */
 #include "lifecycle/refresh.h"
+#include "base/number.h"
 #include "model/predictor.h"
 #include <math.h>
 #include <stdio.h>
@@ -18,6 +19,13 @@ static const lt_param_def refresh_defs[] = {
 const lt_spec lt_spec_refresh = {"refresh", "When to train again, and what the new model must show.", refresh_defs,
                                  (int64_t)(sizeof refresh_defs / sizeof refresh_defs[0])};
 #define REFRESH_LEAST 1e-6 /* a probability counts as no less: one row must not decide */
+
+/* Four digits are enough for people. */
+static const char *few_digits(double v, char buf[40]) {
+  double scale = v != 0 && isfinite(v) ? pow(10, 3 - floor(log10(fabs(v)))) : 1;
+  buf[lt_f64_text(isfinite(scale) && scale > 0 ? round(v * scale) / scale : v, buf)] = 0;
+  return buf;
+}
 
 static leat_status refresh_params(leat_runtime *rt, const leat_params *p, leat_params **out, leat_error *err) {
   *out = NULL;
@@ -42,7 +50,7 @@ leat_status lt_refresh_monitored(leat_store *s, const leat_monitor *w, leat_erro
   leat_event e = {.struct_size = sizeof e, .kind = LEAT_EVENT_MONITORED};
   leat_version_info v = {.struct_size = sizeof v};
   leat_drift_info worst = {.struct_size = sizeof worst}, now;
-  char sum[40] = "";
+  char sum[40] = "", share[40], before[40];
   uint64_t needed;
   int64_t state = 0, rows = 0, over = 0;
   leat_status st = lt_folder_stage(s, "production", &e.version, err);
@@ -66,8 +74,9 @@ leat_status lt_refresh_monitored(leat_store *s, const leat_monitor *w, leat_erro
   if (state == LEAT_DRIFT_INSUFFICIENT)
     snprintf(e.text, sizeof e.text, "insufficient: %lld rows decide nothing", (long long)rows);
   else if (over)
-    snprintf(e.text, sizeof e.text, "alert: %lld of %lld features have drifted; the worst cell of %.63s is %.63s, %.3g of the rows, %.3g before",
-             (long long)over, (long long)lt_monitor_count(w), worst.name, worst.worst_cell, worst.share, worst.reference_share);
+    snprintf(e.text, sizeof e.text, "alert: %lld of %lld features have drifted; the worst cell of %.63s is %.63s: %s of the rows, %s before",
+             (long long)over, (long long)lt_monitor_count(w), worst.name, worst.worst_cell, few_digits(worst.share, share),
+             few_digits(worst.reference_share, before));
   else snprintf(e.text, sizeof e.text, "%s", state == LEAT_DRIFT_WARN ? "warn" : "ok");
   return lt_folder_note(s, &e, err);
 }
@@ -81,11 +90,12 @@ static int64_t refresh_reasons(const leat_params *p, const leat_due_info *d, int
 
 static leat_status refresh_tell(leat_store *s, const leat_due_info *d, leat_error *err) {
   leat_event e = {.struct_size = sizeof e, .kind = LEAT_EVENT_REFRESH_DUE};
-  char age[48] = "", rows[48] = "", drift[128] = "";
-  if (d->reasons & LEAT_DUE_AGE) snprintf(age, sizeof age, "%.1f days old; ", (double)d->age_ns / 86400e9);
+  char age[64] = "", rows[48] = "", drift[192] = "", a[40], b[40];
+  if (d->reasons & LEAT_DUE_AGE) snprintf(age, sizeof age, "%s days old; ", few_digits((double)d->age_ns / 86400e9, a));
   if (d->reasons & LEAT_DUE_ROWS) snprintf(rows, sizeof rows, "%lld rows since; ", (long long)d->rows);
   if (d->reasons & LEAT_DUE_DRIFT)
-    snprintf(drift, sizeof drift, "%.63s has drifted, psi %.3g over %.3g; ", d->feature, d->drift, d->limit);
+    snprintf(drift, sizeof drift, "%.63s has drifted, psi %s over %s; ", d->feature, few_digits(d->drift, a),
+             few_digits(d->limit, b));
   e.version = d->version;
   e.value = (double)d->reasons;
   snprintf(e.text, sizeof e.text, "%s%s%s", age, rows, drift);
@@ -233,6 +243,7 @@ static leat_status refresh_shadow(const leat_model *m, const leat_model *old, co
 static leat_status refresh_settle(leat_store *s, const leat_model *m, int equal, leat_challenge_info *info, leat_error *err) {
   leat_event e = {.struct_size = sizeof e, .kind = LEAT_EVENT_REFRESH};
   int64_t generation = 0, now = 0;
+  char a[40], b[40];
   int better = info->upper <= 0, same = 0;
   leat_status st = LEAT_OK;
   if (equal) info->version = info->against;
@@ -251,8 +262,8 @@ static leat_status refresh_settle(leat_store *s, const leat_model *m, int equal,
   e.value = info->loss - info->against_loss;
   e.threshold = info->upper;
   snprintf(e.name, sizeof e.name, "%s", info->promoted ? "promoted" : "kept");
-  snprintf(e.text, sizeof e.text, "loss %.6g against %.6g of version %lld on %lld rows: %s", info->loss, info->against_loss,
-           (long long)info->against, (long long)info->rows,
+  snprintf(e.text, sizeof e.text, "loss %s against %s of version %lld on %lld rows: %s", few_digits(info->loss, a),
+           few_digits(info->against_loss, b), (long long)info->against, (long long)info->rows,
            info->promoted ? "no worse"
            : equal        ? "it is production, bit for bit"
            : better       ? "no worse, but production changed meanwhile"
