@@ -95,7 +95,7 @@ static int level_get(const char *key, float *v) {
 
 #if __has_include(<rocksdb/c.h>)
 #include <rocksdb/c.h>
-#define ROCKS_ALL(X) X(rocksdb_open) X(rocksdb_close) X(rocksdb_options_create) X(rocksdb_options_set_create_if_missing) \
+#define ROCKS_ALL(X) X(rocksdb_open) X(rocksdb_open_for_read_only) X(rocksdb_close) X(rocksdb_options_create) X(rocksdb_options_set_create_if_missing) \
   X(rocksdb_block_based_options_create) X(rocksdb_block_based_options_set_filter_policy) \
   X(rocksdb_block_based_options_set_block_cache) X(rocksdb_filterpolicy_create_bloom_full) X(rocksdb_cache_create_lru) \
   X(rocksdb_options_set_block_based_table_factory) X(rocksdb_options_set_compression) \
@@ -138,20 +138,21 @@ static rocksdb_options_t *rocks_options(int kind) {
   }
   rocksdb_block_based_table_options_t *b = p_rocksdb_block_based_options_create();
   p_rocksdb_block_based_options_set_filter_policy(b, p_rocksdb_filterpolicy_create_bloom_full(10));
-  p_rocksdb_block_based_options_set_block_cache(b, p_rocksdb_cache_create_lru(kind == ROCKS_ZSTD_SMALL ? 8u << 20 : (size_t)2 << 30));
+  p_rocksdb_block_based_options_set_block_cache(b, p_rocksdb_cache_create_lru(kind == ROCKS_ZSTD_SMALL ? (size_t)8 << 20 : (size_t)2 << 30));
   p_rocksdb_options_set_block_based_table_factory(o, b);
   return o;
 }
-static int rocks_open(int kind, const char *folder) {
+static int rocks_open(int kind, const char *folder, int write) {
   char path[600], *err = NULL;
   if (!rocks_load()) return 0;
   snprintf(path, sizeof path, "%s/%s", folder, rocks_name[kind]);
-  rocks_db[kind] = p_rocksdb_open(rocks_options(kind), path, &err);
+  rocks_db[kind] = write ? p_rocksdb_open(rocks_options(kind), path, &err)
+                         : p_rocksdb_open_for_read_only(rocks_options(kind), path, 0, &err);
   return !peer_bad(rocks_name[kind], err);
 }
 static int rocks_build(int kind, const char *folder, uint64_t n, const char *(*key)(uint64_t), float (*value)(uint64_t)) {
   char path[600], *err = NULL;
-  if (!rocks_open(kind, folder)) return 0;
+  if (!rocks_open(kind, folder, 1)) return 0;
   if (kind == ROCKS_PLAIN) { /* its files cannot be ingested */
     rocksdb_writebatch_t *b = p_rocksdb_writebatch_create();
     rocksdb_writeoptions_t *w = p_rocksdb_writeoptions_create();
@@ -204,20 +205,28 @@ static uint64_t rocks_scan(int kind, double *sum) {
   p_rocksdb_iter_destroy(it);
   return rows;
 }
-#define ROCKS(name, KIND)                                                                                   \
-  static int name##_build(const char *f, uint64_t n, const char *(*k)(uint64_t), float (*v)(uint64_t)) {    \
-    return rocks_build(KIND, f, n, k, v);                                                                   \
-  }                                                                                                         \
-  static int name##_open(const char *f) { return rocks_open(KIND, f); }                                     \
+#define ROCKS(name, KIND)                                                              \
+  static int name##_open(const char *f) { return rocks_open(KIND, f, 0); }             \
   static int name##_get(const char *k, float *v) { return rocks_get(KIND, k, v); }
-static uint64_t rblock_scan(double *sum) { return rocks_scan(ROCKS_BLOCK, sum); }
-static uint64_t rzstd_scan(double *sum) { return rocks_scan(ROCKS_ZSTD, sum); }
+#define ROCKS_BUILD(name, KIND)                                                        \
+  static int name##_build(const char *f, uint64_t n, const char *(*k)(uint64_t), float (*v)(uint64_t)) { \
+    return rocks_build(KIND, f, n, k, v);                                              \
+  }
+#define ROCKS_SCAN(name, KIND) static uint64_t name##_scan(double *sum) { return rocks_scan(KIND, sum); }
 ROCKS(rblock, ROCKS_BLOCK)
+ROCKS_BUILD(rblock, ROCKS_BLOCK)
+ROCKS_SCAN(rblock, ROCKS_BLOCK)
 ROCKS(rzstd, ROCKS_ZSTD)
+ROCKS_BUILD(rzstd, ROCKS_ZSTD)
+ROCKS_SCAN(rzstd, ROCKS_ZSTD)
+ROCKS(rsmall, ROCKS_ZSTD_SMALL)
+ROCKS_SCAN(rsmall, ROCKS_ZSTD_SMALL)
 ROCKS(rplain, ROCKS_PLAIN)
+ROCKS_BUILD(rplain, ROCKS_PLAIN)
 #define PEER_ROCKS                                                                                          \
   {"RocksDB block table, bloom 10, 2 GB cache", rblock_build, rblock_open, rblock_get, rblock_scan, "rocksdb-block"}, \
   {"RocksDB zstd, bloom 10, 2 GB cache", rzstd_build, rzstd_open, rzstd_get, rzstd_scan, "rocksdb-zstd"},    \
+  {"RocksDB zstd, bloom 10, 8 MB cache", NULL, rsmall_open, rsmall_get, rsmall_scan, "rocksdb-zstd"},        \
   {"RocksDB PlainTable, mmap", rplain_build, rplain_open, rplain_get, NULL, "rocksdb-plain"},
 #else
 #define PEER_ROCKS

@@ -60,7 +60,7 @@ static const option_def option_defs[] = {
   { { "columns", KEY_COLUMNS, "NAME,...", 0, "Names of the columns of stdin, which has no header (worker)", 1 }, "T" },
 
   { { NULL, 0, NULL, 0, "The data:", 2 }, "tepMLT" },
-  { { "format", KEY_FORMAT, "NAME", 0, "csv, svmlight, idx or npy (default: by the file's name)", 2 }, "tepMLT" },
+  { { "format", KEY_FORMAT, "NAME", 0, "csv, ndjson, svmlight, idx or npy (default: by the file's name)", 2 }, "tepMLT" },
   { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepMLT" },
   { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepMLT" },
   { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepMLT" },

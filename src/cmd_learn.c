@@ -251,6 +251,22 @@ static const char *mode_name(int64_t mode) {
   return mode == LEAT_LEARNING ? "learning" : mode == LEAT_FROZEN ? "frozen" : mode == LEAT_STOPPED ? "stopped" : "unknown";
 }
 
+/* Held records by their reasons: "outlier 12, parse 3" */
+static char *held_text(learn_run *r) {
+  char *text = cli_text("%s", "");
+  leat_quarantine *q = NULL;
+  if (leat_quarantine_open(r->store, &q, NULL)) return text;
+  for (int64_t reason = 1; reason < 1000; reason++) {
+    int64_t n = 0;
+    if (leat_quarantine_count(q, reason, &n, NULL) || n == 0) continue;
+    char *longer = cli_text("%s%s%s %lld", text, text[0] ? ", " : "", leat_reason_name((leat_reason)reason), (long long)n);
+    free(text);
+    text = longer;
+  }
+  leat_quarantine_free(q);
+  return text;
+}
+
 static void show_metrics(leat_metrics *const k[5]) {
   static const char *const heads[] = { "metric", "all", "of late", "window", "no change", "majority" };
   cli_table *t = cli_table_create("lrrrrr", heads);
@@ -284,8 +300,9 @@ static void show_list(const char *what, const json_t *list) {
 
 static int show(learn_run *r, const leat_learner_state *s, leat_metrics *const k[5], const learn_events *o, const char *task, const char *sum) {
   char rate[32], seconds[32];
-  printf("task %s; %lld records seen, %lld learned, %lld held back\n\n", task, (long long)s->rows_seen, (long long)s->rows_learned,
-         (long long)s->rows_quarantined);
+  char *held = held_text(r);
+  printf("task %s; %lld records seen, %lld learned, %lld held back%s%s%s\n\n", task, (long long)s->rows_seen, (long long)s->rows_learned,
+         (long long)s->rows_quarantined, held[0] ? " (" : "", held, held[0] ? ")" : "");
   if (k[4]) show_metrics(k);
   puts("");
   show_list("swaps", o->swaps);
@@ -294,6 +311,7 @@ static int show(learn_run *r, const leat_learner_state *s, leat_metrics *const k
          (long long)s->live_version, (long long)s->good_version, sum ? ", checksum " : "", sum ? sum : "");
   printf("%lld records in %s s, %s records/s\n", (long long)r->done, cli_number(r->seconds, seconds),
          cli_count((double)r->done / (r->seconds + 1e-9), rate));
+  free(held);
   return cli_flush();
 }
 
@@ -345,15 +363,17 @@ int cmd_learn(const cli_args *a) {
   name_source(&r);
   if (!status) status = cli_runtime(a, &r.rt);
   if (!status) status = learn_params(&r);
-  if (!status) status = open_store(&r);
+  if (!status && a->resume) status = open_store(&r); /* its learner knows the columns */
   if (!status) status = schema_to_read(&r);
   if (!status) status = open_data(&r);
+  if (!status && !a->resume) status = open_store(&r);
   if (!status) status = make_learner(&r);
   if (!status) {
     if (r.resumed) cli_note(a, "%s: going on behind record %lld of %s, with the store's parameters", a->store, (long long)r.at, r.source);
     cli_catch_signals(NULL);
     status = skip_taken(&r);
     if (!status) status = learn_all(&r);
+    if (!status && cli_interrupted()) cli_note(a, "stopped by a signal: all up to record %lld is safe, --resume goes on behind it", (long long)r.at);
     cli_catch_signals(NULL);
   }
   if (!status) status = answer(&r);

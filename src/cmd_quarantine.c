@@ -186,6 +186,8 @@ static int held_release(held_job *j) {
   if (!all) asked = (int64_t)j->n;
   json_object_set_new(j->root, "released", json_integer((json_int_t)released));
   if (!j->a->json) printf("%lld of %lld record%s released\n", (long long)released, (long long)asked, asked == 1 ? " was" : "s were");
+  if (released < asked)
+    cli_note(j->a, "the others were released before, or stay held: they could not be read when they came, or something else is wrong too");
   return add_counts(j, 0);
 }
 

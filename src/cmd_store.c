@@ -139,7 +139,7 @@ static int store_log(store_job *j, const char *word) {
     snprintf(row, sizeof row, e.row ? "%lld" : "-", (long long)e.row);
     char *text = e.text[0]                       ? cli_text("%s", e.text)
                  : e.kind == LEAT_EVENT_STAGE || e.kind == LEAT_EVENT_STAGE_BACK
-                     ? cli_text(e.value > 0 ? "before: %s" : "", cli_number(e.value, value))
+                     ? cli_text("%s%s", e.value > 0 ? "before: " : "", e.value > 0 ? cli_number(e.value, value) : "")
                  : e.kind == LEAT_EVENT_PIN      ? cli_text("%s", e.value > 0 ? "kept" : "no longer kept")
                  : e.kind == LEAT_EVENT_VERSION  ? cli_text("%s rows", cli_number(e.value, value))
                  : e.threshold > 0               ? cli_text("%s, threshold %s", cli_number(e.value, value),

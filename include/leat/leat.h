@@ -332,7 +332,8 @@ typedef struct leat_section_info {
 } leat_section_info;
 
 /* A version of a store. parent: the version it grew from, 0 none; rows_learned by its trainer; row: of the learner that
- * took it as a snapshot, else 0. origin: "train", "snapshot", ...; stages: comma-separated, "" none. flags: LEAT_VERSION_*. */
+ * took it as a snapshot, else 0. origin: "train", "snapshot", ...; stages: comma-separated, "" none. flags:
+ * LEAT_VERSION_*. */
 enum { LEAT_VERSION_PINNED = 1, LEAT_VERSION_CERTIFIED = 2, LEAT_VERSION_SNAPSHOT = 4, LEAT_VERSION_REMOVED = 8 };
 typedef struct leat_version_info {
   uint64_t struct_size;
@@ -353,9 +354,9 @@ typedef struct leat_event {
   char text[256];
 } leat_event;
 
-/* How a learner fared up to a moment: records learned (row), scored (rows) and held back so far, and the means over all that
- * were scored: loss and score (accuracy, or RMSE of numbers) of the predictions served, and of the two baselines. Windows are
- * differences of neighbours. flags: LEAT_POINT_NUMBERS when the target is a number. */
+/* How a learner fared up to a moment: records learned (row), scored (rows) and held back so far, and the means over all
+ * that were scored: loss and score (accuracy, or RMSE of numbers) of the predictions served, and of the two baselines.
+ * Windows are differences of neighbours. flags: LEAT_POINT_NUMBERS when the target is a number. */
 enum { LEAT_POINT_NUMBERS = 1 };
 typedef struct leat_point {
   uint64_t struct_size;
@@ -388,10 +389,11 @@ typedef struct leat_held_info {
   char source[256], column_name[128], detail[256];
 } leat_held_info;
 
-/* One feature, or the target, against its reference. value: the population stability index psi = sum (p - q) ln(p / q) over the
- * cells of the reference profile; js: Jensen-Shannon distance (base 2); ks: Kolmogorov-Smirnov distance over the ordered cells
- * (NaN for a category); linf: largest difference of one cell's shares. warn and alert are the limits for value at these
- * numbers of rows. worst_cell adds most: share in the window, reference_share before. windows: in a row in this state. */
+/* One feature, or the target, against its reference. value: the population stability index psi = sum (p - q) ln(p / q)
+ * over the cells of the reference profile; js: Jensen-Shannon distance (base 2); ks: Kolmogorov-Smirnov distance over
+ * the ordered cells (NaN for a category); linf: largest difference of one cell's shares. warn and alert are the limits
+ * for value at these numbers of rows. worst_cell adds most: share in the window, reference_share before. windows: in a
+ * row in this state. */
 typedef struct leat_drift_info {
   uint64_t struct_size;
   int64_t state, rows, reference_rows, windows;
@@ -478,7 +480,8 @@ LEAT_API leat_status leat_device_state(const leat_device *dev, char *buf, uint64
 
 /* ------------------------------------------------------------------------------------------------ 7. Parameters
  * Hyper-parameters are named, typed and listed. A spec names a set of them: "model/linear", "reader/csv",
- * "reader/svmlight", "reader/idx", "reader/npy", "predictor", "store". Setting checks name, type and bounds at once. */
+ * "reader/svmlight", "reader/idx", "reader/npy", "predictor", "store", "learner". Setting checks name, type and bounds
+ * at once. */
 
 /* How many specs there are. Errors: ARG. Thread: immutable. */
 LEAT_API leat_status leat_spec_count(const leat_runtime *rt, int64_t *count, leat_error *err);
@@ -582,7 +585,9 @@ LEAT_API leat_status leat_batch_text(const leat_batch *b, int64_t row, int64_t c
                                      uint64_t *needed, leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 10. Datasets
- * Immutable rows of a schema, in memory, or read in passes from a file (reader parameter stream=1). */
+ * Immutable rows of a schema, in memory, or read in passes from a file (reader parameter stream=1). The readers' parameters
+ * errors=keep, raw and grow are for learners: records that cannot be read come as rows without fields and with their
+ * reason, the bytes of rows travel with them, and labels that come up late get into the schema (docs/data.md). */
 
 /* From x [rows, cols] (F32, F64, U8; any strides), y [rows, 1] and w [rows, 1] (each may be NULL; F32, F64, or for y
  * I32, I64, U8 too). s NULL: one block "x", target "y": a CATEGORY when y has at most 20 distinct integers.
@@ -595,10 +600,10 @@ LEAT_API leat_status leat_dataset_from_dense(leat_runtime *rt, const leat_schema
 LEAT_API leat_status leat_dataset_from_csr(leat_runtime *rt, const leat_schema *s, const leat_csr *x,
                                            const leat_matrix *y, const leat_matrix *w, leat_dataset **out,
                                            leat_error *err);
-/* From a file. `reader` is a parameter set of "reader/csv", "reader/svmlight", "reader/idx" or "reader/npy"; NULL: by
- * the file's name. zstd-compressed files are read as they are. s NULL: kinds and roles are inferred and the reader's
- * parameters target, key, weight, time, ignore, categorical, text, task are used. s given (a model's schema): columns
- * are found by name; TARGET, KEY and WEIGHT may be absent, features may not. Owner: caller.
+/* From a file. `reader` is a parameter set of "reader/csv", "reader/ndjson", "reader/svmlight", "reader/idx" or
+ * "reader/npy"; NULL: by the file's name. zstd-compressed files are read as they are. s NULL: kinds and roles are
+ * inferred and the reader's parameters target, key, weight, time, ignore, categorical, text, task are used. s given (a
+ * model's schema): columns are found by name; TARGET, KEY and WEIGHT may be absent, features may not. Owner: caller.
  * Errors: ARG, IO, FORMAT, DATA (file, row, column in the message and detail), NOT_FOUND (a column), MEMORY.
  * Thread: immutable. */
 LEAT_API leat_status leat_dataset_open(leat_runtime *rt, const leat_schema *s, const char *path,
@@ -620,10 +625,13 @@ LEAT_API leat_status leat_dataset_take(const leat_dataset *d, const int64_t *row
 /* Rows, and feature numbers a row (the in_cols of a predictor). rows is -1 for a stream that is not read to its end.
  * Errors: ARG. Thread: immutable. */
 LEAT_API leat_status leat_dataset_shape(const leat_dataset *d, int64_t *rows, int64_t *cols, leat_error *err);
-/* Its schema, a copy. Owner: caller. Errors: ARG, MEMORY. Thread: immutable. */
+/* Its schema, a copy; of a stream with grow=1, as of the rows that leat_dataset_next has given. Owner: caller.
+ * Errors: ARG, MEMORY. Thread: immutable; of such a stream, owner. */
 LEAT_API leat_status leat_dataset_schema(const leat_dataset *d, leat_schema **out, leat_error *err);
 /* The next at most max_rows rows into `rows` (a batch of the dataset's schema, cleared first); *got 0 at the end. Works
- * on any dataset; the position is the dataset's. Errors: ARG, IO, FORMAT, DATA, MEMORY, BUSY. Thread: owner. */
+ * on any dataset; the position is the dataset's. A stream with grow=1 may have got labels since `rows` was made of its
+ * schema: `rows` then becomes a batch of the schema as it is now, in which all labels so far keep their codes.
+ * Errors: ARG, IO, FORMAT, DATA, MEMORY, BUSY. Thread: owner. */
 LEAT_API leat_status leat_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows, int64_t *got,
                                        leat_error *err);
 /* Back to the first row. Errors: ARG, IO, UNSUPPORTED (a pull stream), BUSY. Thread: owner. */
@@ -844,7 +852,8 @@ LEAT_API leat_status leat_store_count(leat_store *s, int64_t *count, leat_error 
 /* Version `index` in [0, count), oldest first; set info->struct_size. Errors: ARG, NOT_FOUND, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_at(leat_store *s, int64_t index, leat_version_info *info, leat_error *err);
 /* Adds a model; origin: a word of the caller's ("train"). *version is its number, from 1. Errors: ARG, IO, STATE (read
- * only), MEMORY. Thread: safe. */
+ * only), BUSY (locked by another process for 15 seconds), FORMAT, MEMORY; so with all calls that change a store.
+ * Thread: safe. */
 LEAT_API leat_status leat_store_add(leat_store *s, const leat_model *m, const char *origin, int64_t *version,
                                     leat_error *err);
 /* Writes the package of a version to path. Errors: ARG, NOT_FOUND, IO, FORMAT. Thread: safe. */
@@ -855,25 +864,26 @@ LEAT_API leat_status leat_store_load(leat_store *s, int64_t version, leat_model 
 LEAT_API leat_status leat_store_stage(leat_store *s, const char *stage, int64_t *version, leat_error *err);
 /* Puts a version on a stage in one record (production's old version becomes "previous"); the package is verified first.
  * expected_generation: refuse with STATE when the store has changed since (-1: do not care). *generation (may be NULL):
- * the new one. Errors: ARG, NOT_FOUND, STATE, FORMAT, IO. Thread: safe. */
+ * the new one; the present one when the version is there already. Errors: ARG, NOT_FOUND, STATE, BUSY, FORMAT, IO.
+ * Thread: safe. */
 LEAT_API leat_status leat_store_promote(leat_store *s, int64_t version, const char *stage, int64_t expected_generation,
                                         int64_t *generation, leat_error *err);
-/* Puts a stage back to the version it had before. Errors: ARG, NOT_FOUND (there was none), STATE, FORMAT, IO.
- * Thread: safe. */
+/* Puts a stage back to the version it had before; again: one further back, up to 63. The package is verified first.
+ * Errors: ARG, NOT_FOUND (there was none), STATE, BUSY, FORMAT, IO. Thread: safe. */
 LEAT_API leat_status leat_store_rollback(leat_store *s, const char *stage, int64_t expected_generation,
                                          int64_t *generation, leat_error *err);
-/* Keeps a version from being removed (1), or no longer (0). Errors: ARG, NOT_FOUND, IO. Thread: safe. */
+/* Keeps a version from being removed (1), or no longer (0). Errors: ARG, NOT_FOUND, STATE, BUSY, IO. Thread: safe. */
 LEAT_API leat_status leat_store_pin(leat_store *s, int64_t version, int64_t pinned, leat_error *err);
 /* The next event behind *cursor (0 at first; moved on), oldest first. NOT_FOUND: no more now. Errors: ARG, NOT_FOUND, IO,
  * FORMAT, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_history(leat_store *s, int64_t *cursor, leat_event *out, leat_error *err);
-/* The next point of the learner's series behind *cursor (0 at first; moved on), oldest first, one a window. NOT_FOUND: no more
- * now, or there never was a learner. Errors: ARG, NOT_FOUND, IO, FORMAT, VERSION. Thread: safe. */
+/* The next point of the learner's series behind *cursor (0 at first; moved on), oldest first, one a window. NOT_FOUND:
+ * no more now, or there never was a learner. Errors: ARG, NOT_FOUND, IO, FORMAT, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err);
 /* Reads and verifies every file of the store. Errors: ARG, FORMAT (the message names the file), IO. Thread: safe. */
 LEAT_API leat_status leat_store_verify(leat_store *s, leat_error *err);
-/* Removes files that nothing needs (old snapshots, journal segments, leftovers of crashes) and compacts the MANIFEST;
- * *bytes (may be NULL): how many were freed. Errors: ARG, IO, STATE. Thread: safe. */
+/* Removes files that nothing needs (of removed versions, journal segments behind the checkpoints, leftovers of crashes)
+ * and compacts the MANIFEST; *bytes (may be NULL): how many were freed. Errors: ARG, IO, STATE, BUSY. Thread: safe. */
 LEAT_API leat_status leat_store_gc(leat_store *s, int64_t *bytes, leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 17. Learner
@@ -894,12 +904,14 @@ LEAT_API leat_status leat_learner_open(leat_store *s, leat_learner **out, leat_e
 LEAT_API void leat_learner_free(leat_learner *l);
 /* Takes rows: journals them, and for each one: gate, predict, score, learn. Rows whose (source, position) was taken before
  * are skipped; without leat_batch_set_source, rows count as source "" behind all before. pred as in
- * leat_trainer_test_then_train (may be NULL; NaN for rows held back). On IO nothing was taken and the mode is STOPPED.
- * Errors: ARG, DATA, NOT_FOUND, SHAPE, STATE (STOPPED, or a reason's action is stop), IO, MEMORY, BUSY. Thread: owner. */
+ * leat_trainer_test_then_train (may be NULL; NaN for rows held back). On IO, and on MEMORY half way, the mode is
+ * STOPPED: the position tells after opening what was taken. A reason whose action is stop freezes learning; the call
+ * succeeds. Errors: ARG, DATA, NOT_FOUND, SHAPE, STATE (STOPPED; a duplicate when their action is stop), IO, MEMORY,
+ * BUSY. Thread: owner. */
 LEAT_API leat_status leat_learner_feed(leat_learner *l, const leat_batch *rows, leat_matrix *pred, leat_error *err);
 /* Predicts rows whose labels will come later: each is journalled under the text of its KEY column, with its prediction,
- * until leat_learner_label brings the label or it expires. Errors: as feed, DATA (no KEY column, or an empty key).
- * Thread: owner. */
+ * until leat_learner_label brings the label or it expires. While STOPPED it predicts from memory and journals nothing.
+ * Errors: as feed, DATA (no KEY column, or an empty key). Thread: owner. */
 LEAT_API leat_status leat_learner_predict(leat_learner *l, const leat_batch *keyed_rows, leat_matrix *pred,
                                           leat_error *err);
 /* Brings labels: rows of KEY and TARGET (and WEIGHT); other columns are ignored. The prediction that was served is scored,
@@ -1028,10 +1040,10 @@ LEAT_API leat_status leat_table_reader_seek(leat_table_reader *r, const void *fr
 LEAT_API leat_status leat_table_reader_next(leat_table_reader *r, void *key, uint64_t cap, uint64_t *needed, float *value,
                                             uint64_t n, leat_error *err);
 /* Merges n tables into one at `to`: of a key that several have, the value of the table that was created last counts, of
- * the same time the one named later. The result is valid until the first of them is not. p: parameters of "table/write", of
- * which layout, compression, dictionary, block_bytes, memory_bytes and map count (NULL: the first one's layout). With one
- * table it converts. Shards merged give the bytes of a single build. Errors: ARG, SHAPE (other kinds of keys or values), IO,
- * NOT_FOUND, FORMAT, MEMORY. Thread: immutable. */
+ * the same time the one named later. The result is valid until the first of them is not. p: parameters of "table/write",
+ * of which layout, compression, dictionary, block_bytes, memory_bytes and map count (NULL: the first one's layout). With
+ * one table it converts. Shards merged give the bytes of a single build. Errors: ARG, SHAPE (other kinds of keys or
+ * values), IO, NOT_FOUND, FORMAT, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_table_merge(leat_runtime *rt, const char *const *paths, uint64_t n, const char *to,
                                       const leat_params *p, leat_error *err);
 /* How b differs from a; a value counts as changed when it moved by more than tolerance. each (may be NULL) is told of every
@@ -1043,9 +1055,9 @@ LEAT_API leat_status leat_table_diff(const leat_table *a, const leat_table *b, d
                                      void *user, leat_table_changes *out, leat_error *err);
 /* ------------------------------------------------------------------------------------------------ 20. Monitor
  * Has the data drifted away from what the model was trained on? Every model that was trained offline carries a reference
- * profile of each feature and of the target; a monitor counts rows in the same cells and compares. A limit on psi depends on
- * how many rows there are: without drift psi is distributed as (1/n + 1/m) chi2(cells - 1). Under min_rows rows the state is
- * INSUFFICIENT, never OK. */
+ * profile of each feature and of the target; a monitor counts rows in the same cells and compares. A limit on psi
+ * depends on how many rows there are: without drift psi is distributed as (1/n + 1/m) chi2(cells - 1). Under min_rows
+ * rows the state is INSUFFICIENT, never OK. */
 
 /* A monitor. p: parameters of "monitor" (NULL: defaults); window 0: all rows are one window, else states are set at the end
  * of every `window` rows, raised after `raise` windows in a row and cleared after `clear`. Owner: caller.

@@ -66,6 +66,16 @@ void lt_batch_clear(leat_batch *b) {
 leat_runtime *lt_batch_runtime(const leat_batch *b) { return b->rt; }
 leat_schema *lt_batch_schema(const leat_batch *b) { return b->schema; }
 
+leat_status lt_batch_take_schema(leat_batch *b, leat_schema *s, leat_error *err) {
+  if (b->schema == s) return LEAT_OK;
+  if (!lt_schema_extends(s, b->schema))
+    return lt_fail(err, LEAT_E_ARG, "the batch is of another schema than the rows");
+  lt_schema_ref(s);
+  lt_schema_free(b->schema);
+  b->schema = s;
+  return LEAT_OK;
+}
+
 void lt_batch_rows(const leat_batch *b, lt_rows *out) {
   out->schema = b->schema;
   out->n = b->n;

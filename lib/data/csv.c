@@ -1,4 +1,4 @@
-/* reader/csv: tables of text. */
+/* reader/csv: tables of text; and reader/ndjson, whose records are other text for the same tables. */
 #include "data/csv.h"
 
 #include <stdio.h>
@@ -8,6 +8,7 @@
 static const lt_param_def csv_defs[] = {
     LT_READER_PARAMS("column to learn"),
     LT_TEXT_PARAMS,
+    LT_RECORD_PARAMS,
     {"key", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column that names the row; not learned from", LT_SINCE_0_1},
     {"weight", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column with the row's weight", LT_SINCE_0_1},
     {"time", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column with the row's time; not learned from", LT_SINCE_0_1},
@@ -29,10 +30,30 @@ static const lt_param_def csv_defs[] = {
 };
 const lt_spec lt_spec_csv = {"reader/csv", "CSV and TSV files (RFC 4180)", csv_defs, sizeof csv_defs / sizeof *csv_defs};
 
+static const lt_param_def json_defs[] = {
+    LT_READER_PARAMS("key of the value to learn"),
+    LT_TEXT_PARAMS,
+    LT_RECORD_PARAMS,
+    {"key", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column that names the row; not learned from", LT_SINCE_0_1},
+    {"weight", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column with the row's weight", LT_SINCE_0_1},
+    {"time", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column with the row's time; not learned from", LT_SINCE_0_1},
+    {"group", LEAT_PARAM_TEXT, "", 0, 0, NULL, "column of groups of rows; not learned from", LT_SINCE_0_1},
+    {"ignore", LEAT_PARAM_TEXT, "", 0, 65536, NULL, "columns that are not read, separated by commas", LT_SINCE_0_1},
+    {"categorical", LEAT_PARAM_TEXT, "", 0, 65536, NULL, "columns that hold labels, even if they look like numbers",
+     LT_SINCE_0_1},
+    {"text", LEAT_PARAM_TEXT, "", 0, 65536, NULL, "columns that hold text of several words", LT_SINCE_0_1},
+    {"number", LEAT_PARAM_TEXT, "", 0, 65536, NULL, "columns that hold numbers, whatever they look like", LT_SINCE_0_1},
+    {"missing", LEAT_PARAM_TEXT, "", 0, 0, NULL,
+     "values that are missing, separated by commas, beside null, empty, NA, N/A, NaN, nan, NULL, None, ?", LT_SINCE_0_1},
+};
+const lt_spec lt_spec_ndjson = {"reader/ndjson", "a flat JSON object a line (NDJSON, JSON Lines)", json_defs,
+                                sizeof json_defs / sizeof *json_defs};
+
 void lt_csv_clear(lt_csv *c) {
   lt_dict_free(c->names);
   if (c->missing.rt) lt_tokens_free(&c->missing);
   lt_free(c->rt, c->op);
+  lt_notes_free(c->rt, &c->notes);
   lt_schema_free(c->schema);
   memset(c, 0, sizeof *c);
 }
@@ -85,12 +106,14 @@ static char find_delimiter(const lt_csv *c, const leat_params *params, const cha
 }
 
 static leat_status check_text(const lt_csv *c, const char *p, const char *end, leat_error *err) {
+  int64_t odd = 0;
   if (p == end) return lt_fail(err, LEAT_E_DATA, "%s: the file is empty", c->name);
   const unsigned char *u = (const unsigned char *)p;
   if (end - p >= 2 && ((u[0] == 0xff && u[1] == 0xfe) || (u[0] == 0xfe && u[1] == 0xff)))
     return lt_fail(err, LEAT_E_FORMAT, "%s: the text is in UTF-16; it must be in UTF-8", c->name);
   for (int64_t i = 0; i < end - p && i < 4096; i++)
-    if (u[i] < 32 && u[i] != '\t' && u[i] != '\n' && u[i] != '\r' && u[i] != '\f' && u[i] != '\v')
+    if (u[i] < 32 && u[i] != '\t' && u[i] != '\n' && u[i] != '\r' && u[i] != '\f' && u[i] != '\v' &&
+        (!c->keep || ++odd > 40)) /* errors=keep: some may be in a broken record */
       return lt_fail(err, LEAT_E_FORMAT, "%s: byte %lld is a control character (%d): this is a binary file, no CSV",
                      c->name, (long long)i, (int)u[i]);
   return LEAT_OK;
@@ -211,6 +234,38 @@ static leat_status number_names(lt_csv *c, leat_error *err) {
   return st;
 }
 
+/* How many fields most of the first records have: the first one may be broken. */
+static int64_t usual_fields(const lt_csv *c, const char *p, const char *end) {
+  int64_t count[REPEAT_RECORDS], n = 0, best = 0, most = 0;
+  while (n < REPEAT_RECORDS && (p = lt_csv_skip_blank(p, end, c->delim)) < end) {
+    const char *newline = memchr(p, '\n', (uint64_t)(end - p)), *line = newline ? newline + 1 : end;
+    count[n] = lt_csv_count(c, p, line);
+    n += count[n] > 0;
+    p = line;
+  }
+  for (int64_t i = 0; i < n; i++) {
+    int64_t same = 0;
+    for (int64_t k = 0; k < n; k++) same += count[k] == count[i];
+    if (same > most) {
+      most = same;
+      best = count[i];
+    }
+  }
+  return best ? best : 1;
+}
+
+/* The keys are the columns, those of a schema first: a key may be absent from a record, and from all. */
+static leat_status json_head(lt_csv *c, const leat_schema *s, const char *first, const char *end, leat_error *err) {
+  c->quotes = LT_QUOTES_NONE;
+  c->has_header = 1;
+  leat_status st = lt_dict_create(c->rt, &c->names, err);
+  for (int64_t i = 0; !st && s && i < s->n; i++) st = lt_dict_add(c->names, s->col[i].name, strlen(s->col[i].name), NULL, err);
+  if (!st) st = lt_json_names(c, first, end, err);
+  c->n = st ? 0 : lt_dict_count(c->names);
+  if (!st && !c->n) st = lt_fail(err, LEAT_E_DATA, "%s: no record is a JSON object with a key", c->name);
+  return st;
+}
+
 leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, const char **data, const char *end,
                         int64_t *line, leat_error *err) {
   static const char delims[] = {',', ';', '\t', '|'};
@@ -219,23 +274,33 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
   *line = 1;
   c->task = lt_reader_task(p);
   c->piece = lt_param_int(p, "piece_bytes");
+  c->keep = lt_param_is(p, "errors", "keep");
+  c->raw = lt_param_int(p, "raw") != 0;
+  c->grow = lt_param_int(p, "grow") && lt_param_int(p, "stream");
   if (end - at >= 3 && !memcmp(at, "\xef\xbb\xbf", 3)) at += 3;
   leat_status st = check_text(c, at, end, err);
   if (!st) st = lt_tokens_split(c->rt, lt_param_str(p, "missing"), &c->missing, err);
   if (st) return st;
-  c->delim = 0;
-  for (int k = 0; k < 4; k++)
+  c->delim = c->json ? ',' : 0;
+  for (int k = 0; k < 4 && !c->json; k++)
     if (lt_param_is(p, "delimiter", names[k])) c->delim = delims[k];
   const char *first = lt_csv_skip_blank(at, end, c->delim ? c->delim : ',');
   if (first == end) return lt_fail(err, LEAT_E_DATA, "%s: there are only blank lines", c->name);
+  if (c->json) {
+    *data = first;
+    return json_head(c, s, first, end, err);
+  }
   if (!c->delim) c->delim = find_delimiter(c, p, first, end);
   c->quotes = quotes_of(p, c->delim);
   int could = 0, numbered = 0;
   int64_t doubled = 0, word = -1;
   const char *behind = first;
   st = read_names(c, &behind, end, &could, &word, &doubled, err);
+  int broken = c->keep && st == LEAT_E_DATA;
+  if (broken) st = LEAT_OK; /* no header, but a record that cannot be read */
   if (st) return st;
-  if (lt_param_is(p, "header", "yes")) c->has_header = 1;
+  if (broken) c->has_header = 0;
+  else if (lt_param_is(p, "header", "yes")) c->has_header = 1;
   else if (lt_param_is(p, "header", "no")) c->has_header = 0;
   else if (s && knows_names(c, s, &numbered)) c->has_header = !numbered || could == LINE_NAMES;
   else if (s && numbered) c->has_header = 0;
@@ -243,6 +308,7 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
   else c->has_header = could == LINE_MIXED && !doubled && numbers_below(c, behind, end, word);
   if (!c->has_header) {
     behind = first;
+    if (c->keep) c->n = usual_fields(c, first, end);
     st = number_names(c, err);
   } else if (doubled) {
     st = lt_fail(err, LEAT_E_DATA,
@@ -250,6 +316,8 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
                  "line is data)",
                  c->name, (long long)doubled);
   }
+  if (!st && c->has_header && memchr(first, 0, (uint64_t)(behind - first)))
+    st = lt_fail(err, LEAT_E_FORMAT, "%s: a NUL byte in the header; this is not a text file in UTF-8", c->name);
   for (const char *q = *data; q < behind; q++) *line += *q == '\n';
   *data = behind;
   return st;
@@ -259,7 +327,7 @@ leat_status lt_csv_head(lt_csv *c, const leat_params *p, const leat_schema *s, c
 
 static leat_status csv_all(leat_runtime *rt, const leat_schema *s, lt_source *src, const leat_params *p,
                            leat_dataset **out, leat_error *err) {
-  lt_csv c = {.rt = rt, .name = lt_source_name(src)};
+  lt_csv c = {.rt = rt, .name = lt_source_name(src), .json = lt_params_spec(p) == &lt_spec_ndjson};
   const char *data;
   uint64_t size;
   int64_t line = 1;
@@ -294,6 +362,7 @@ static leat_status pass_head(void *self, const char **data, const char *end, int
 static const char *pass_whole(void *self, const char *from, const char *to, int ended, int64_t *records) {
   csv_pass *x = self;
   lt_csv_scan s;
+  if (x->c.keep) return lt_csv_whole_kept(from, to, &x->c, ended, records);
   lt_csv_scan_text(from, to, &x->c, 0, &s);
   *records = ended ? s.records : s.whole;
   return ended ? to : s.tail;
@@ -308,11 +377,13 @@ static leat_status pass_plan(void *self, const char *from, const char *to, int64
   /* labels and classes are those of the window */
   st = lt_csv_parse(c, from, to, 1, line, block, lines, err);
   if (!st) st = lt_csv_finish_target(c, *block, err);
-  c->fixed = 1;
   for (int64_t i = 0; !st && i < c->n; i++) {
     lt_csv_op *op = &c->op[i];
-    if (op->op == LT_CSV_NUMBER && c->schema->col[op->column].kind == LEAT_CATEGORY) op->op = LT_CSV_LABEL;
+    if (op->op != LT_CSV_NUMBER || c->schema->col[op->column].kind != LEAT_CATEGORY) continue;
+    op->op = LT_CSV_LABEL;
+    op->slot = (int32_t)c->n_labels++;
   }
+  lt_csv_settle(c);
   return st;
 }
 
@@ -343,6 +414,7 @@ static leat_status csv_passes(leat_runtime *rt, const leat_schema *s, lt_source 
   }
   x->c.rt = rt;
   x->c.name = lt_source_name(src);
+  x->c.json = lt_params_spec(p) == &lt_spec_ndjson;
   st = lt_params_copy(p, &x->p, err);
   if (!st && s) st = lt_schema_copy(s, &x->known, err);
   if (st) {
@@ -359,3 +431,4 @@ static leat_status csv_open(leat_runtime *rt, const leat_schema *s, lt_source *s
 }
 
 const lt_reader lt_reader_csv = {&lt_spec_csv, csv_open};
+const lt_reader lt_reader_ndjson = {&lt_spec_ndjson, csv_open};

@@ -1,6 +1,7 @@
 /* From the file's columns to a schema, and what to do with each field. */
 #include <stdio.h>
 
+#include "base/number.h"
 #include "data/csv.h"
 
 enum { INFER_ROWS = 10000, LATE_ROWS = 1000000 };
@@ -14,7 +15,7 @@ typedef struct csv_plan {
 
 /* ---- looking at the first rows */
 
-typedef struct csv_walk { lt_csv_text t; int64_t row, line; const char *counted; } csv_walk;
+typedef struct csv_walk { const char *all; lt_csv_text t; int64_t row, line; const char *counted; } csv_walk;
 
 static lt_place walk_place(const lt_csv *c, csv_walk *w, const char *record, int64_t i) {
   for (const char *q = w->counted; q < record; q++) w->line += *q == '\n';
@@ -22,6 +23,52 @@ static lt_place walk_place(const lt_csv *c, csv_walk *w, const char *record, int
   lt_place at = {.file = c->name, .row = w->row, .line = w->line, .column = i + 1};
   at.name = i >= 0 ? lt_dict_text(c->names, i, NULL) : NULL;
   return at;
+}
+
+static leat_status walk_value(csv_plan *q, lt_infer *v, csv_walk *w, const char *record, int64_t i, const lt_field *f,
+                              int words, leat_error *err) {
+  lt_csv *c = q->c;
+  if (lt_is_missing(&c->missing, f->s, f->len)) {
+    v->missing += !words;
+    return LEAT_OK;
+  }
+  if (words) return lt_infer_needs_words(v) ? lt_infer_words(c->rt, v, f->s, f->len, err) : LEAT_OK;
+  int first = !v->junk_row;
+  leat_status st = lt_infer_value(c->rt, v, f->s, f->len, w->row, 0, err);
+  if (first && v->junk_row) v->junk_line = walk_place(c, w, record, i).line;
+  return st;
+}
+
+/* The same of a record of ndjson, which is a line. What is broken in it is skipped, or the parser says it better. */
+static leat_status walk_object(csv_plan *q, csv_walk *w, const char *record, int words, int late, int *end,
+                               leat_error *err) {
+  lt_csv *c = q->c;
+  const char *newline = memchr(record, '\n', (uint64_t)(w->all - record)), *to = newline ? newline : w->all;
+  leat_status st = LEAT_OK;
+  if (to - record > LT_RECORD_MOST || !lt_json_whole(c, record, to)) {
+    w->t.p = newline ? newline + 1 : w->all;
+    *end = !c->keep;
+    return LEAT_OK;
+  }
+  w->t.p = record;
+  w->t.end = to;
+  int more = lt_json_open(&w->t), nested;
+  for (int64_t hint = 0; !st && more == LT_FIELD_MORE;) {
+    lt_field key, f;
+    more = lt_json_field(&w->t, &key, &f, &nested);
+    if (more == LT_FIELD_MEMORY) st = lt_fail_memory(err, w->t.scratch_cap, "a string");
+    int64_t i = more < 0 ? -1 : lt_json_column(c, &key, hint);
+    if (i < 0) continue;
+    hint = i + 1;
+    lt_infer *v = &q->seen[i];
+    v->seen_row = w->row;
+    if (nested || (late && v->values)) continue;
+    st = walk_value(q, v, w, record, i, &f, words, err);
+  }
+  for (int64_t i = 0; i < c->n && !words; i++) q->seen[i].missing += q->seen[i].seen_row != w->row;
+  w->t.p = newline ? newline + 1 : w->all;
+  w->t.end = w->all;
+  return st;
 }
 
 /* One record through `see`; *end tells that there is none left. */
@@ -34,6 +81,15 @@ static leat_status walk_record(csv_plan *q, csv_walk *w, int words, int late, in
   if (*end) return LEAT_OK;
   w->row++;
   const char *record = w->t.p;
+  if (c->json) return walk_object(q, w, record, words, late, end, err);
+  if (c->keep) { /* a record that cannot be read says nothing */
+    w->t.end = lt_csv_record_end(c, record, w->all, 1);
+    if (w->t.end - record > LT_RECORD_MOST || lt_csv_count(c, record, w->t.end) != c->n) {
+      w->t.p = w->t.end;
+      w->t.end = w->all;
+      return LEAT_OK;
+    }
+  }
   for (; more == LT_FIELD_MORE; i++) {
     lt_field f;
     more = lt_csv_field(&w->t, &f);
@@ -45,20 +101,10 @@ static leat_status walk_record(csv_plan *q, csv_walk *w, int words, int late, in
     if (i >= c->n) continue;
     lt_infer *v = &q->seen[i];
     if (late && v->values) continue;
-    if (lt_is_missing(&c->missing, f.s, f.len)) {
-      v->missing += !words;
-      continue;
-    }
-    leat_status st = LEAT_OK;
-    if (!words) {
-      int first = !v->junk_row;
-      st = lt_infer_value(c->rt, v, f.s, f.len, w->row, 0, err);
-      if (first && v->junk_row) v->junk_line = walk_place(c, w, record, i).line;
-    } else if (lt_infer_needs_words(v)) {
-      st = lt_infer_words(c->rt, v, f.s, f.len, err);
-    }
+    leat_status st = walk_value(q, v, w, record, i, &f, words, err);
     if (st) return st;
   }
+  w->t.end = w->all;
   if (i == c->n) return LEAT_OK;
   char why[128];
   lt_place at = walk_place(c, w, record, -1);
@@ -71,16 +117,20 @@ static leat_status look_at_rows(csv_plan *q, const char *from, const char *to, i
   lt_csv *c = q->c;
   leat_status st = LEAT_OK;
   int end = 0, words = 0;
-  csv_walk w = {.line = line, .counted = from};
+  csv_walk w = {.line = line, .counted = from, .all = to};
+  for (int64_t i = 0; i < c->n; i++) q->seen[i].lenient = c->keep;
   w.t = lt_csv_cursor(c, from, to);
   while (!st && !end && w.row < INFER_ROWS) st = walk_record(q, &w, 0, 0, &end, err);
   for (int64_t i = 0; i < c->n && !words; i++) words = lt_infer_needs_words(&q->seen[i]);
-  csv_walk again = {.line = line, .counted = from, .t = w.t};
+  csv_walk again = {.line = line, .counted = from, .all = to, .t = w.t};
   again.t.p = from;
+  again.t.end = to;
   int stop = 0;
   while (!st && words && !stop && again.row < w.row) st = walk_record(q, &again, 1, 0, &stop, err);
   w.t.scratch = again.t.scratch; /* one block, handed on */
   w.t.scratch_cap = again.t.scratch_cap;
+  w.t.name = again.t.name;
+  w.t.name_cap = again.t.name_cap;
   /* columns without any value yet: what is their first one? */
   for (int64_t empty = 1; !st && !end && empty && w.row < LATE_ROWS;) {
     empty = 0;
@@ -88,6 +138,7 @@ static leat_status look_at_rows(csv_plan *q, const char *from, const char *to, i
     for (int k = 0; empty && k < 1000 && !st && !end; k++) st = walk_record(q, &w, 0, 1, &end, err);
   }
   lt_free(c->rt, w.t.scratch);
+  lt_free(c->rt, w.t.name);
   return st;
 }
 
@@ -105,7 +156,7 @@ static leat_status decide_target(csv_plan *q, int64_t i, int32_t *kind, leat_err
     return lt_fail(err, LEAT_E_ARG, "%s: column '%s' is the target, it cannot be declared as text", q->c->name,
                    lt_dict_text(q->c->names, i, NULL));
   if (*kind) return LEAT_OK;
-  *kind = v->numbers == v->values ? LEAT_NUMBER : LEAT_CATEGORY;
+  *kind = lt_infer_numbers(v) ? LEAT_NUMBER : LEAT_CATEGORY;
   if (*kind == LEAT_NUMBER) return LEAT_OK;
   if (lt_infer_is_dirty_number(v)) return dirty(q, i, err);
   if (q->c->task != LT_TASK_REGRESSION) return LEAT_OK;
@@ -121,21 +172,22 @@ static leat_status decide(csv_plan *q, int64_t i, int32_t *kind, int32_t *role, 
   switch (*role) {
     case LEAT_ROLE_TARGET: return decide_target(q, i, kind, err);
     case LEAT_ROLE_IGNORE:
-      if (!*kind) *kind = v->numbers == v->values ? LEAT_NUMBER : LEAT_TEXT;
+      if (!*kind) *kind = lt_infer_numbers(v) ? LEAT_NUMBER : LEAT_TEXT;
       return LEAT_OK;
     case LEAT_ROLE_KEY: *kind = LEAT_ID; return LEAT_OK;
     case LEAT_ROLE_WEIGHT: *kind = LEAT_NUMBER; return LEAT_OK;
     case LEAT_ROLE_TIME:
-      if (!*kind) *kind = v->numbers == v->values ? LEAT_NUMBER : LEAT_TIME;
+      if (!*kind) *kind = lt_infer_numbers(v) ? LEAT_NUMBER : LEAT_TIME;
       return LEAT_OK;
     case LEAT_ROLE_GROUP:
-      if (!*kind) *kind = v->numbers == v->values ? LEAT_NUMBER : LEAT_CATEGORY;
+      if (!*kind) *kind = lt_infer_numbers(v) ? LEAT_NUMBER : LEAT_CATEGORY;
       return LEAT_OK;
     default: break;
   }
   if (*kind) return LEAT_OK;
   if (lt_infer_is_dirty_number(v)) return dirty(q, i, err);
-  *kind = lt_infer_kind(v);
+  /* a stream may bring anything yet, and whatever it is can be a label */
+  *kind = q->c->grow && !v->values ? LEAT_CATEGORY : lt_infer_kind(v);
   if (*kind == LEAT_ID) *role = LEAT_ROLE_IGNORE; /* names a row; nothing can be learned from it */
   return LEAT_OK;
 }
@@ -147,6 +199,7 @@ static void set_op(lt_csv *c, int64_t i, int64_t column) {
   op->column = (int32_t)column;
   if (col->role == LEAT_ROLE_IGNORE) return;
   op->weight = col->role == LEAT_ROLE_WEIGHT;
+  op->numbers = (uint8_t)(col->role == LEAT_ROLE_TARGET && c->number_labels);
   if (lt_column_is_text(col)) {
     op->op = LT_CSV_TEXT;
     op->slot = (int32_t)c->n_texts++;
@@ -229,6 +282,7 @@ static leat_status no_column(csv_plan *q, const lt_column *col, leat_error *err)
 static leat_status plan_known(csv_plan *q, const leat_schema *s, leat_error *err) {
   lt_csv *c = q->c;
   leat_status st = lt_schema_copy(s, &c->schema, err);
+  if (!st) lt_csv_settle(c);
   int64_t given = s->n, target = -1, t = lt_schema_role(s, LEAT_ROLE_TARGET);
   c->fixed = 1;
   const char *ref = lt_param_str(q->p, "target");
@@ -247,6 +301,23 @@ static leat_status plan_known(csv_plan *q, const leat_schema *s, leat_error *err
     if (!st && i >= 0) set_op(c, i, k);
   }
   return st;
+}
+
+void lt_csv_settle(lt_csv *c) {
+  c->fixed = 1;
+  int64_t t = lt_schema_role(c->schema, LEAT_ROLE_TARGET);
+  const lt_dict *d = t >= 0 ? c->schema->col[t].labels : NULL;
+  int64_t n = d ? lt_dict_count(d) : 0;
+  int numbers = n > 0;
+  for (int64_t i = 0; i < n && numbers; i++) {
+    uint64_t len;
+    double v;
+    const char *label = lt_dict_text(d, i, &len);
+    numbers = lt_parse_f64(label, label + len, &v);
+  }
+  c->number_labels = numbers;
+  for (int64_t i = 0; i < c->n; i++)
+    if (c->op[i].op && c->op[i].column == t) c->op[i].numbers = (uint8_t)numbers;
 }
 
 leat_status lt_csv_plan(lt_csv *c, const leat_params *p, const leat_schema *s, const char *from, const char *to,

@@ -33,7 +33,8 @@ static const char *field_end(const char *p, const char *end, char delim) {
 }
 
 lt_csv_text lt_csv_cursor(const lt_csv *c, const char *p, const char *end) {
-  return (lt_csv_text){.p = p, .end = end, .delim = c->delim, .quotes = c->quotes, .rt = c->rt};
+  return (lt_csv_text){.p = p, .end = end, .delim = c->delim, .quotes = c->quotes, .rt = c->rt,
+                       .span = c->keep ? LT_QUOTED_MOST : 0};
 }
 
 static int step_over(lt_csv_text *t, const char *q) {
@@ -50,16 +51,28 @@ static void trim(lt_field *f, char delim) {
   while (f->len && is_space(f->s[f->len - 1], delim)) f->len--;
 }
 
+/* The next quote from p on, in a field that begins at `start`; *line: where its line ends, when that was looked for. */
+static const char *next_quote(const lt_csv_text *t, const char *start, const char *p, const char **line) {
+  const char *near = t->span && (uint64_t)(t->end - start) > t->span ? start + t->span : t->end;
+  const char *q = p < near ? memchr(p, '"', (uint64_t)(near - p)) : NULL;
+  if (q || near == t->end) return q;
+  if (p < near) p = near;
+  if (!*line) *line = memchr(start, '\n', (uint64_t)(t->end - start));
+  if (!*line) *line = t->end;
+  return *line > p ? memchr(p, '"', (uint64_t)(*line - p)) : NULL;
+}
+
 static int quoted_field(lt_csv_text *t, const char *p, lt_field *out) {
-  const char *start = p, *q = memchr(p, '"', (uint64_t)(t->end - p));
+  const char *start = p, *line = NULL, *q = next_quote(t, start, p, &line);
   uint64_t kept = 0;
   while (q && q + 1 < t->end && q[1] == '"') { /* a doubled quote: what is before it and one of the two are kept */
     uint64_t n = (uint64_t)(q + 1 - p);
-    if (lt_grow(t->rt, (void **)&t->scratch, &t->scratch_cap, kept + n + 64, 1, NULL)) return LT_FIELD_MEMORY;
-    memcpy(t->scratch + kept, p, n);
+    if (t->skim) n = 0;
+    if (n && lt_grow(t->rt, (void **)&t->scratch, &t->scratch_cap, kept + n + 64, 1, NULL)) return LT_FIELD_MEMORY;
+    if (n) memcpy(t->scratch + kept, p, n);
     kept += n;
     p = q + 2;
-    q = memchr(p, '"', (uint64_t)(t->end - p));
+    q = next_quote(t, start, p, &line);
   }
   if (!q) return LT_FIELD_OPEN;
   if (kept) {
@@ -149,8 +162,11 @@ static void scan_quoted(const char *from, const char *to, char delim, int quoted
   for (;;) {
     if (!started) { /* a record may begin */
       const char *next = lt_csv_skip_blank(p, to, delim);
-      for (const char *c = p; c < next; c++) s->newlines += *c == '\n';
-      if (next > p) s->tail = next;
+      for (const char *c = p; c < next; c++) {
+        if (*c != '\n') continue;
+        s->newlines++;
+        s->tail = c + 1;
+      }
       p = next;
       if (p == to) break;
       if (s->first == to) s->first = p;
@@ -195,4 +211,77 @@ void lt_csv_scan_text(const char *from, const char *to, const lt_csv *c, int quo
   memset(out, 0, sizeof *out);
   out->nul = nul;
   scan_quoted(from, to, c->delim, quoted, out);
+}
+
+/* ---- records that are kept whatever is in them */
+
+int64_t lt_csv_count(const lt_csv *c, const char *p, const char *end) {
+  lt_csv_text t = lt_csv_cursor(c, p, end);
+  t.skim = 1;
+  int64_t n = 0;
+  int more = LT_FIELD_MORE;
+  for (lt_field f; more == LT_FIELD_MORE; n++) more = lt_csv_field(&t, &f);
+  return more < 0 ? -1 : n;
+}
+
+const char *lt_csv_record_end(const lt_csv *c, const char *p, const char *end, int final) {
+  const char *newline = memchr(p, '\n', (uint64_t)(end - p)), *line = newline ? newline + 1 : end;
+  if (!newline && !final) return NULL;
+  if (c->quotes != LT_QUOTES_FULL || !memchr(p, '"', (uint64_t)(line - p))) return line;
+  lt_csv_text t = lt_csv_cursor(c, p, end);
+  t.skim = 1;
+  int more = LT_FIELD_MORE;
+  int64_t n = 0;
+  for (lt_field f; more == LT_FIELD_MORE; n++) {
+    if (n == c->n || t.p - p > LT_RECORD_MOST) return line; /* one field too many, or too long */
+    more = lt_csv_field(&t, &f);
+  }
+  if (more == LT_FIELD_LAST) {
+    if (t.p <= line) return line;
+    if (t.p == end && end[-1] != '\n' && !final) return NULL;
+    return n == c->n && t.p - p <= LT_RECORD_MOST ? t.p : line;
+  }
+  if (final) return line;
+  const char *open = t.p;
+  while (open < end && *open != '"') open++;
+  /* not closed, or text behind the closing quote: is all text seen that could change that? */
+  return more == LT_FIELD_JUNK || (uint64_t)(end - open) > (uint64_t)LT_QUOTED_MOST + 2 ? line : NULL;
+}
+
+void lt_csv_scan_kept(const char *from, const char *to, const char *end, const lt_csv *c, lt_csv_scan *out) {
+  memset(out, 0, sizeof *out);
+  out->first = from;
+  out->next = to;
+  if (scan_plain(from, to, c->delim, c->quotes == LT_QUOTES_FULL ? '"' : 0, out) == to) return;
+  const char *nul = memchr(from, 0, (uint64_t)(to - from));
+  memset(out, 0, sizeof *out);
+  out->nul = nul;
+  out->first = out->next = to;
+  for (const char *p = from; p < to && (p = memchr(p, '\n', (uint64_t)(to - p))) != NULL; p++) out->newlines++;
+  for (const char *p = from; (p = lt_csv_skip_blank(p, to, c->delim)) < to;) {
+    if (out->first == to) out->first = p;
+    out->records++;
+    out->next = p = lt_csv_record_end(c, p, end, 1);
+    if (p >= to) break;
+  }
+  if (out->next < to) out->next = to; /* blank lines */
+}
+
+const char *lt_csv_whole_kept(const char *from, const char *to, const lt_csv *c, int final, int64_t *records) {
+  lt_csv_scan s;
+  memset(&s, 0, sizeof s);
+  *records = 0;
+  if (final || scan_plain(from, to, c->delim, c->quotes == LT_QUOTES_FULL ? '"' : 0, &s) == to) {
+    if (final) lt_csv_scan_kept(from, to, to, c, &s);
+    *records = final ? s.records : s.whole;
+    return final ? to : s.tail;
+  }
+  const char *tail = from;
+  for (const char *p = from; (p = lt_csv_skip_blank(p, to, c->delim)) < to;) {
+    p = lt_csv_record_end(c, p, to, 0);
+    if (!p) break;
+    tail = p;
+    ++*records;
+  }
+  return tail;
 }

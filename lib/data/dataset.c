@@ -181,12 +181,18 @@ leat_status lt_dataset_view(const leat_dataset *d, int64_t first, int64_t n, lea
 leat_status lt_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows, int64_t *got, leat_error *err) {
   *got = 0;
   if (max_rows < 1) return lt_fail(err, LEAT_E_ARG, "max_rows is %lld, it must be at least 1", (long long)max_rows);
-  if (rows->schema != d->schema && !lt_schema_equal(rows->schema, d->schema))
+  if (rows->schema != d->schema &&
+      !(d->base ? lt_schema_equal(rows->schema, d->schema) : lt_schema_extends(d->schema, rows->schema)))
     return lt_fail(err, LEAT_E_ARG, "the batch is of another schema than the dataset");
   lt_batch_clear(rows);
   if (!d->base) {
     leat_status st = d->stream.next(d->stream.self, max_rows, rows, got, err);
     d->position += *got;
+    if (!st && *got && rows->schema != d->schema) { /* labels have come up */
+      lt_schema_ref(rows->schema);
+      lt_schema_free(d->schema);
+      d->schema = rows->schema;
+    }
     if (!st && !*got) d->n = d->position; /* now the number of rows is known */
     return st;
   }

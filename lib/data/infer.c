@@ -75,8 +75,8 @@ leat_status lt_infer_value(leat_runtime *rt, lt_infer *c, const char *s, uint64_
     return LEAT_OK;
   }
   /* a kind is only of interest while all values so far are of it */
-  if (c->bools == before && lt_parse_bool(s, len) >= 0) c->bools++;
-  else if (c->times == before && lt_parse_time(s, s + len, &ns)) c->times++;
+  if ((c->lenient || c->bools == before) && lt_parse_bool(s, len) >= 0) c->bools++;
+  else if ((c->lenient || c->times == before) && lt_parse_time(s, s + len, &ns)) c->times++;
   if (c->junk_row) return LEAT_OK;
   c->junk_row = row;
   c->junk_line = line;
@@ -84,8 +84,16 @@ leat_status lt_infer_value(leat_runtime *rt, lt_infer *c, const char *s, uint64_
   return c->junk ? LEAT_OK : lt_fail_memory(err, len, "a value");
 }
 
+/* Are nearly all values of the sort that `count` is of? */
+static int nearly(const lt_infer *c, int64_t count) {
+  if (count == c->values) return 1;
+  return c->lenient && count >= 10 && (double)count >= 0.9 * (double)c->values;
+}
+
+int lt_infer_numbers(const lt_infer *c) { return nearly(c, c->numbers); }
+
 int lt_infer_needs_words(const lt_infer *c) {
-  return c->values && c->numbers != c->values && c->bools != c->values && c->times != c->values;
+  return c->values && !nearly(c, c->numbers) && !nearly(c, c->bools) && !nearly(c, c->times);
 }
 
 leat_status lt_infer_words(leat_runtime *rt, lt_infer *c, const char *s, uint64_t len, leat_error *err) {
@@ -107,16 +115,16 @@ leat_status lt_infer_words(leat_runtime *rt, lt_infer *c, const char *s, uint64_
 
 int32_t lt_infer_kind(const lt_infer *c) {
   double n = (double)c->values;
-  if (c->numbers == c->values) return c->wholes >= 100 && c->wholes == c->values && !c->missing ? LEAT_ID : LEAT_NUMBER;
-  if (c->bools == c->values) return LEAT_BOOL;
-  if (c->times == c->values) return LEAT_TIME;
+  if (nearly(c, c->numbers)) return c->wholes >= 100 && c->wholes == c->values && !c->missing ? LEAT_ID : LEAT_NUMBER;
+  if (nearly(c, c->bools)) return LEAT_BOOL;
+  if (nearly(c, c->times)) return LEAT_TIME;
   if (c->values >= 20 && (double)c->distinct > 0.9 * n && (double)c->words < 3 * n) return LEAT_ID;
   if ((double)c->words >= 3 * n && (double)c->distinct > 0.5 * n) return LEAT_TEXT;
   return LEAT_CATEGORY;
 }
 
 int lt_infer_is_dirty_number(const lt_infer *c) {
-  return c->numbers != c->values && c->numbers >= 10 && (double)c->numbers >= 0.9 * (double)c->values;
+  return !c->lenient && c->numbers != c->values && c->numbers >= 10 && (double)c->numbers >= 0.9 * (double)c->values;
 }
 
 void lt_infer_free(leat_runtime *rt, lt_infer *c) {

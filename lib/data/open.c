@@ -3,11 +3,11 @@
 
 #include "data/reader.h"
 
-static const lt_reader *const readers[] = {&lt_reader_csv, &lt_reader_svmlight, &lt_reader_idx, &lt_reader_npy};
+static const lt_reader *const readers[] = {&lt_reader_csv, &lt_reader_ndjson, &lt_reader_svmlight, &lt_reader_idx, &lt_reader_npy};
 enum { N_READERS = sizeof readers / sizeof readers[0] };
 
 const lt_spec *const *lt_reader_specs(int64_t *count) {
-  static const lt_spec *const specs[N_READERS] = {&lt_spec_csv, &lt_spec_svmlight, &lt_spec_idx, &lt_spec_npy};
+  static const lt_spec *const specs[N_READERS] = {&lt_spec_csv, &lt_spec_ndjson, &lt_spec_svmlight, &lt_spec_idx, &lt_spec_npy};
   *count = N_READERS;
   return specs;
 }
@@ -32,7 +32,7 @@ static int ends_with(const char *s, uint64_t n, const char *tail) {
 static const lt_reader *reader_by_name(const char *path) {
   static const struct { const char *tail, *spec; } tails[] = {
       {".csv", "reader/csv"}, {".tsv", "reader/csv"}, {".tab", "reader/csv"}, {".txt", "reader/csv"},
-      {".data", "reader/csv"}, {".libsvm", "reader/svmlight"}, {".svm", "reader/svmlight"},
+      {".data", "reader/csv"}, {".ndjson", "reader/ndjson"}, {".jsonl", "reader/ndjson"}, {".libsvm", "reader/svmlight"}, {".svm", "reader/svmlight"},
       {".svmlight", "reader/svmlight"}, {".npy", "reader/npy"}, {".idx", "reader/idx"}, {"idx3-ubyte", "reader/idx"},
       {"idx1-ubyte", "reader/idx"}, {"idx2-ubyte", "reader/idx"}, {"idx4-ubyte", "reader/idx"}};
   uint64_t n = strlen(path);
@@ -65,7 +65,7 @@ static leat_status choose(leat_runtime *rt, const char *name, const leat_params 
   *reader = reader_by_name(name);
   if (!*reader)
     return lt_fail(err, LEAT_E_ARG,
-                   "%s: the name does not tell the format (.csv .tsv .libsvm .svm .svmlight .npy idx3-ubyte); give a "
+                   "%s: the name does not tell the format (.csv .tsv .ndjson .jsonl .libsvm .svm .svmlight .npy idx3-ubyte); give a "
                    "reader",
                    name);
   return lt_params_create(rt, (*reader)->spec, own, err);

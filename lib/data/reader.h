@@ -25,8 +25,8 @@ typedef struct lt_reader {
   leat_status (*open)(leat_runtime *rt, const leat_schema *s, lt_source *src, const leat_params *p, leat_dataset **out,
                       leat_error *err);
 } lt_reader;
-extern const lt_spec lt_spec_csv, lt_spec_svmlight, lt_spec_idx, lt_spec_npy;
-extern const lt_reader lt_reader_csv, lt_reader_svmlight, lt_reader_idx, lt_reader_npy;
+extern const lt_spec lt_spec_csv, lt_spec_ndjson, lt_spec_svmlight, lt_spec_idx, lt_spec_npy;
+extern const lt_reader lt_reader_csv, lt_reader_ndjson, lt_reader_svmlight, lt_reader_idx, lt_reader_npy;
 enum { LT_SINCE_0_1 = 1 << 8 };
 /* Parameters that every reader has. */
 #define LT_READER_PARAMS(target_doc)                                                                                   \
@@ -42,7 +42,35 @@ enum { LT_SINCE_0_1 = 1 << 8 };
 #define LT_TEXT_PARAMS                                                                                                 \
   {"piece_bytes", LEAT_PARAM_I64, "1048576", 1, 1073741824, NULL,                                                      \
    "text is parsed in parallel in pieces of about so many bytes; does not change the result", LT_SINCE_0_1}
+/* and those of text that comes in as records: what a learner reads */
+#define LT_RECORD_PARAMS                                                                                               \
+  {"errors", LEAT_PARAM_CHOICE, "fail", 0, 0, "fail|keep",                                                             \
+   "fail: a record that cannot be read ends the reading; keep: it becomes a row without fields, with its reason",      \
+   LT_SINCE_0_1},                                                                                                      \
+  {"raw", LEAT_PARAM_BOOL, "false", 0, 0, NULL, "keep the bytes of every row as they came", LT_SINCE_0_1},             \
+  {"grow", LEAT_PARAM_BOOL, "false", 0, 0, NULL,                                                                       \
+   "labels that come up behind a stream's first rows are added to its schema, and sparse indices may be any",          \
+   LT_SINCE_0_1}
 int lt_reader_task(const leat_params *p); /* LT_TASK_* */
+
+/* ---- rows that are kept though they cannot be read, and raw bytes (notes.c) */
+enum {
+  LT_RECORD_MOST = 1 << 20, /* bytes of a record, else TOO_LONG (errors=keep) */
+  LT_QUOTED_MOST = 1 << 16, /* bytes that a quoted field may span over more than one line (errors=keep) */
+  LT_RAW_MOST = 1 << 16     /* bytes that are kept of a record that is too long */
+};
+typedef struct lt_notes {   /* of n rows, for one stretch of text after the other; every task writes to its own rows */
+  int64_t n, cap;
+  const char **start;
+  uint64_t *len;            /* 0: its bytes are not kept */
+  int32_t *reason, *column;
+} lt_notes;
+leat_status lt_notes_room(leat_runtime *rt, int64_t n, lt_notes *x, leat_error *err);
+void lt_notes_free(leat_runtime *rt, lt_notes *x);
+void lt_note_raw(lt_notes *x, int64_t row, const char *from, const char *to); /* the end of its line is left out */
+void lt_note_bad(lt_notes *x, int64_t row, int32_t reason, int32_t column, const char *from, const char *to);
+/* Into what travels beside b's rows; raw: the bytes of all, else of `bad` rows. */
+leat_status lt_notes_give(leat_batch *b, const lt_notes *x, int raw, int64_t bad, leat_error *err);
 
 /* ---- text in pieces of about `piece` bytes that end behind newlines: (*bounds)[i] .. (*bounds)[i + 1], *n pieces */
 leat_status lt_cut_lines(leat_runtime *rt, const char *from, const char *to, int64_t piece, const char ***bounds,
@@ -82,9 +110,11 @@ void lt_tokens_free(lt_tokens *t);
 int lt_is_missing(const lt_tokens *extra, const char *s, uint64_t len);
 
 typedef struct lt_infer { /* of one column */
+  int lenient;                 /* some values may be junk: a column is what nine in ten of them (and at least ten) are */
   int64_t values, numbers, wholes, bools, times; /* values that are not missing; wholes: each one more than the last */
   int64_t words, distinct, missing;
   double last;
+  int64_t seen_row;            /* ndjson: the last record that has it */
   int64_t junk_row, junk_line; /* the first value that is no number */
   char *junk;
   lt_dict *dict;               /* distinct values, in the second pass */
@@ -94,6 +124,7 @@ leat_status lt_infer_value(leat_runtime *rt, lt_infer *c, const char *s, uint64_
                            leat_error *err);
 int lt_infer_needs_words(const lt_infer *c); /* 1: text, so a second pass must count words and distinct values */
 leat_status lt_infer_words(leat_runtime *rt, lt_infer *c, const char *s, uint64_t len, leat_error *err);
+int lt_infer_numbers(const lt_infer *c); /* is it a column of numbers? */
 int32_t lt_infer_kind(const lt_infer *c);
 int lt_infer_is_dirty_number(const lt_infer *c); /* nearly all numbers, but not all */
 void lt_infer_free(leat_runtime *rt, lt_infer *c);

@@ -166,10 +166,11 @@ int64_t lt_schema_classes(const leat_schema *s) {
   return s->col[t].kind == LEAT_CATEGORY ? lt_dict_count(s->col[t].labels) : 0;
 }
 
-static int same_labels(const lt_dict *a, const lt_dict *b) {
+/* The first labels of b are those of a; more: it may have others behind them. */
+static int same_labels(const lt_dict *a, const lt_dict *b, int more) {
   if (!a || !b) return a == b;
   int64_t n = lt_dict_count(a);
-  if (n != lt_dict_count(b)) return 0;
+  if (n > lt_dict_count(b) || (!more && n != lt_dict_count(b))) return 0;
   for (int64_t i = 0; i < n; i++) {
     uint64_t la, lb;
     const char *ta = lt_dict_text(a, i, &la), *tb = lt_dict_text(b, i, &lb);
@@ -178,17 +179,20 @@ static int same_labels(const lt_dict *a, const lt_dict *b) {
   return 1;
 }
 
-int lt_schema_equal(const leat_schema *a, const leat_schema *b) {
+static int same_schema(const leat_schema *a, const leat_schema *b, int more) {
   if (a == b) return 1;
   if (a->n != b->n) return 0;
   for (int64_t i = 0; i < a->n; i++) {
     const lt_column *x = &a->col[i], *y = &b->col[i];
     if (x->kind != y->kind || x->role != y->role || x->width != y->width || x->sparse != y->sparse ||
-        strcmp(x->name, y->name) != 0 || !same_labels(x->labels, y->labels))
+        strcmp(x->name, y->name) != 0 || !same_labels(x->labels, y->labels, more))
       return 0;
   }
   return 1;
 }
+
+int lt_schema_equal(const leat_schema *a, const leat_schema *b) { return same_schema(a, b, 0); }
+int lt_schema_extends(const leat_schema *wide, const leat_schema *s) { return same_schema(s, wide, 1); }
 
 void lt_schema_save(const leat_schema *s, lt_put *w) {
   lt_put_u64(w, (uint64_t)s->n);

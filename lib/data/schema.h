@@ -28,6 +28,8 @@ leat_status lt_schema_find(const leat_schema *s, const char *name, int64_t *inde
 int64_t lt_schema_role(const leat_schema *s, int32_t role); /* first column of the role, or -1 */
 /* Feature numbers a row: the sum of the widths of FEATURE columns but TEXT and ID (which have none). */
 int64_t lt_schema_numbers(const leat_schema *s);
+/* Is `wide` the schema `s` with no, or more labels behind those of its columns? */
+int lt_schema_extends(const leat_schema *wide, const leat_schema *s);
 int lt_schema_equal(const leat_schema *a, const leat_schema *b); /* names, kinds, roles, widths, labels */
 void lt_schema_save(const leat_schema *s, lt_put *w);
 leat_status lt_schema_load(leat_runtime *rt, lt_get *r, leat_schema **out, leat_error *err);

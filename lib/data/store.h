@@ -72,6 +72,10 @@ void lt_batch_copy_dense(leat_batch *b, const leat_matrix *x, int64_t from, int6
 leat_status lt_batch_check_dense(const leat_schema *s, const leat_matrix *x, leat_matrix *m, leat_error *err);
 /* A field of text into column i at row n of b (which is not counted yet). Missing: len 0. */
 leat_status lt_batch_put_field(leat_batch *b, int64_t i, const char *s, uint64_t len, leat_error *err);
+/* How many labels a column may grow to: classes of a target, labels of others. */
+int64_t lt_label_limit(const lt_column *c);
+/* b becomes rows of s, which has b's columns and maybe more labels behind theirs: codes stay what they are. ARG if not. */
+leat_status lt_batch_take_schema(leat_batch *b, leat_schema *s, leat_error *err);
 /* Label code of a text: normalises numbers of targets ("+1" is "1"). */
 int32_t lt_label_code(const lt_column *c, const char *s, uint64_t len);
 /* Normalised text of a target's label: the number's shortest text when it is one. Returns s or buf. */

@@ -32,6 +32,7 @@ typedef struct text_stream {
   uint64_t skip;         /* bytes of the source before the first record */
   int64_t row, line;     /* of the text at `at` */
   int64_t first_line;
+  int keep;              /* errors=keep */
   leat_batch *block;     /* parsed rows; [given, block->n) are still to be handed on */
   int64_t given;
 } text_stream;
@@ -66,6 +67,25 @@ static leat_status fill(text_stream *x, uint64_t want, leat_error *err) {
   return st;
 }
 
+/* errors=keep: a line that is longer than a record may be is held in part only, whatever its length. Its record cannot be
+ * read in any case. */
+static leat_status squeeze(text_stream *x, leat_error *err) {
+  uint64_t kept = LT_RECORD_MOST + 64;
+  leat_status st = LEAT_OK;
+  while (!st && !x->ended && x->at == 0 && x->size > 2 * LT_RECORD_MOST && !memchr(x->buf, '\n', x->size)) {
+    uint64_t got = 0;
+    st = lt_source_read(x->src, x->buf + kept, x->size - kept, &got, err);
+    x->ended = !st && !got;
+    const char *newline = got ? memchr(x->buf + kept, '\n', got) : NULL;
+    uint64_t from = newline ? (uint64_t)(newline - x->buf) : kept + got;
+    if (newline || x->ended) {
+      memmove(x->buf + kept, x->buf + from, kept + got - from);
+      x->size = kept + (kept + got - from);
+    }
+  }
+  return st;
+}
+
 /* Parses the next whole records, of about block_bytes, into block; when none are left, block stays NULL. */
 static leat_status next_block(text_stream *x, leat_error *err) {
   lt_batch_free(x->block);
@@ -74,6 +94,7 @@ static leat_status next_block(text_stream *x, leat_error *err) {
   leat_status st = LEAT_OK;
   for (uint64_t want = x->block_bytes; !st; want *= 2) {
     if (x->size - x->at < want && !x->ended) st = fill(x, want, err);
+    if (!st && x->keep) st = squeeze(x, err);
     if (st) break;
     uint64_t have = x->size - x->at < want ? x->size - x->at : want;
     int last = x->ended && have == x->size - x->at;
@@ -105,7 +126,8 @@ static leat_status stream_next(void *self, int64_t max_rows, leat_batch *rows, i
     lt_rows view;
     lt_batch_rows(x->block, &view);
     int64_t n = x->block->n - x->given < max_rows - *got ? x->block->n - x->given : max_rows - *got;
-    st = lt_batch_append(rows, &view, x->given, n, err);
+    st = lt_batch_take_schema(rows, x->block->schema, err);
+    if (!st) st = lt_batch_append(rows, &view, x->given, n, err);
     if (st) break;
     x->given += n;
     *got += n;
@@ -180,6 +202,7 @@ leat_status lt_text_stream(leat_runtime *rt, const lt_text_format *format, void 
   x->format = format;
   x->self = self;
   x->src = src;
+  x->keep = lt_param_is(p, "errors", "keep");
   x->block_bytes = 2 * (uint64_t)lt_param_int(p, "piece_bytes");
   leat_status st = first_window(x, lt_param_int(p, "chunk_rows"), err);
   if (st) {

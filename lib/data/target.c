@@ -5,7 +5,9 @@
 #include "base/number.h"
 #include "data/store.h"
 
-enum { AUTO_CLASSES = 20, MOST_CLASSES = 65536 };
+enum { AUTO_CLASSES = 20, MOST_CLASSES = 65536, MOST_LABELS = 1 << 20 };
+
+int64_t lt_label_limit(const lt_column *c) { return c->role == LEAT_ROLE_TARGET ? MOST_CLASSES : MOST_LABELS; }
 
 leat_status lt_target_check_classes(int64_t n, int task, const char *where, leat_error *err) {
   if (task == LT_TASK_REGRESSION)

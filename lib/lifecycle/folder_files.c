@@ -261,6 +261,7 @@ static leat_status gc_journal(leat_store *s, int64_t *bytes, leat_error *err) {
     char *path = lt_segment_path(s->rt, folder, 'j', list.at[i], "");
     if (!path) st = lt_fail_memory(err, strlen(folder) + 64, "a path");
     else st = gc_remove_path(s, path, bytes, err);
+    if (!st) st = lt_path_sync_folder(s->rt, folder, err); /* each one before the next: a crash brings no hole back */
     lt_free(s->rt, path);
   }
   lt_segments_free(&list);
@@ -276,6 +277,19 @@ static leat_status gc_temporaries(leat_store *s, const char *folder, int64_t *by
     if (is_temporary(names[i])) st = gc_remove(s, folder, names[i], bytes, err);
   lt_free(s->rt, names);
   return st;
+}
+
+/* Temporaries there may hold bytes of purged records: they are overwritten. Older writings of segments it wipes itself when
+ * it is opened. */
+static leat_status gc_quarantine(leat_store *s, leat_error *err) {
+  lt_segments list;
+  char *folder = lt_folder_file(s, "quarantine");
+  if (!folder) return lt_fail_memory(err, strlen(s->path) + 16, "a path");
+  leat_status st = lt_segments_find(s->rt, folder, 'q', &list, err);
+  if (!st) st = lt_segments_tidy(&list, folder, err);
+  lt_segments_free(&list);
+  lt_free(s->rt, folder);
+  return st == LEAT_E_NOT_FOUND ? LEAT_OK : st;
 }
 
 /* What only the learner writes: left alone while one is at work, it tidies up itself. */
@@ -299,7 +313,7 @@ static leat_status gc_learner(leat_store *s, int64_t *bytes, leat_error *err) {
     lt_free(s->rt, names);
     if (!st) st = gc_journal(s, bytes, err);
     if (!st) st = gc_temporaries(s, "journal", bytes, err);
-    if (!st) st = gc_temporaries(s, "quarantine", bytes, err); /* the others it wipes itself when it is opened */
+    if (!st) st = gc_quarantine(s, err);
     (void)lt_file_lock(lock, 0, NULL);
   }
   (void)lt_file_close(lock, NULL);

@@ -47,6 +47,7 @@ typedef struct lt_manifest {
   uint64_t *event_at, n_events, event_cap, events_due;
   lt_checkpoint checkpoint[2];
   int64_t n_checkpoints, snapshot_ordinal, event_ordinal;
+  uint64_t base_bytes;        /* of the log, up to the end of what its compaction wrote */
 } lt_manifest;
 void lt_manifest_init(lt_manifest *m, leat_runtime *rt, const char *path);
 void lt_manifest_free(lt_manifest *m);
@@ -78,7 +79,7 @@ struct leat_store {
   uint8_t head[LT_MANIFEST_HEAD];
   lt_reclog *reader, *writer;
   uint64_t next;              /* sequence number that the next record will have */
-  uint64_t base_bytes;        /* of the log when it was compacted last, as far as known */
+  uint64_t tried_bytes;       /* of the log when compacting it failed */
   int32_t torn, stale, rewrite;
   lt_file *learner;
 };

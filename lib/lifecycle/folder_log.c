@@ -194,14 +194,14 @@ leat_status lt_folder_commit(leat_store *s, uint32_t type, lt_put *payload, leat
     folder_forget_writer(s);
   uint64_t bytes = s->writer ? lt_reclog_size(s->writer) : 0;
   if (folder_catch_up(s, NULL)) s->stale = 1; /* it is made all the same */
-  else if (type != LT_M_BASE && bytes > COMPACT_BYTES && bytes / 4 > s->base_bytes) {
-    if (lt_folder_compact(s, NULL)) s->base_bytes = bytes; /* it works without; not again at once */
+  else if (bytes > COMPACT_BYTES && bytes / 4 > s->now.base_bytes && bytes / 2 > s->tried_bytes) {
+    if (lt_folder_compact(s, NULL)) s->tried_bytes = bytes; /* it works without; not again at once */
   }
   return LEAT_OK;
 }
 
 /* The state as a new log beside the old one. */
-static leat_status folder_write_base(leat_store *s, const char *path, uint64_t *bytes, leat_error *err) {
+static leat_status folder_write_base(leat_store *s, const char *path, leat_error *err) {
   lt_reclog *l = NULL;
   lt_put w;
   lt_put_init(&w, s->rt);
@@ -219,23 +219,21 @@ static leat_status folder_write_base(leat_store *s, const char *path, uint64_t *
   if (!st) st = lt_reclog_sync(l, err);
   if (!st) st = lt_reclog_append(l, LT_M_WITNESS, "", 0, NULL, err);
   if (!st) st = lt_reclog_sync(l, err);
-  *bytes = lt_reclog_size(l);
   leat_status closed = lt_reclog_close(l, st ? NULL : err);
   lt_put_free(&w);
   return st ? st : closed;
 }
 
 leat_status lt_folder_compact(leat_store *s, leat_error *err) {
-  uint64_t bytes = 0;
   if (s->next == folder_first_sequence(s->head)) return LEAT_OK; /* nothing in it */
   char *path = lt_folder_file(s, "MANIFEST.new");
   if (!path) return lt_fail_memory(err, strlen(s->path) + 16, "a path");
   (void)lt_path_remove(s->rt, path, NULL); /* of somebody who did not get to the end */
-  leat_status st = folder_write_base(s, path, &bytes, err);
+  leat_status st = folder_write_base(s, path, err);
   if (!st) st = lt_path_rename(s->rt, path, s->manifest, err);
   if (st) (void)lt_path_remove(s->rt, path, NULL);
   if (!st) {
-    s->base_bytes = bytes;
+    s->tried_bytes = 0;
     s->rewrite = 0;
     folder_forget_writer(s);
     st = lt_path_sync_folder(s->rt, s->path, err);
@@ -254,7 +252,7 @@ typedef struct folder_look { char foreign[64]; } folder_look;
 
 static void folder_look_at(void *arg, const char *name) {
   folder_look *l = arg;
-  if (strncmp(name, "MANIFEST.", 9) == 0 || strcmp(name, "lost+found") == 0) return;
+  if (strncmp(name, "MANIFEST", 8) == 0 || strcmp(name, "lost+found") == 0) return;
   for (int i = 0; i < N_PARTS; i++)
     if (strcmp(name, folder_parts[i]) == 0) return;
   snprintf(l->foreign, sizeof l->foreign, "%s", name);
@@ -266,13 +264,20 @@ static void folder_look_inside(void *arg, const char *name) {
     snprintf(l->foreign, sizeof l->foreign, "%s", name);
 }
 
-/* Without a MANIFEST: is it fit for a new store? */
+/* Is the folder nobody else's? */
 static leat_status folder_fit(const leat_store *s, leat_error *err) {
   folder_look look = {""};
   leat_status st = lt_path_list(s->rt, s->path, folder_look_at, &look, err);
   if (!st && look.foreign[0])
     st = lt_fail(err, LEAT_E_STATE, "%s holds other things ('%s'): a new store needs a folder that is empty, or not there yet",
                  s->path, look.foreign);
+  return st;
+}
+
+/* Locked, without a MANIFEST: was there one before? */
+static leat_status folder_is_new(const leat_store *s, leat_error *err) {
+  folder_look look = {""};
+  leat_status st = LEAT_OK;
   for (int i = 0; i < N_PARTS && !st; i++) {
     char *path = lt_folder_file(s, folder_parts[i]);
     if (!path) return lt_fail_memory(err, strlen(s->path) + 16, "a path");
@@ -312,7 +317,8 @@ static leat_status folder_make(leat_store *s, leat_error *err) {
   if (st) goto out;
   st = folder_head(s, head, err);
   if (st != LEAT_E_NOT_FOUND) goto out; /* another process was faster */
-  st = folder_make_parts(s, err); /* their names are synced with that of the MANIFEST */
+  st = folder_is_new(s, err);
+  if (!st) st = folder_make_parts(s, err); /* their names are synced with that of the MANIFEST */
   /* Numbered from the time on: a store that is removed and made again is seen to be another one. */
   int64_t now = lt_now_ns(s->rt);
   if (!st) st = lt_reclog_create(s->rt, s->manifest, LT_MANIFEST_KIND, LT_MANIFEST_VERSION, now > 0 ? (uint64_t)now : 1, &l, err);

@@ -410,6 +410,7 @@ leat_status lt_manifest_apply(lt_manifest *m, const lt_record *rec, leat_error *
   if (m->events_due && rec->type != LT_M_EVENTS) return manifest_damage(m, rec, "comes before the end of the history", err);
   m->generation = generation;
   m->time_ns = time_ns;
+  if (rec->type == LT_M_BASE || rec->type == LT_M_EVENTS) m->base_bytes = rec->offset + rec->size;
   switch (rec->type) {
     case LT_M_BASE: st = apply_base(m, &r, err); break;
     case LT_M_EVENTS: st = apply_events(m, &r, err); break;

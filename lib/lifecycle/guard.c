@@ -25,6 +25,7 @@ leat_status lt_guard_create(lt_online_trainer *o, const leat_params *settings, l
   g->begun = g->who[GUARD_LIVE].row = g->who[GUARD_LIVE].origin = o->learned;
   lt_contest_init(&g->contest, g->rt);
   lt_adwin_init(&g->adwin, 1, 1);
+  lt_adwin_init(&g->plain, 1, 1);
   lt_guard_disturbed(g);
   *out = g;
   return LEAT_OK;
@@ -74,7 +75,7 @@ leat_status lt_guard_rollback(lt_guard *g, const lt_online *m, leat_error *err) 
   leat_status st = LEAT_OK;
   if (!m) {
     if (!g->who[GUARD_GOOD].m) return lt_fail(err, LEAT_E_NOT_FOUND, "there is no certified last-good model yet");
-    lt_guard_copy(g, GUARD_LIVE, GUARD_GOOD);
+    (void)lt_guard_copy(g, GUARD_LIVE, GUARD_GOOD);
     g->who[GUARD_LIVE].origin = g->who[GUARD_GOOD].row;
   } else {
     if (m->learners != live->learners || m->regression != live->regression || m->n_dense != live->n_dense ||
@@ -91,6 +92,7 @@ leat_status lt_guard_rollback(lt_guard *g, const lt_online *m, leat_error *err) 
   g->who[GUARD_LIVE].row = g->o->learned;
   g->bad = g->warned = 0;
   lt_adwin_init(&g->adwin, 1, 1);
+  lt_adwin_init(&g->plain, 1, 1);
   lt_guard_drop(g, GUARD_NEXT);
   lt_guard_drop(g, GUARD_FRESH);
   lt_guard_drop(g, GUARD_DEPOSED);
@@ -131,9 +133,10 @@ static leat_status guard_rows(lt_guard *g, const lt_guard_call *c, int64_t at, i
   }
   t->n_who = 0;
   for (int i = GUARD_LIVE; i <= GUARD_DEPOSED; i++) {
-    if (!guard_model(g, i) || (i != GUARD_LIVE && !g->on)) continue;
+    if (!guard_model(g, i) || (i != GUARD_LIVE && (!g->on || g->who[i].resting))) continue;
     g->seat[t->n_who] = i;
     t->who[t->n_who].m = guard_model(g, i);
+    t->who[t->n_who].wants = g->on && i == GUARD_LIVE && (o->m->learners & (o->m->learners - 1));
     t->who[t->n_who++].rates = i == GUARD_LIVE ? &o->rates : &g->who[i].rates;
   }
   st = lt_contest_ready(t, err);

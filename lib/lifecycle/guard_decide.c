@@ -8,6 +8,7 @@
 static const double guard_bet[GUARD_BETS] = {0.9, 0.5, 0.25, 0.1, 0.04};
 #define GUARD_CLIP 3.0
 #define GUARD_MOST 1e250
+#define GUARD_UNIT 2.0 /* of the detector: losses beyond it are rare, and a bound for 3 would find less */
 
 double lt_guard_wealth(const lt_guard_who *c) {
   double sum = 0;
@@ -34,16 +35,20 @@ lt_guard_event *lt_guard_tell(lt_guard *g, int32_t kind, const char *name, doubl
 
 /* ---------------------------------------------------------------------------------------------- rows */
 
-static double guard_log_loss(const lt_contestant *t, int64_t r, double y) {
-  const double *p = t->p + r * t->m->n_models;
+static double guard_log_loss(const lt_contestant *t, const double *all, int64_t r, double y) {
+  const double *p = all + r * t->m->n_models;
   double sure = t->m->n_models > 1 ? p[(int64_t)y] : y == 1 ? p[0] : 1 - p[0];
   return sure > 0.049787068367863944 ? -log(sure) : GUARD_CLIP; /* exp(-3) */
 }
 
 /* Huber's, in units of the live model's faded error. */
-static double guard_number_loss(const lt_contestant *t, int64_t r, double y, double unit) {
-  double u = fabs(y - t->p[r]) / unit, loss = u <= 1 ? u * u / 2 : u - 0.5;
+static double guard_number_loss(const double *p, int64_t r, double y, double unit) {
+  double u = fabs(y - p[r]) / unit, loss = u <= 1 ? u * u / 2 : u - 0.5;
   return loss < GUARD_CLIP ? loss : GUARD_CLIP;
+}
+
+static double guard_loss(const lt_contestant *t, const double *p, int64_t r, double y, double unit) {
+  return t->m->regression ? guard_number_loss(p, r, y, unit) : guard_log_loss(t, p, r, y);
 }
 
 static double guard_unit(lt_guard *g, double miss) {
@@ -57,20 +62,18 @@ static double guard_unit(lt_guard *g, double miss) {
 void lt_guard_rows(lt_guard *g) {
   const lt_contest *c = &g->contest;
   for (int64_t r = 0; r < c->n; r++) {
-    double y = c->y[r], unit = 1, live;
+    double y = c->y[r], unit = 1;
     if (!(c->w[r] > 0)) continue;
     const lt_contestant *own = &c->who[0];
-    if (own->m->regression) {
-      unit = guard_unit(g, y - own->p[r]);
-      live = guard_number_loss(own, r, y, unit);
-    } else {
-      live = guard_log_loss(own, r, y);
-    }
-    lt_adwin_add(&g->adwin, live / GUARD_CLIP);
+    if (own->m->regression) unit = guard_unit(g, y - own->p[r]);
+    double live = guard_loss(own, own->p, r, y, unit);
+    lt_adwin_add(&g->adwin, live / GUARD_UNIT);
+    if (own->wants) lt_adwin_add(&g->plain, guard_loss(own, own->plain, r, y, unit) / GUARD_UNIT);
     for (int64_t k = 1; k < c->n_who; k++) {
       const lt_contestant *t = &c->who[k];
       lt_guard_who *who = &g->who[g->seat[k]];
-      double loss = t->m->regression ? guard_number_loss(t, r, y, unit) : guard_log_loss(t, r, y);
+      double loss = guard_loss(t, t->p, r, y, unit);
+      who->loss += (loss - who->loss) / 128;
       double z = (live - (1 + (g->seat[k] == GUARD_FRESH ? 0.02 : 0.05)) * loss) / 0.7;
       z = z > 1 ? 1 : z > -1 ? z : -1;
       for (int b = 0; b < GUARD_BETS; b++) {
@@ -83,23 +86,56 @@ void lt_guard_rows(lt_guard *g) {
 
 /* ---------------------------------------------------------------------------------------------- swaps */
 
+static int guard_busy(const lt_guard *g) { return g->o->learned < g->busy_until; }
+
 static void guard_calm(lt_guard *g) {
+  g->busy_until = g->o->learned + GUARD_BUSY_WINDOWS * g->window;
   lt_adwin_init(&g->adwin, 1, 1);
+  lt_adwin_init(&g->plain, 1, 1);
   g->warned = 0;
   lt_guard_drop(g, GUARD_NEXT);
   lt_guard_reset_evidence(g);
 }
 
-static int guard_rolled_back(lt_guard *g) {
-  int64_t now = g->o->learned, kept = 0;
+/* A suspect period: nothing is certified, last-good is pinned. Another one inside it does not make it longer. */
+static void guard_suspend(lt_guard *g) {
+  int64_t now = g->o->learned;
+  if (!lt_guard_suspect(g)) g->suspect_until = now + GUARD_SUSPECT_WINDOWS * g->window;
+  if (g->who[GUARD_GOOD].m && g->pin_until <= now) g->pin_until = now + GUARD_PIN_WINDOWS * g->window;
+  lt_guard_drop(g, GUARD_NEXT);
+}
+
+/* Rollbacks that were pages, in the last windows. */
+static int64_t guard_recent(lt_guard *g) {
+  int64_t kept = 0;
   for (int64_t i = 0; i < g->n_rollbacks; i++)
-    if (now - g->rollback[i] < g->freeze_after * g->window) g->rollback[kept++] = g->rollback[i];
-  g->n_rollbacks = kept;
-  g->rollback[g->n_rollbacks++] = now;
-  if (g->n_rollbacks < g->freeze_after) return 0;
-  lt_guard_tell(g, LEAT_EVENT_FROZEN, "rollbacks", (double)g->n_rollbacks, (double)g->freeze_after);
+    if (g->o->learned - g->rollback[i] < g->freeze_after * g->window) g->rollback[kept++] = g->rollback[i];
+  return g->n_rollbacks = kept;
+}
+
+/* Every rollback inside a suspect period makes the next one dearer: one that was right needs no second one soon. */
+static double guard_price(lt_guard *g, int who) {
+  double price = g->evidence;
+  int64_t n = (who == GUARD_BACK || who == GUARD_PINNED) && lt_guard_suspect(g) ? guard_recent(g) : 0;
+  for (int64_t i = 0; i < n && i < 8; i++) price *= 100;
+  return price;
+}
+
+static void guard_rolled_back(lt_guard *g) {
+  int64_t n = guard_recent(g);
+  g->rollback[n++] = g->o->learned;
+  g->n_rollbacks = n;
+  if (n < g->freeze_after) return;
+  lt_guard_tell(g, LEAT_EVENT_FROZEN, "rollbacks", (double)n, (double)g->freeze_after);
   g->n_rollbacks = 0;
-  return 1;
+}
+
+static void guard_fresh(lt_guard *g, int64_t life) {
+  int64_t most = GUARD_FRESH_WINDOWS * g->window;
+  lt_guard_begin(g, GUARD_FRESH);
+  memset(g->who[GUARD_FRESH].e, 0, sizeof g->who[GUARD_FRESH].e);
+  g->who[GUARD_FRESH].loss = GUARD_CLIP / 4;
+  g->fresh_life = life < most ? life : most;
 }
 
 static void guard_swap(lt_guard *g, int who) {
@@ -107,7 +143,7 @@ static void guard_swap(lt_guard *g, int who) {
   static const char *const name[] = {"", "rollback", "restart", "pin", "undo"};
   lt_guard_who *c = &g->who[who];
   int back = who == GUARD_BACK || who == GUARD_PINNED;
-  lt_guard_event *e = lt_guard_tell(g, kind[who], name[who], lt_guard_wealth(c), g->evidence);
+  lt_guard_event *e = lt_guard_tell(g, kind[who], name[who], lt_guard_wealth(c), guard_price(g, who));
   e->suspects = back && lt_guard_suspect(g);
   e->since = c->origin;
   e->taken = c->row;
@@ -118,8 +154,12 @@ static void guard_swap(lt_guard *g, int who) {
     lt_guard_drop(g, who);
   }
   g->who[GUARD_DEPOSED].row = g->o->learned;
+  g->who[GUARD_DEPOSED].loss = GUARD_CLIP / 4;
+  g->undo_life = (who == GUARD_FRESH ? GUARD_FRESH_WINDOWS : 1) * g->window;
   guard_calm(g);
-  if (back) (void)guard_rolled_back(g);
+  if (!g->who[GUARD_FRESH].m) guard_fresh(g, g->window / 2);
+  if (e->suspects) guard_rolled_back(g);
+  if (who == GUARD_FRESH) guard_suspend(g); /* as good as an alarm, and perhaps damage that will end */
 }
 
 static void guard_non_finite(lt_guard *g) {
@@ -128,7 +168,7 @@ static void guard_non_finite(lt_guard *g) {
   e->since = lt_guard_need_row(g);
   if (g->who[GUARD_GOOD].m) {
     e->since = g->who[GUARD_GOOD].row;
-    lt_guard_copy(g, GUARD_LIVE, GUARD_GOOD);
+    (void)lt_guard_copy(g, GUARD_LIVE, GUARD_GOOD);
     g->who[GUARD_LIVE].origin = e->since;
   } else {
     g->who[GUARD_LIVE].m = g->o->m;
@@ -141,30 +181,35 @@ static void guard_non_finite(lt_guard *g) {
   lt_guard_drop(g, GUARD_FRESH);
   lt_guard_drop(g, GUARD_DEPOSED);
   guard_calm(g);
-  (void)guard_rolled_back(g);
+  guard_rolled_back(g);
 }
 
 /* ---------------------------------------------------------------------------------------------- at a block's end */
 
 static void guard_detect(lt_guard *g) {
   int64_t now = g->o->learned;
+  lt_adwin *const detector[] = {&g->adwin, &g->plain};
+  static const char *const name[] = {"adwin", "adwin of the learners"};
   double gap = 0;
-  if (lt_adwin_changed(&g->adwin, g->alarm, &gap)) {
-    lt_guard_tell(g, LEAT_EVENT_ALARM, "adwin", gap, 1);
-    lt_adwin_cut(&g->adwin, g->alarm);
-    if (!lt_guard_suspect(g)) g->suspect_until = now + GUARD_SUSPECT_WINDOWS * g->window;
-    if (g->who[GUARD_GOOD].m && g->pin_until <= now) g->pin_until = now + GUARD_PIN_WINDOWS * g->window;
-    lt_guard_drop(g, GUARD_NEXT);
+  int warned = 0;
+  for (int i = 0; i < 2; i++) {
+    if (!lt_adwin_changed(detector[i], g->alarm, &gap)) continue;
+    lt_guard_tell(g, LEAT_EVENT_ALARM, name[i], gap, 1);
+    lt_adwin_cut(detector[i], g->alarm);
+    g->busy_until = now + GUARD_BUSY_WINDOWS * g->window;
+    guard_suspend(g);
   }
-  int warned = lt_adwin_changed(&g->adwin, g->warning, &gap);
+  for (int i = 0; i < 2 && !warned; i++) {
+    warned = lt_adwin_changed(detector[i], g->warning, &gap);
+    if (warned && !g->warned) lt_guard_tell(g, LEAT_EVENT_WARNING, name[i], gap, 1);
+  }
   if (warned && !g->warned) {
-    lt_guard_tell(g, LEAT_EVENT_WARNING, "adwin", gap, 1);
+    g->busy_until = now + GUARD_BUSY_WINDOWS * g->window;
     for (int i = GUARD_BACK; i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
-      if (g->who[i].m && lt_guard_wealth(&g->who[i]) < GUARD_PROMISING) g->who[i].row = now - g->revive; /* due */
-  }
-  if (warned && !g->who[GUARD_FRESH].m) {
-    lt_guard_begin(g, GUARD_FRESH);
-    memset(g->who[GUARD_FRESH].e, 0, sizeof g->who[GUARD_FRESH].e);
+      if (g->who[i].m && lt_guard_wealth(&g->who[i]) < GUARD_PROMISING)
+        g->who[i].row = now - GUARD_QUIET * g->revive; /* due */
+    if (!g->who[GUARD_FRESH].m || lt_guard_wealth(&g->who[GUARD_FRESH]) < GUARD_PROMISING)
+      guard_fresh(g, g->window / 2);
   }
   g->warned = warned;
 }
@@ -176,12 +221,13 @@ static void guard_window(lt_guard *g) {
     lt_guard_trade(g, GUARD_GOOD, GUARD_NEXT);
     lt_guard_event *e = lt_guard_tell(g, LEAT_EVENT_CERTIFIED, "window", (double)g->who[GUARD_GOOD].row, 0);
     e->since = e->taken = g->who[GUARD_GOOD].row;
-    if (g->who[GUARD_BACK].m && lt_guard_wealth(&g->who[GUARD_BACK]) < GUARD_PROMISING) g->who[GUARD_BACK].row = now - g->revive;
+    if (g->who[GUARD_BACK].m && lt_guard_wealth(&g->who[GUARD_BACK]) < GUARD_PROMISING)
+      g->who[GUARD_BACK].row = now - GUARD_QUIET * g->revive;
   }
   if (lt_guard_suspect(g)) return;
-  lt_guard_copy(g, GUARD_NEXT, GUARD_LIVE);
+  g->next_clean = lt_guard_copy(g, GUARD_NEXT, GUARD_LIVE);
   g->who[GUARD_NEXT].origin = now;
-  g->next_clean = 1;
+  g->bad = !g->next_clean; /* the end of the next block mends it */
 }
 
 static void guard_revive(lt_guard *g, int who, int from) {
@@ -190,56 +236,78 @@ static void guard_revive(lt_guard *g, int who, int from) {
     if (c->m) lt_guard_drop(g, who);
     return;
   }
-  if (c->m && (g->o->learned - c->row < g->revive || lt_guard_wealth(c) >= GUARD_PROMISING)) return;
+  int64_t age = g->o->learned - c->row;
+  if (c->m && (age < g->revive || lt_guard_wealth(c) >= GUARD_PROMISING)) return;
+  if (c->m && !guard_busy(g) && age < GUARD_QUIET * g->revive) {
+    c->resting = 1;
+    return;
+  }
   if (!c->m) memset(c->e, 0, sizeof c->e);
-  lt_guard_copy(g, who, from);
+  if (!c->m) c->loss = GUARD_CLIP / 4;
+  c->resting = 0;
+  (void)lt_guard_copy(g, who, from);
   c->origin = g->who[from].row;
 }
 
 static void guard_lives(lt_guard *g) {
   int64_t now = g->o->learned;
-  if (g->who[GUARD_FRESH].m && now - g->who[GUARD_FRESH].row >= GUARD_FRESH_WINDOWS * g->window) lt_guard_drop(g, GUARD_FRESH);
-  if (g->who[GUARD_DEPOSED].m && now - g->who[GUARD_DEPOSED].row >= g->window) lt_guard_drop(g, GUARD_DEPOSED);
+  lt_guard_who *fresh = &g->who[GUARD_FRESH];
+  if (fresh->m && now - fresh->row >= g->fresh_life && lt_guard_wealth(fresh) < GUARD_PROMISING) {
+    if (guard_busy(g)) guard_fresh(g, 2 * g->fresh_life);
+    else lt_guard_drop(g, GUARD_FRESH);
+  }
+  if (g->who[GUARD_DEPOSED].m && now - g->who[GUARD_DEPOSED].row >= g->undo_life) lt_guard_drop(g, GUARD_DEPOSED);
   if (now >= g->pin_until) lt_guard_drop(g, GUARD_PIN);
   guard_revive(g, GUARD_BACK, GUARD_GOOD);
   guard_revive(g, GUARD_PINNED, GUARD_PIN);
 }
 
-static int guard_winner(const lt_guard *g) {
+static int guard_winner(lt_guard *g) {
   int best = 0;
   for (int i = GUARD_BACK; i <= GUARD_DEPOSED; i++)
-    if (g->who[i].m && lt_guard_wealth(&g->who[i]) >= g->evidence &&
+    if (g->who[i].m && lt_guard_wealth(&g->who[i]) >= guard_price(g, i) &&
         (!best || lt_guard_wealth(&g->who[i]) > lt_guard_wealth(&g->who[best])))
       best = i;
+  /* a revived one that does as well goes first: it knows more than a fresh one, and has learned less of what went wrong than
+   * the deposed one */
+  int rival = best == GUARD_FRESH || best == GUARD_DEPOSED ? best : 0;
+  for (int i = GUARD_BACK; rival && i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
+    if (g->who[i].m && !g->who[i].resting && lt_guard_wealth(&g->who[i]) >= GUARD_PROMISING && guard_price(g, i) <= g->evidence &&
+        g->who[i].loss <= g->who[rival].loss)
+      return i;
   return best;
 }
 
 /* Models that may have to come into being now. */
-static int64_t guard_need(const lt_guard *g, int window_end) {
-  int fresh = lt_adwin_changed(&g->adwin, g->warning > g->alarm ? g->warning : g->alarm, NULL);
+static int64_t guard_need(const lt_guard *g, int window_end, int winner, int stir) {
+  int fresh = stir;
   int pin = g->who[GUARD_PIN].m || (window_end && g->o->learned < g->pin_until);
   int passed_on = !g->who[GUARD_NEXT].m || !g->who[GUARD_GOOD].m || (g->o->learned < g->pin_until && !g->who[GUARD_PIN].m);
-  return (window_end && passed_on) + (fresh && !g->who[GUARD_FRESH].m) +
+  if (winner) fresh = 1;
+  return (window_end && passed_on) + (winner == GUARD_BACK || winner == GUARD_PINNED) + (fresh && (!g->who[GUARD_FRESH].m || winner == GUARD_FRESH)) +
          ((g->who[GUARD_GOOD].m || window_end) && !g->who[GUARD_BACK].m) + (pin && !g->who[GUARD_PINNED].m);
 }
 
 leat_status lt_guard_decide(lt_guard *g, leat_error *err) {
   int window_end = g->o->learned > 0 && g->o->learned % g->window == 0;
+  int look = window_end && (guard_busy(g) || !g->who[GUARD_GOOD].m || g->o->learned % (GUARD_QUIET * g->window) == 0);
   if (!g->on) {
     g->due = 0;
     g->window_end = window_end;
     return LEAT_OK;
   }
-  leat_status st = lt_guard_spares(g, guard_need(g, window_end), err);
-  if (st) return st;
-  if (window_end && !g->bad) g->bad = !lt_guard_sound(g, GUARD_LIVE, g->since[GUARD_LIVE][GUARD_NEXT]);
+  double most = g->warning > g->alarm ? g->warning : g->alarm; /* the one that finds more */
+  int stir = lt_adwin_changed(&g->adwin, most, NULL) || lt_adwin_changed(&g->plain, most, NULL);
   int winner = guard_winner(g);
+  leat_status st = lt_guard_spares(g, guard_need(g, look, winner, stir), err);
+  if (st) return st;
   if (g->bad) guard_non_finite(g);
   else if (winner) guard_swap(g, winner);
-  else guard_detect(g);
+  else if (stir) guard_detect(g);
+  else g->warned = 0;
   for (int i = GUARD_BACK; i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
     if (g->who[i].m && lt_guard_wealth(&g->who[i]) >= GUARD_PROMISING) g->next_clean = 0;
-  if (window_end) guard_window(g);
+  if (look) guard_window(g);
   guard_lives(g);
   g->due = 0;
   g->window_end = window_end;

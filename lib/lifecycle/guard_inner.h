@@ -8,6 +8,9 @@
 enum { GUARD_LIVE = 0, GUARD_BACK, GUARD_FRESH, GUARD_PINNED, GUARD_DEPOSED, GUARD_GOOD, GUARD_NEXT, GUARD_PIN, GUARD_MODELS };
 enum { GUARD_CONTENDERS = 4, GUARD_BETS = 5, GUARD_EVENTS = 16 };
 enum { GUARD_SUSPECT_WINDOWS = 5, GUARD_PIN_WINDOWS = 20, GUARD_FRESH_WINDOWS = 10 };
+/* After a warning or a swap the guard is busy for so many windows. Else it is quiet: revived models learn in one of so many
+ * stretches, and the candidate is taken in one of so many windows. */
+enum { GUARD_BUSY_WINDOWS = 10, GUARD_QUIET = 6 };
 #define GUARD_PROMISING 20.0
 typedef struct lt_guard_who {
   lt_online *m;                    /* NULL: not there. Live: o's own */
@@ -15,6 +18,8 @@ typedef struct lt_guard_who {
   int64_t origin;                  /* frozen and revived ones: when the model behind it was taken */
   lt_online_rates rates;
   double e[GUARD_BETS];            /* contenders: wealth of each bet */
+  double loss;                     /* contenders: faded over some 128 rows */
+  int32_t resting;                 /* a revived one that does not learn: it will be revived again before it does */
 } lt_guard_who;
 struct lt_guard {
   lt_online_trainer *o;
@@ -31,9 +36,12 @@ struct lt_guard {
   int64_t begun;                   /* records learned when the live line began: with no last-good, all since is suspect */
   int64_t suspect_until;           /* records learned; a suspect period is open before it */
   int64_t pin_until;
+  int64_t busy_until;              /* something has happened not long ago: contenders are there all the time */
+  int64_t undo_life;               /* of the deposed model: a fresh one may have been a rash choice */
+  int64_t fresh_life;              /* records after which a fresh model that does not promise anything begins again */
   int32_t warned, next_clean;      /* the warning is on; nothing has spoken against the candidate */
   int32_t due, bad;                /* a decision is outstanding; the live model's numbers are not finite */
-  lt_adwin adwin;
+  lt_adwin adwin, plain;           /* on live's loss; on its learners' mean's, when there are several */
   double square, squares;          /* regression: faded squared error, its weight */
   int64_t rollback[LT_GUARD_ROLLBACKS];
   int64_t n_rollbacks;
@@ -55,11 +63,10 @@ leat_status lt_guard_tracks(lt_guard *g, leat_error *err);          /* stamps, o
 void lt_guard_touched(lt_guard *g);                                 /* the contest's rows were learned */
 void lt_guard_strange(lt_guard *g, int who);                        /* it may differ from all others anywhere */
 leat_status lt_guard_spares(lt_guard *g, int64_t n, leat_error *err);
-void lt_guard_copy(lt_guard *g, int to, int from);                  /* takes a spare when `to` is not there */
+int lt_guard_copy(lt_guard *g, int to, int from);                   /* takes a spare when `to` is not there; 0: not all finite */
 void lt_guard_begin(lt_guard *g, int who);                          /* an empty model, of a spare */
 void lt_guard_drop(lt_guard *g, int who);
 void lt_guard_trade(lt_guard *g, int a, int b);                     /* models change places */
-int lt_guard_sound(lt_guard *g, int who, int64_t since);            /* finite, in the slots touched since */
 leat_status lt_guard_add_classes(lt_guard *g, int64_t classes, leat_error *err);
 /* guard_decide.c */
 double lt_guard_wealth(const lt_guard_who *c);

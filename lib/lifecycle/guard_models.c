@@ -45,7 +45,7 @@ void lt_guard_touched(lt_guard *g) {
   uint32_t now = ++g->clock;
   for (int64_t i = 0; i < c->start[c->n]; i++) {
     g->stamp[c->slot[i]] = now;
-    g->page[c->slot[i] / GUARD_PAGE] = now;
+    if (g->page[c->slot[i] / GUARD_PAGE] != now) g->page[c->slot[i] / GUARD_PAGE] = now;
   }
 }
 
@@ -64,6 +64,29 @@ static int64_t guard_list(const lt_guard *g, int64_t since) {
   return n;
 }
 
+/* Long lists are worked off in pieces, side by side. */
+enum { GUARD_PIECE = 4096 };
+typedef struct guard_work {
+  lt_online *dst;
+  const lt_online *src;
+  const uint32_t *list;
+  int64_t n;
+  int32_t unsound;
+} guard_work;
+
+static void guard_piece(void *arg, int64_t index) {
+  guard_work *w = arg;
+  int64_t at = index * GUARD_PIECE, n = w->n - at < GUARD_PIECE ? w->n - at : GUARD_PIECE;
+  if (!lt_online_copy_slots(w->dst, w->src, w->list + at, n)) __atomic_store_n(&w->unsound, 1, __ATOMIC_RELAXED);
+}
+
+/* The host's executor may have failed: then again, one after the other. Both may be done twice. */
+static void guard_pieces(lt_guard *g, guard_work *w) {
+  int64_t pieces = (w->n + GUARD_PIECE - 1) / GUARD_PIECE;
+  if (lt_parallel_for(g->rt, pieces, guard_piece, w) == LEAT_OK) return;
+  for (int64_t i = 0; i < pieces; i++) guard_piece(w, i);
+}
+
 void lt_guard_strange(lt_guard *g, int who) {
   for (int i = 0; i < GUARD_MODELS; i++) g->since[who][i] = g->since[i][who] = -1;
 }
@@ -77,21 +100,30 @@ leat_status lt_guard_spares(lt_guard *g, int64_t n, leat_error *err) {
   return st;
 }
 
-void lt_guard_copy(lt_guard *g, int to, int from) {
+int lt_guard_copy(lt_guard *g, int to, int from) {
   lt_guard_who *t = &g->who[to];
   int there = to == GUARD_LIVE || t->m != NULL;
   if (!there) t->m = g->spare[--g->n_spare];
   lt_online *dst = guard_model(g, to);
   const lt_online *src = guard_model(g, from);
+  int sound = 1;
   int64_t n = there ? guard_list(g, g->since[to][from]) : -1;
-  if (n >= 0) lt_online_copy_slots(dst, src, g->list, n);
-  else lt_online_assign(dst, src);
+  if (n >= 0) {
+    guard_work work = {dst, src, g->list, n, 0};
+    lt_online_copy_rest(dst, src);
+    guard_pieces(g, &work);
+    sound = !work.unsound && lt_online_finite(src, g->list, 0); /* of no slot: what it has once */
+  } else {
+    lt_online_assign(dst, src);
+    sound = lt_online_finite(src, NULL, 0);
+  }
   for (int i = 0; i < GUARD_MODELS; i++) g->since[to][i] = g->since[i][to] = g->since[from][i];
   g->since[to][from] = g->since[from][to] = (int64_t)g->clock + 1;
   const lt_online_rates *rates = from == GUARD_LIVE ? &g->o->rates : &g->who[from].rates;
   if (to == GUARD_LIVE) g->o->rates = *rates;
   t->rates = *rates;
   t->row = g->o->learned;
+  return sound;
 }
 
 void lt_guard_begin(lt_guard *g, int who) {
@@ -105,7 +137,8 @@ void lt_guard_begin(lt_guard *g, int who) {
 }
 
 void lt_guard_drop(lt_guard *g, int who) {
-  if (g->who[who].m) g->spare[g->n_spare++] = g->who[who].m;
+  if (g->who[who].m && g->n_spare < GUARD_MODELS) g->spare[g->n_spare++] = g->who[who].m;
+  else lt_online_free(g->who[who].m);
   g->who[who].m = NULL;
   lt_guard_strange(g, who);
 }
@@ -131,11 +164,6 @@ void lt_guard_trade(lt_guard *g, int a, int b) {
     g->since[i][b] = s;
   }
   if (a == GUARD_LIVE) g->who[GUARD_LIVE].m = NULL;
-}
-
-int lt_guard_sound(lt_guard *g, int who, int64_t since) {
-  int64_t n = guard_list(g, since);
-  return lt_online_finite(guard_model(g, who), n >= 0 ? g->list : NULL, n);
 }
 
 /* Every model at the same row; live last, so that after a failure the rest is done again. */

@@ -24,6 +24,9 @@ void lt_guard_save(const lt_guard *g, lt_put *w) {
   if (!g->on) return;
   lt_put_i64(w, g->suspect_until);
   lt_put_i64(w, g->pin_until);
+  lt_put_i64(w, g->busy_until);
+  lt_put_i64(w, g->fresh_life);
+  lt_put_i64(w, g->undo_life);
   lt_put_u8(w, (uint8_t)g->warned);
   lt_put_u8(w, (uint8_t)g->next_clean);
   lt_put_u8(w, (uint8_t)g->bad);
@@ -31,12 +34,15 @@ void lt_guard_save(const lt_guard *g, lt_put *w) {
   lt_put_f64(w, g->squares);
   lt_put_i64s(w, g->rollback, (uint64_t)g->n_rollbacks);
   lt_adwin_save(&g->adwin, w);
+  lt_adwin_save(&g->plain, w);
   for (size_t i = 0; i < sizeof guard_order / sizeof *guard_order; i++) {
     const lt_guard_who *c = &g->who[guard_order[i]];
     lt_put_u8(w, c->m != NULL);
     if (!c->m) continue;
     lt_put_i64(w, c->row);
     lt_put_i64(w, c->origin);
+    lt_put_u8(w, (uint8_t)c->resting);
+    lt_put_f64(w, c->loss);
     for (int b = 0; b < GUARD_BETS; b++) lt_put_f64(w, c->e[b]);
     lt_online_save_beside(c->m, guard_model(g, guard_base(g, guard_order[i])), w);
   }
@@ -53,6 +59,9 @@ static leat_status guard_load_model(lt_guard *g, int who, lt_get *r, leat_error 
   if (!get_flag(r) || r->failed) return LEAT_OK;
   c->row = lt_get_i64(r);
   c->origin = lt_get_i64(r);
+  c->resting = get_flag(r);
+  c->loss = lt_get_f64(r);
+  if (!isfinite(c->loss)) lt_get_fail(r, LEAT_E_FORMAT);
   if (c->origin < 0 || c->origin > g->o->learned || c->row > g->o->learned) lt_get_fail(r, LEAT_E_FORMAT);
   for (int b = 0; b < GUARD_BETS; b++) {
     c->e[b] = lt_get_f64(r);
@@ -69,6 +78,10 @@ static void guard_load_numbers(lt_guard *g, lt_get *r) {
   uint64_t n = 0;
   g->suspect_until = lt_get_i64(r);
   g->pin_until = lt_get_i64(r);
+  g->busy_until = lt_get_i64(r);
+  g->fresh_life = lt_get_i64(r);
+  g->undo_life = lt_get_i64(r);
+  if (g->fresh_life < 0 || g->fresh_life > GUARD_FRESH_WINDOWS * g->window) lt_get_fail(r, LEAT_E_FORMAT);
   g->warned = get_flag(r);
   g->next_clean = get_flag(r);
   g->bad = get_flag(r);
@@ -81,6 +94,7 @@ static void guard_load_numbers(lt_guard *g, lt_get *r) {
   g->n_rollbacks = r->failed ? 0 : (int64_t)n;
   lt_free(g->rt, rollback);
   lt_adwin_load(&g->adwin, r);
+  lt_adwin_load(&g->plain, r);
 }
 
 leat_status lt_guard_restore(lt_guard *g, lt_get *r, leat_error *err) {

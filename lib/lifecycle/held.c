@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* ---- writing */
-static void put_schema(const leat_schema *s, lt_put *w) { /* as lt_schema_save, of a schema without labels */
+static void bare_schema(const leat_schema *s, lt_put *w) { /* as lt_schema_save, of a schema without labels */
   lt_put_u64(w, (uint64_t)s->n);
   for (int64_t i = 0; i < s->n; i++) {
     const lt_column *c = &s->col[i];
@@ -26,7 +26,7 @@ static lt_col one_row(const lt_col *v, int64_t r) {
   return one;
 }
 
-static void put_label(const lt_column *c, int64_t i, int32_t code, lt_put *w) {
+static void row_put_label(const lt_column *c, int64_t i, int32_t code, lt_put *w) {
   uint64_t n;
   const char *t = lt_dict_text(c->labels, code, &n);
   lt_put_i64(w, i);
@@ -46,7 +46,7 @@ leat_status lt_held_put_row(const lt_rows *rows, int64_t r, lt_put *w, lt_put *s
     goto out;
   }
   schema->size = 0;
-  put_schema(s, schema);
+  bare_schema(s, schema);
   st = lt_put_status(schema, err);
   if (st) goto out;
   *hash = lt_hash64(schema->data, schema->size, 0);
@@ -66,7 +66,7 @@ leat_status lt_held_put_row(const lt_rows *rows, int64_t r, lt_put *w, lt_put *s
     const lt_column *c = &s->col[i];
     if (c->kind != LEAT_CATEGORY || col[i].text_end || !col[i].data) continue;
     if (code[i] >= 0) {
-      put_label(c, i, code[i], w);
+      row_put_label(c, i, code[i], w);
       code[i] = 0;
     }
     col[i].data = &code[i];
@@ -82,7 +82,7 @@ out:
 }
 
 /* A field between commas, quoted as RFC 4180 has it where it must be. */
-static void put_field(lt_put *w, const lt_put *field) {
+static void raw_field(lt_put *w, const lt_put *field) {
   const uint8_t *p = field->data;
   uint64_t n = field->size;
   int quote = 0;
@@ -99,7 +99,7 @@ static void put_field(lt_put *w, const lt_put *field) {
   lt_put_u8(w, '"');
 }
 
-static void put_number(lt_put *w, double x, int32_t dtype) {
+static void raw_number(lt_put *w, double x, int32_t dtype) {
   char buf[40];
   int n = x != x ? 0 : dtype == LEAT_F32 ? lt_f32_text((float)x, buf) : lt_f64_text(x, buf);
   if (n > 0) lt_put_raw(w, buf, (uint64_t)n);
@@ -116,19 +116,19 @@ leat_status lt_held_put_raw(const lt_rows *rows, int64_t r, lt_put *w, leat_erro
     if (c->sparse) {
       for (int64_t k = v->row_start ? v->row_start[r] : 0; v->row_start && k < v->row_start[r + 1]; k++) {
         if (k > v->row_start[r]) lt_put_u8(w, ' ');
-        put_number(w, v->index[k], LEAT_F64);
+        raw_number(w, v->index[k], LEAT_F64);
         lt_put_u8(w, ':');
-        put_number(w, v->value ? (double)v->value[k] : 1.0, LEAT_F32);
+        raw_number(w, v->value ? (double)v->value[k] : 1.0, LEAT_F32);
       }
     } else if (c->width != 1) {
       for (int64_t k = 0; k < c->width; k++) {
         if (k) lt_put_u8(w, ',');
-        put_number(w, lt_col_number(c, v, r, k), v->dtype);
+        raw_number(w, lt_col_number(c, v, r, k), v->dtype);
       }
     } else {
       field.size = 0;
       st = lt_rows_text(rows, r, i, &field, err);
-      put_field(w, &field);
+      raw_field(w, &field);
     }
     if (w->size > 2 * (uint64_t)LT_HELD_RAW_MAX) break; /* it will be cut */
   }

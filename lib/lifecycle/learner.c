@@ -11,7 +11,7 @@ static const lt_param_def learner_defs[] = {
     {"pending_bytes", LEAT_PARAM_I64, "268435456", 1024, 1e15, NULL, "The most bytes that they take.", 1},
     {"snapshot_rows", LEAT_PARAM_I64, "10000", 1, 1000000000000.0, NULL,
      "Learned records from one snapshot to the next, behind those at 500, 1000, 2000, 4000 and 8000.", 1},
-    {"checkpoint_bytes", LEAT_PARAM_I64, "67108864", 4096, 1e15, NULL, "Journal from one checkpoint to the next, in bytes.", 1},
+    {"checkpoint_bytes", LEAT_PARAM_I64, "268435456", 4096, 1e15, NULL, "Journal from one checkpoint to the next, in bytes.", 1},
     {"promote", LEAT_PARAM_CHOICE, "testing", 0, 0, "manual|testing|auto",
      "Where a certified snapshot goes: nowhere, to stage testing, or to testing and production.", 1},
     {"quarantine_bytes", LEAT_PARAM_I64, "268435456", 1024, 1e15, NULL, "The most bytes of held records.", 1},
@@ -133,7 +133,7 @@ static void learner_close(leat_learner *l) {
 void lt_learner_free(leat_learner *l) {
   if (!l) return;
   /* What is not committed may be lost; but what a replay would take long to learn again is worth a checkpoint. */
-  if (!l->stopped && l->journal && l->o && l->bytes_since > l->checkpoint_bytes / 16) (void)lt_ln_checkpoint(l, NULL);
+  if (!l->stopped && l->journal && l->o && l->bytes_since > l->checkpoint_bytes / 4) (void)lt_ln_checkpoint(l, NULL);
   learner_close(l);
 }
 
@@ -337,7 +337,7 @@ leat_status lt_learner_open(leat_store *s, leat_learner **out, leat_error *err) 
   if (!st) st = lt_ln_replay(l, l->applied + 1, err);
   if (!st) st = lt_quarantine_cut(l->quarantine, l->held, err);
   if (!st) st = lt_quarantine_unmark(l->quarantine, lt_journal_next(l->journal) - 1, err);
-  if (!st && l->live_version > 0) (void)lt_folder_load(s, l->live_version, &l->published, NULL);
+  if (!st && !l->published && l->live_version > 0) (void)lt_folder_load(s, l->live_version, &l->published, NULL);
   if (!st && !l->published && l->live_version > 0) (void)lt_online_snapshot(l->o, l->lineage, &l->published, NULL);
   if (st && l) learner_close(l);
   if (!st) *out = l;

@@ -313,8 +313,9 @@ static leat_status swapped(leat_learner *l, const lt_guard_event *g, leat_error 
   e.value = g->value;
   e.threshold = g->threshold;
   snprintf(e.name, sizeof e.name, "%s", g->name);
-  snprintf(e.text, sizeof e.text, "from version %lld to %lld; good since record %lld%s", (long long)from, (long long)to,
-           (long long)g->since, g->suspects ? "; what was learned since is suspect" : "");
+  int n = snprintf(e.text, sizeof e.text, "from version %lld to %lld", (long long)from, (long long)to);
+  if (g->suspects)
+    snprintf(e.text + n, sizeof e.text - (size_t)n, "; what was learned since record %lld is suspect", (long long)g->since);
   st = lt_ln_event(l, &e, err);
   return st || !g->suspects ? st : suspects(l, g->since, g->taken, err);
 }

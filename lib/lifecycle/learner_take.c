@@ -271,7 +271,7 @@ static leat_status learn_some(leat_learner *l, const lt_ln_stretch *s, int64_t *
 leat_status lt_ln_learn(leat_learner *l, const lt_ln_stretch *all, leat_error *err) {
   lt_ln_stretch s = *all;
   int hold_spikes = lt_gate_action(l->gate, LEAT_REASON_LOSS_SPIKE) >= LT_HOLD;
-  leat_status st = LEAT_OK;
+  leat_status st = lt_ln_snapshot_due(l, err); /* says when the next one is due */
   while (s.n > 0 && !st) {
     if (l->mode == LEAT_FROZEN) return learn_score(l, &s, err);
     lt_ln_stretch part = s;

@@ -35,8 +35,7 @@ leat_status lt_held_room(lt_quarantine *q, leat_error *err) {
       if (q->item[i].state) q->item[n++] = q->item[i];
     q->n = n;
     q->gone = 0;
-    q->released_first = 0;
-    for (int i = 0; i < LT_HELD_REASONS; i++) q->sum[i].first = 0;
+    for (int i = 0; i < LT_HELD_REASONS; i++) q->sum[i].first = q->sum[i].released = 0;
   }
   void *item = q->item;
   leat_status st = lt_grow(q->rt, &item, &q->cap, q->n + 1, sizeof *q->item, err);
@@ -70,7 +69,7 @@ void lt_held_change(lt_quarantine *q, lt_held_item *it, uint8_t state) {
     q->held++;
     s->held++;
   }
-  if (state == LEAT_HELD_RELEASED && at < q->released_first) q->released_first = at;
+  if (state == LEAT_HELD_RELEASED && at < s->released) s->released = at;
   if (state != LEAT_HELD && state != LEAT_HELD_RELEASED) {
     q->present--;
     q->bytes -= it->bytes;
@@ -113,7 +112,7 @@ void lt_held_forget(lt_quarantine *q) {
   q->log = NULL;
   for (uint64_t i = 0; i < q->n_segments; i++) lt_free(q->rt, q->segment[i].schema);
   memset(q->sum, 0, sizeof q->sum);
-  q->n = q->gone = q->n_segments = q->bytes = q->released_first = 0;
+  q->n = q->gone = q->n_segments = q->bytes = 0;
   q->held = q->present = q->last_id = q->dropped = 0;
 }
 
@@ -184,9 +183,10 @@ static void take_cut(lt_quarantine *q, int64_t last) {
     q->n--;
     q->gone--;
   }
-  if (q->released_first > q->n) q->released_first = q->n;
-  for (int i = 0; i < LT_HELD_REASONS; i++)
+  for (int i = 0; i < LT_HELD_REASONS; i++) {
     if (q->sum[i].first > q->n) q->sum[i].first = q->n;
+    if (q->sum[i].released > q->n) q->sum[i].released = q->n;
+  }
   if (q->last_id > last) q->last_id = last;
 }
 

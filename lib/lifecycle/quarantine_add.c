@@ -103,18 +103,22 @@ static uint64_t oldest_of(lt_quarantine *q, int slot) {
   return i;
 }
 
-static uint64_t oldest_released(lt_quarantine *q) {
-  uint64_t i = q->released_first;
-  while (i < q->n && q->item[i].state != LEAT_HELD_RELEASED) i++;
-  q->released_first = i;
+/* The oldest released one of a reason; q->n when there is none. */
+static uint64_t released_of(lt_quarantine *q, int slot) {
+  uint64_t i = q->sum[slot].released;
+  if (q->sum[slot].present == q->sum[slot].held) return q->n;
+  while (i < q->n && (q->item[i].state != LEAT_HELD_RELEASED || lt_held_slot(q->item[i].reason) != slot)) i++;
+  q->sum[slot].released = i;
   return i;
 }
 
-static uint64_t released_of(const lt_quarantine *q, int slot) {
-  if (q->sum[slot].present == q->sum[slot].held) return q->n;
-  for (uint64_t i = q->sum[slot].first; i < q->n; i++)
-    if (q->item[i].state == LEAT_HELD_RELEASED && lt_held_slot(q->item[i].reason) == slot) return i;
-  return q->n;
+static uint64_t oldest_released(lt_quarantine *q) {
+  uint64_t oldest = q->n;
+  for (int k = 0; k < LT_HELD_REASONS && q->present > q->held; k++) {
+    uint64_t i = released_of(q, k);
+    if (i < oldest) oldest = i;
+  }
+  return oldest;
 }
 
 /* Room for `bytes` more of a reason: within its share, then within all. */

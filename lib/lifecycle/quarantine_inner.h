@@ -43,7 +43,7 @@ typedef struct lt_held_segment {
 typedef struct lt_held_sum {
   int64_t held, present;   /* present: held or released */
   uint64_t bytes;          /* of the present ones */
-  uint64_t first;          /* no item of this reason before that index is present */
+  uint64_t first, released; /* no item of this reason before that index is present; is released */
 } lt_held_sum;
 
 struct lt_quarantine {
@@ -59,7 +59,6 @@ struct lt_quarantine {
   lt_held_sum sum[LT_HELD_REASONS];
   int64_t held, present;
   uint64_t bytes;
-  uint64_t released_first; /* no released item before that index */
   int64_t last_id, dropped;
   lt_put scratch;
   lt_reclog *view;         /* one segment open for reading records */

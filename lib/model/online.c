@@ -38,7 +38,7 @@ uint32_t lt_online_learners(const char *name, int regression) {
  * updates together stands together. learn_steps.c and online_rows.c know these places. */
 static const lt_online_layout layout_mixed = {4, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}};
 static const lt_online_layout layout_adagrad = {2, {0, 1, 2, 3, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}};
-static const lt_online_layout layout_coin = {3, {5, 6, -1, -1, 0, 1, 2, 3, 4, -1, -1, -1, -1, -1, -1}};
+static const lt_online_layout layout_coin = {3, {0, 1, -1, -1, 2, 4, 5, 6, 3, -1, -1, -1, -1, -1, -1}};
 static const lt_online_layout layout_ons = {3, {4, 5, -1, -1, -1, -1, -1, -1, -1, 1, 2, 3, -1, -1, -1}};
 static const lt_online_layout layout_alma = {2, {0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 2, -1, -1}};
 static const lt_online_layout layout_gauss = {2, {0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 2, 3}};
@@ -373,8 +373,8 @@ typedef struct online_plan {
 
 static void online_plan_use(void *user) {
   online_plan *p = user;
-  lt_online_scale(&p->feed);
-  for (int64_t k = 0; k < p->m->n_models; k++) lt_online_dots(p->m, k, &p->feed, &p->dot[k]);
+  lt_online_see(&p->feed, &p->dot[0]);
+  for (int64_t k = 1; k < p->m->n_models; k++) lt_online_dots(p->m, k, &p->feed, &p->dot[k]);
   p->feed.n = p->feed.n_done = 0;
 }
 
@@ -402,7 +402,7 @@ static leat_status online_plan_create(const void *params, const lt_encoder *e, l
   p->x = lt_zarray(m->rt, (uint64_t)(m->n_dense + e->n_parts), sizeof *p->x);
   p->dot = lt_zarray(m->rt, (uint64_t)m->n_models, sizeof *p->dot);
   p->mixed = lt_zarray(m->rt, (uint64_t)m->n_models, sizeof *p->mixed);
-  p->feed = (lt_online_feed){m, 0, 0, LT_ONLINE_BLOCK, p->slot, p->raw, p->z, online_plan_use, p};
+  p->feed = (lt_online_feed){m, 0, 0, LT_ONLINE_BLOCK, p->slot, p->raw, p->z, 0, online_plan_use, p};
   if (!p->x || !p->dot || !p->mixed) {
     online_plan_free((lt_plan *)p);
     return lt_fail_memory(err, (uint64_t)(m->n_dense + m->n_models) * sizeof *p->x, "a plan of predictions");

@@ -82,6 +82,7 @@ typedef struct lt_online_feed {
   uint32_t *slot;
   float *raw;                        /* values as they came; z of the entries that have theirs already */
   float *z;
+  int32_t counted;                   /* the step has taken the values into the slots' statistics */
   void (*use)(void *user);           /* NULL: cap is enough for the row */
   void *user;
 } lt_online_feed;
@@ -104,7 +105,9 @@ static inline int lt_online_usable_f(float v) { return v > -1e15f && v < 1e15f; 
 
 /* ---- predictions. dot: of the learners' weights with z, in the order of the entries. */
 typedef struct lt_online_dot { double dot[LT_LEARNERS], var, zz; } lt_online_dot;
-void lt_online_dots(const lt_online *m, int64_t model, const lt_online_feed *f, lt_online_dot *d);
+void lt_online_dots(const lt_online *m, int64_t model, lt_online_feed *f, lt_online_dot *d);
+/* lt_online_scale and the dots of model 0, in one go. */
+void lt_online_see(lt_online_feed *f, lt_online_dot *d);
 /* The learners' own linear predictions (logits, or standardised numbers), and their mixture. */
 double lt_online_mix(const lt_online *m, int64_t model, const lt_online_dot *d, double expert[LT_LEARNERS]);
 /* Mixtures of the models -> predictions as a predictor gives them. */

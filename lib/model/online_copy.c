@@ -9,22 +9,48 @@ int lt_online_alike(const lt_online *a, const lt_online *b) {
          a->n_models == b->n_models && a->n_dense == b->n_dense && a->hash_bits == b->hash_bits && a->n_slots == b->n_slots;
 }
 
-static void copy_rest(lt_online *dst, const lt_online *src) {
+void lt_online_copy_rest(lt_online *dst, const lt_online *src) {
   dst->target = src->target;
   memcpy(dst->one, src->one, (size_t)src->n_models * sizeof *src->one);
   memcpy(dst->moment, src->moment, (size_t)src->n_dense * sizeof *src->moment);
 }
 
 void lt_online_assign(lt_online *dst, const lt_online *src) {
-  copy_rest(dst, src);
+  lt_online_copy_rest(dst, src);
   for (int64_t k = 0; k < src->n_models; k++) memcpy(dst->cell[k], src->cell[k], lt_online_cell_bytes(src));
 }
 
-void lt_online_copy_slots(lt_online *dst, const lt_online *src, const uint32_t *slot, int64_t n) {
-  size_t bytes = sizeof(float) << src->layout->bits;
-  copy_rest(dst, src);
+/* 0, or NaN when one of n numbers (a multiple of four) is not finite; four at a time. */
+static inline float not_finite(const float *v, int n) {
+  float sum[4] = {0, 0, 0, 0};
+  for (int j = 0; j < n; j += 4)
+    for (int lane = 0; lane < 4; lane++) sum[lane] += v[j + lane] * 0;
+  return sum[0] + sum[1] + (sum[2] + sum[3]);
+}
+
+int lt_online_copy_slots(lt_online *dst, const lt_online *src, const uint32_t *slot, int64_t n) {
+  enum { LINE = 4, AHEAD = 12 }; /* bits of a slot of sixteen numbers; slots to ask for before they are needed */
+  int bits = src->layout->bits;
+  float sum = 0;
   for (int64_t k = 0; k < src->n_models; k++)
-    for (int64_t i = 0; i < n; i++) memcpy(lt_online_at(dst, k, slot[i]), lt_online_at(src, k, slot[i]), bytes);
+    for (int64_t i = 0; i < n; i++) {
+      float *to = lt_online_at(dst, k, slot[i]);
+      const float *from = lt_online_at(src, k, slot[i]);
+#if defined(__GNUC__)
+      if (i + AHEAD < n) {
+        __builtin_prefetch(lt_online_at(dst, k, slot[i + AHEAD]), 1);
+        __builtin_prefetch(lt_online_at(src, k, slot[i + AHEAD]));
+      }
+#endif
+      if (bits == LINE) { /* of a known size: no calls */
+        sum += not_finite(from, 1 << LINE);
+        memcpy(to, from, sizeof(float) << LINE);
+      } else {
+        sum += not_finite(from, 1 << bits);
+        memcpy(to, from, sizeof(float) << bits);
+      }
+    }
+  return sum == 0;
 }
 
 static int one_finite(const lt_online_one *o) {
@@ -42,9 +68,7 @@ int lt_online_finite(const lt_online *m, const uint32_t *slot, int64_t n) {
     if (!one_finite(&m->one[k])) return 0;
     for (int64_t i = 0; i < (slot ? n : m->n_slots); i++) {
       const float *v = lt_online_at(m, k, slot ? slot[i] : i);
-      float sum = 0;
-      for (int j = 0; j < 1 << m->layout->bits; j++) sum += v[j] * 0; /* 0, or NaN */
-      if (!(sum == 0)) return 0;
+      if (!(not_finite(v, 1 << m->layout->bits) == 0)) return 0;
     }
   }
   return 1;

@@ -5,8 +5,10 @@
 /* The same learners, classes and slots? Only then may the others here be called. */
 int lt_online_alike(const lt_online *a, const lt_online *b);
 void lt_online_assign(lt_online *dst, const lt_online *src);
-/* All that a model has once, and the slots listed: enough when the two differ in no other slot. */
-void lt_online_copy_slots(lt_online *dst, const lt_online *src, const uint32_t *slot, int64_t n);
+/* All that a model has once; and the slots listed (1: all their numbers are finite). Enough when the two differ in no other
+ * slot. */
+void lt_online_copy_rest(lt_online *dst, const lt_online *src);
+int lt_online_copy_slots(lt_online *dst, const lt_online *src, const uint32_t *slot, int64_t n);
 /* A new model of m's shape that has learned nothing; a model back to that. */
 leat_status lt_online_fresh(const lt_online *m, lt_online **out, leat_error *err);
 void lt_online_clear(lt_online *m);

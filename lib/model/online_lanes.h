@@ -36,6 +36,22 @@ LT_INLINE void x4_turn(lt_x4 v[4]) {
   v[2] = _mm_movelh_ps(b, d);
   v[3] = _mm_movehl_ps(d, b);
 }
+/* Lanes before the n-th from a, the others from b. */
+LT_INLINE lt_x4 x4_before(int64_t n, lt_x4 a, lt_x4 b) {
+  __m128 m = _mm_cmplt_ps(_mm_set_ps(3, 2, 1, 0), _mm_set1_ps((float)n));
+  return _mm_or_ps(_mm_and_ps(m, a), _mm_andnot_ps(m, b));
+}
+/* Two neighbours of each of four slots. */
+LT_INLINE void x4_pairs(const float *cell, const uint32_t *slot, int bits, lt_x4 *first, lt_x4 *second) {
+  const float *p[4];
+  for (int k = 0; k < 4; k++) p[k] = cell + ((uint64_t)slot[k] << bits);
+  __m128 a = _mm_loadl_pi(_mm_setzero_ps(), (const __m64 *)(const void *)p[0]);
+  __m128 b = _mm_loadl_pi(_mm_setzero_ps(), (const __m64 *)(const void *)p[2]);
+  a = _mm_loadh_pi(a, (const __m64 *)(const void *)p[1]);
+  b = _mm_loadh_pi(b, (const __m64 *)(const void *)p[3]);
+  *first = _mm_shuffle_ps(a, b, 0x88);
+  *second = _mm_shuffle_ps(a, b, 0xdd);
+}
 /* Two sums, of the a's and of the b's, each in the order of the entries. */
 typedef __m128d lt_x2;
 LT_INLINE lt_x2 x2_of(double a, double b) { return _mm_set_pd(b, a); }
@@ -82,6 +98,13 @@ LT_INLINE void x4_turn(lt_x4 v[4]) {
       v[j].v[i] = t;
     }
 }
+LT_INLINE lt_x4 x4_before(int64_t n, lt_x4 a, lt_x4 b) { X4_EACH(k < n ? a.v[k] : b.v[k]); }
+LT_INLINE void x4_pairs(const float *cell, const uint32_t *slot, int bits, lt_x4 *first, lt_x4 *second) {
+  for (int k = 0; k < 4; k++) {
+    first->v[k] = cell[(uint64_t)slot[k] << bits];
+    second->v[k] = cell[((uint64_t)slot[k] << bits) + 1];
+  }
+}
 typedef struct lt_x2 { double a, b; } lt_x2;
 LT_INLINE lt_x2 x2_of(double a, double b) { return (lt_x2){a, b}; }
 LT_INLINE double x2_first(lt_x2 s) { return s.a; }
@@ -97,17 +120,17 @@ LT_INLINE int x4_apart(const uint32_t *s) {
   return s[0] != s[1] && s[0] != s[2] && s[0] != s[3] && s[1] != s[2] && s[1] != s[3] && s[2] != s[3];
 }
 #endif
-/* line(slot, z) for every four entries of f, with their z. */
-#define LT_FOURS(line)                                         \
+/* line(i, slot, value) for every four entries of f from the i-th on (a multiple of 4), with their values. */
+#define LT_FOURS(from, values, fill, line)                     \
   do {                                                         \
-    int64_t i = 0;                                             \
+    int64_t i = from;                                          \
     for (; i + 4 <= f->n; i += 4) {                            \
-      line(f->slot + i, x4_load(f->z + i));                    \
+      line(i, f->slot + i, x4_load((values) + i));             \
     }                                                          \
     if (i < f->n) {                                            \
       lt_four four;                                            \
-      x4_pad(f, f->z, i, 0, &four);                            \
-      line(four.slot, x4_load(four.v));                        \
+      x4_pad(f, values, i, fill, &four);                       \
+      line(i, four.slot, x4_load(four.v));                     \
     }                                                          \
   } while (0)
 /* A line of four floats, the one at `at`, of each of four slots, as columns. */

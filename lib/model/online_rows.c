@@ -58,6 +58,7 @@ static void feed_number(lt_online_feed *f, int64_t slot, double x) {
 }
 
 void lt_online_refill(lt_online_feed *f, const double *x, const float *raw) {
+  f->counted = 0;
   memcpy(f->raw, raw, (size_t)f->n * sizeof *raw);
   for (int64_t i = 1; i < f->n_done; i++) f->raw[i] = dense_z(&f->m->moment[f->slot[i] - 1], x[f->slot[i] - 1]);
 }
@@ -136,6 +137,7 @@ LT_INLINE void fetch_entries(const lt_online *m, const int32_t *index, int64_t n
 
 static void feed_begin(lt_online_feed *f) {
   f->n = f->n_done = 0;
+  f->counted = 0;
   feed_done(f, 0, 1);
 }
 
@@ -177,29 +179,30 @@ int64_t lt_online_room(const lt_online *m, const lt_encode *bind, const lt_rows 
   return 1 + m->n_dense + lt_encode_room(bind, rows, r);
 }
 
-LT_INLINE lt_x4 scale_four(const float *cell, int bits, const uint32_t *slot, lt_x4 v) {
-  float n[4], square[4];
-  for (int k = 0; k < 4; k++) {
-    const float *s = cell + ((uint64_t)slot[k] << bits);
-    n[k] = s[0];
-    square[k] = s[1];
+/* z of four entries from the i-th on, kept in f->z too. */
+LT_INLINE lt_x4 scale_four(lt_online_feed *f, int64_t i, lt_x4 v, lt_x4 n, lt_x4 square) {
+  lt_x4 all = x4_add(square, x4_mul(v, v)), z = x4_clip(x4_mul(v, x4_sqrt(x4_div(x4_add(n, x4_all(1)), all))));
+  if (i < f->n_done) z = x4_before(f->n_done - i, v, z);
+  if (i + 4 <= f->n) {
+    x4_store(f->z + i, z);
+  } else {
+    float each[4];
+    z = x4_before(f->n - i, z, x4_all(0));
+    x4_store(each, z);
+    for (int64_t k = i; k < f->n; k++) f->z[k] = each[k - i];
   }
-  lt_x4 all = x4_add(x4_load(square), x4_mul(v, v));
-  return x4_clip(x4_mul(v, x4_sqrt(x4_div(x4_add(x4_load(n), x4_all(1)), all))));
+  return z;
 }
 
 void lt_online_scale(lt_online_feed *f) {
   const float *cell = f->m->cell[0] + f->m->layout->at[LT_SLOT_N];
   const int bits = f->m->layout->bits;
-  int64_t i = f->n_done & ~3;
-  for (; i + 4 <= f->n; i += 4) x4_store(f->z + i, scale_four(cell, bits, f->slot + i, x4_load(f->raw + i)));
-  if (i < f->n) {
-    lt_four four;
-    x4_pad(f, f->raw, i, 1, &four);
-    x4_store(four.v, scale_four(cell, bits, four.slot, x4_load(four.v)));
-    for (int64_t k = i; k < f->n; k++) f->z[k] = four.v[k - i];
-  }
-  memcpy(f->z, f->raw, (size_t)f->n_done * sizeof *f->z);
+  lt_x4 n, square;
+#define LINE(i, slot, v)                        \
+  x4_pairs(cell, slot, bits, &n, &square);      \
+  scale_four(f, i, v, n, square)
+  LT_FOURS(0, f->raw, 1, LINE);
+#undef LINE
   f->n_done = f->n;
 }
 
@@ -212,24 +215,26 @@ LT_INLINE lt_x4 ons_bet(lt_x4 b, lt_x4 wealth, lt_x4 z) {
   return x4_mul(x4_mul(b, x4_add(x4_all(1), wealth)), x4_outcome(z));
 }
 
-/* All of the race in one sweep over the slots. */
-LT_INLINE void dots_race_four(const float *s, const uint32_t *slot, lt_x4 z, lt_x2 sum[4]) {
+/* All of the race in one sweep over the slots. raw: v is what f->raw says, z is still to come. */
+LT_INLINE void dots_race_four(const float *s, lt_online_feed *f, int64_t i, const uint32_t *slot, lt_x4 v, int raw, lt_x2 sum[4]) {
   lt_x4 a[4], c[4], o[4], g[4];
   x4_gather(s, slot, 4, 0, a);
   x4_gather(s, slot, 4, 4, c);
   x4_gather(s, slot, 4, 8, o);
   x4_gather(s, slot, 4, 12, g);
+  lt_x4 z = raw ? scale_four(f, i, v, a[0], a[1]) : v;
   sum[0] = x2_sum(sum[0], x4_mul(a[2], z), x4_mul(c[0], z));
   sum[1] = x2_sum(sum[1], ons_bet(o[3], o[1], z), x4_mul(g[0], z));
   sum[2] = x2_sum(sum[2], x4_mul(g[1], z), gauss_var(z, g[2]));
   sum[3] = x2_sum(sum[3], x4_mul(z, z), x4_all(0));
 }
 
-static void dots_race(const float *s, const lt_online_feed *f, lt_online_dot *d) {
+LT_INLINE void dots_race(const float *s, lt_online_feed *f, int raw, lt_online_dot *d) {
   lt_x2 sum[4] = {x2_of(d->dot[LT_ADAGRAD], d->dot[LT_COIN]), x2_of(d->dot[LT_ONS], d->dot[LT_ALMA]),
                   x2_of(d->dot[LT_GAUSS], d->var), x2_of(d->zz, 0)};
-#define LINE(slot, z) dots_race_four(s, slot, z, sum)
-  LT_FOURS(LINE);
+#define LINE(i, slot, v) dots_race_four(s, f, i, slot, v, raw, sum)
+  if (raw) LT_FOURS(0, f->raw, 1, LINE);
+  else LT_FOURS(0, f->z, 0, LINE);
 #undef LINE
   d->dot[LT_ADAGRAD] = x2_first(sum[0]);
   d->dot[LT_COIN] = x2_second(sum[0]);
@@ -240,46 +245,69 @@ static void dots_race(const float *s, const lt_online_feed *f, lt_online_dot *d)
   d->zz = x2_first(sum[3]);
 }
 
-/* One learner: w, the weight's place in the line at `at`; for gauss q follows it, for ons the wealth is two before. */
-LT_INLINE lt_x2 dots_one_four(const float *s, const uint32_t *slot, lt_x4 z, int bits, int at, int w, int learner, lt_x2 sum) {
+/* One learner: w, the weight's place in the line at `at`; for gauss q follows it, for ons the wealth is two before. raw:
+ * as above; the line begins with the statistics then. */
+LT_INLINE lt_x2 dots_one_four(const float *s, lt_online_feed *f, int64_t i, const uint32_t *slot, lt_x4 z, int raw, int bits,
+                              int at, int w, int learner, lt_x2 sum) {
   lt_x4 v[4];
   x4_gather(s, slot, bits, at, v);
+  if (raw) z = scale_four(f, i, z, v[0], v[1]);
   return x2_sum(sum, learner == LT_ONS ? ons_bet(v[w], v[w >= 2 ? w - 2 : 0], z) : x4_mul(v[w], z),
                 learner == LT_GAUSS ? gauss_var(z, v[w < 3 ? w + 1 : 3]) : x4_mul(z, z));
 }
 
-LT_INLINE void dots_one(const float *s, const lt_online_feed *f, int bits, int at, int w, int learner, lt_online_dot *d) {
+LT_INLINE void dots_one(const float *s, lt_online_feed *f, int raw, int bits, int at, int w, int learner, lt_online_dot *d) {
   lt_x2 sum = x2_of(d->dot[learner], learner == LT_GAUSS ? d->var : d->zz);
-#define LINE(slot, z) sum = dots_one_four(s, slot, z, bits, at, w, learner, sum)
-  LT_FOURS(LINE);
+#define LINE(i, slot, v) sum = dots_one_four(s, f, i, slot, v, raw, bits, at, w, learner, sum)
+  if (raw) LT_FOURS(0, f->raw, 1, LINE);
+  else LT_FOURS(0, f->z, 0, LINE);
 #undef LINE
   d->dot[learner] = x2_first(sum);
   if (learner == LT_GAUSS) d->var = x2_second(sum);
   if (learner == LT_ALMA) d->zz = x2_second(sum);
 }
 
-void lt_online_dots(const lt_online *m, int64_t model, const lt_online_feed *f, lt_online_dot *d) {
-  const float *s = m->cell[model];
+static void dots_mixed(const lt_online *m, const float *s, lt_online_feed *f, lt_online_dot *d) {
   uint32_t learners = m->learners;
-  if (m->layout->bits < 4) {
-    switch (learners) {
-      case LT_LEARNER(LT_ADAGRAD): dots_one(s, f, 2, 0, 2, LT_ADAGRAD, d); return;
-      case LT_LEARNER(LT_COIN): dots_one(s, f, 3, 0, 0, LT_COIN, d); return;
-      case LT_LEARNER(LT_FTRL): dots_one(s, f, 3, 0, 0, LT_FTRL, d); return;
-      case LT_LEARNER(LT_ONS): dots_one(s, f, 3, 0, 3, LT_ONS, d); return;
-      case LT_LEARNER(LT_ALMA): dots_one(s, f, 2, 0, 2, LT_ALMA, d); return;
-      default: dots_one(s, f, 2, 0, 2, LT_GAUSS, d); return;
-    }
-  }
   if (learners == (1u << LT_MIXED) - 1) {
-    dots_race(s, f, d);
+    dots_race(s, f, 0, d);
     return;
   }
-  if (learners & LT_LEARNER(LT_ADAGRAD)) dots_one(s, f, 4, 0, 2, LT_ADAGRAD, d);
-  if (learners & LT_LEARNER(LT_COIN)) dots_one(s, f, 4, 4, 0, LT_COIN, d);
-  if (learners & LT_LEARNER(LT_ONS)) dots_one(s, f, 4, 8, 3, LT_ONS, d);
-  if (learners & LT_LEARNER(LT_ALMA)) dots_one(s, f, 4, 12, 0, LT_ALMA, d);
-  if (learners & LT_LEARNER(LT_GAUSS)) dots_one(s, f, 4, 12, 1, LT_GAUSS, d);
+  if (learners & LT_LEARNER(LT_ADAGRAD)) dots_one(s, f, 0, 4, 0, 2, LT_ADAGRAD, d);
+  if (learners & LT_LEARNER(LT_COIN)) dots_one(s, f, 0, 4, 4, 0, LT_COIN, d);
+  if (learners & LT_LEARNER(LT_ONS)) dots_one(s, f, 0, 4, 8, 3, LT_ONS, d);
+  if (learners & LT_LEARNER(LT_ALMA)) dots_one(s, f, 0, 4, 12, 0, LT_ALMA, d);
+  if (learners & LT_LEARNER(LT_GAUSS)) dots_one(s, f, 0, 4, 12, 1, LT_GAUSS, d);
+}
+
+void lt_online_dots(const lt_online *m, int64_t model, lt_online_feed *f, lt_online_dot *d) {
+  const float *s = m->cell[model];
+  switch (m->layout->bits == 4 ? 0 : m->learners) {
+    case LT_LEARNER(LT_ADAGRAD): dots_one(s, f, 0, 2, 0, 2, LT_ADAGRAD, d); return;
+    case LT_LEARNER(LT_COIN): dots_one(s, f, 0, 3, 0, 2, LT_COIN, d); return;
+    case LT_LEARNER(LT_FTRL): dots_one(s, f, 0, 3, 0, 2, LT_FTRL, d); return;
+    case LT_LEARNER(LT_ONS): dots_one(s, f, 0, 3, 0, 3, LT_ONS, d); return;
+    case LT_LEARNER(LT_ALMA): dots_one(s, f, 0, 2, 0, 2, LT_ALMA, d); return;
+    case LT_LEARNER(LT_GAUSS): dots_one(s, f, 0, 2, 0, 2, LT_GAUSS, d); return;
+    default: dots_mixed(m, s, f, d);
+  }
+}
+
+void lt_online_see(lt_online_feed *f, lt_online_dot *d) {
+  const lt_online *m = f->m;
+  const float *s = m->cell[0];
+  switch (m->learners) {
+    case LT_LEARNER(LT_ADAGRAD): dots_one(s, f, 1, 2, 0, 2, LT_ADAGRAD, d); break;
+    case LT_LEARNER(LT_COIN): dots_one(s, f, 1, 3, 0, 2, LT_COIN, d); break;
+    case LT_LEARNER(LT_FTRL): dots_one(s, f, 1, 3, 0, 2, LT_FTRL, d); break;
+    case LT_LEARNER(LT_ALMA): dots_one(s, f, 1, 2, 0, 2, LT_ALMA, d); break;
+    case LT_LEARNER(LT_GAUSS): dots_one(s, f, 1, 2, 0, 2, LT_GAUSS, d); break;
+    case (1u << LT_MIXED) - 1: dots_race(s, f, 1, d); break;
+    default:
+      lt_online_scale(f);
+      lt_online_dots(m, 0, f, d);
+  }
+  f->n_done = f->n;
 }
 
 double lt_online_sigmoid(double v) { return v >= 0 ? 1 / (1 + exp(-v)) : exp(v) / (1 + exp(v)); }

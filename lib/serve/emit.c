@@ -52,21 +52,27 @@ leat_status lt_table_emit(leat_runtime *rt, const char *path, lt_table_meta *m, 
   return st;
 }
 
-/* ---- the hash layout: buckets in the order of their hashes. A bucket: u16 rows, their fingerprints (the hash's low
- * byte), the lengths of their keys if those differ, then key and values of each; zeros to the unit. */
+/* ---- the hash layout: buckets in the order of their hashes. The index has an entry of 16 bytes a bucket, so that a key that
+ * is not there costs one line of memory: u32 place, u8 rows (255: that many or more), the fingerprints of the first 11 rows (the
+ * hash's low byte; the 9th to 11th stand before the 1st to 8th). A bucket: u16 rows if there are 255 or more, the other
+ * fingerprints, the lengths of the keys if those differ, then key and values of each; zeros to the unit. */
 typedef struct hash_bucket { lt_put fp, lens, rows; uint64_t n; } hash_bucket;
 
-static leat_status hash_close(lt_frame *f, const lt_table_meta *m, hash_bucket *b, leat_error *err) {
+/* The entry of the index, then the bucket. */
+static leat_status hash_close(lt_frame *f, const lt_table_meta *m, hash_bucket *b, lt_spool *places, leat_error *err) {
   static const uint8_t zero[1 << 7] = {0};
-  uint8_t head[2];
+  uint8_t head[2], entry[LT_TABLE_ENTRY] = {0};
   uint64_t unit = (uint64_t)1 << m->shift;
-  leat_status st = LEAT_OK;
-  if (!b->n) return LEAT_OK;
   if (b->n > 65535) return lt_fail(err, LEAT_E_RANGE, "more than 65535 keys have nearly the same hash: they were made to");
   if (b->fp.failed || b->lens.failed || b->rows.failed) return lt_fail_memory(err, b->rows.size, "a bucket");
+  lt_t_store32(entry, (uint32_t)(lt_frame_at(f) >> m->shift));
+  entry[4] = (uint8_t)(b->n < 255 ? b->n : 255);
+  for (uint64_t i = 0; i < b->n && i < LT_TABLE_INLINE; i++) entry[i < 8 ? 8 + i : i - 3] = b->fp.data[i];
+  leat_status st = lt_spool_put(places, entry, sizeof entry, err);
+  if (st || !b->n) return st;
   lt_t_store16(head, (uint32_t)b->n);
-  st = lt_frame_put(f, head, 2, err);
-  if (!st) st = lt_frame_put(f, b->fp.data, b->fp.size, err);
+  if (b->n >= 255) st = lt_frame_put(f, head, 2, err);
+  if (!st && b->n > LT_TABLE_INLINE) st = lt_frame_put(f, b->fp.data + LT_TABLE_INLINE, b->n - LT_TABLE_INLINE, err);
   if (!st && b->lens.size) st = lt_frame_put(f, b->lens.data, b->lens.size, err);
   if (!st) st = lt_frame_put(f, b->rows.data, b->rows.size, err);
   for (uint64_t pad = (unit - lt_frame_at(f) % unit) % unit; pad && !st;) {
@@ -107,23 +113,13 @@ leat_status lt_emit_hash(leat_runtime *rt, lt_frame *f, const char *path, lt_tab
   while (!st && got) {
     st = src->next(src->self, &row, &got, err);
     uint64_t to = !st && got ? lt_t_bucket(row.order, m->buckets) : m->buckets;
-    while (!st && bucket < to) { /* where each bucket ends is where the next begins */
-      uint8_t place[4];
-      lt_t_store32(place, (uint32_t)(lt_frame_at(f) >> m->shift));
-      st = lt_spool_put(places, place, 4, err);
-      if (!st) st = hash_close(f, m, &b, err);
-      bucket++;
-    }
+    for (; !st && bucket < to; bucket++) st = hash_close(f, m, &b, places, err);
     if (st || !got) break;
     hash_take(m, &b, &row);
     m->rows++;
     m->key_bytes += row.size;
   }
-  if (!st) {
-    uint8_t place[4];
-    lt_t_store32(place, (uint32_t)(lt_frame_at(f) >> m->shift));
-    st = lt_spool_put(places, place, 4, err);
-  }
+  if (!st) st = hash_close(f, m, &b, places, err); /* an empty one: where the last bucket ends */
   if (!st) st = lt_frame_begin(f, "index", NULL, err);
   if (!st) st = lt_spool_copy(places, f, err);
   if (!st) st = lt_frame_begin(f, "sums", NULL, err); /* the data section is closed: its sums are complete */

@@ -1,14 +1,18 @@
-/* The sorted layout: blocks of keys in order, each packed by itself when that saves something. An unpacked block:
+/* The sorted layout: blocks of keys in order. A block:
+ *   u32 bytes of its keys' part unpacked (highest bit: it is packed), u32 bytes as it is stored (highest bit: the values are
+ *   packed), the keys' part, the values [rows, n]; each part is packed (a zstd frame) when that saves something
+ * The keys' part:
  *   u16 rows, u16 bytes that all its keys begin with (common), u32 bytes of suffixes
+ *   for every 16th row: the first 4 bytes of its suffix as a number (u32)
  *   for every 16th row: where its suffix begins (u16, or u32 when keys may be longer than 255)
  *   for each row: bytes behind common that it shares with the row before, 0 for every 16th (u8, or u16)
  *   for each row: bytes of its suffix (u8, or u16; absent when all keys of the table have one length)
- *   the common bytes, the suffixes, the values [rows, n] */
+ *   the common bytes, the suffixes */
 #include <zdict.h>
 #include <zstd.h>
 #include "serve/table_inner.h"
 
-enum { PACK_FIRST = 512, PACK_LATER = 64, PACK_TASKS = 8, PACK_DICT = 16384, PACK_LEVEL = 1, PACK_SAMPLES = 64 };
+enum { PACK_FIRST = 512, PACK_LATER = 64, PACK_TASKS = 8, PACK_DICT = 16384, PACK_LEVEL = 1, PACK_MATCH = 6, PACK_SAMPLES = 64 };
 
 typedef struct sorted_emit {
   leat_runtime *rt;
@@ -24,29 +28,31 @@ typedef struct sorted_emit {
   uint64_t last_size;
   uint32_t *hashes;         /* of its keys' hashes the upper halves, with the lower ones: 2 a key */
   uint64_t hash_cap;
-  /* blocks that wait for packing, one behind the other */
-  lt_put raw;
-  uint64_t raw_at[PACK_FIRST + 1], raw_n, raw_most;
-  uint8_t *packed;          /* [raw_most, bound] */
-  uint64_t packed_each, packed_room, packed_size[PACK_FIRST];
+  /* blocks that wait for packing, one behind the other: keys' parts, and values */
+  lt_put raw, raw_values;
+  uint64_t raw_at[PACK_FIRST + 1], values_at[PACK_FIRST + 1], raw_n, raw_most;
+  uint8_t *packed;          /* [raw_most, packed_each]: the keys' part, the values */
+  uint64_t packed_each, packed_keys, packed_room, packed_size[PACK_FIRST], packed_values[PACK_FIRST];
   int32_t trained;
-  ZSTD_CDict *cdict;
-  ZSTD_CCtx *ctx[PACK_TASKS];
+  ZSTD_CCtx *ctx[PACK_TASKS], *plain[PACK_TASKS];
   uint8_t *dict;
   uint64_t dict_size;
-  lt_put line;
+  lt_put line, whole;       /* whole: beginnings of the keys that are stored whole */
 } sorted_emit;
+
+/* Bytes when packed, or 0 when that is not worth it: below 1 in 16. */
+static uint64_t sorted_pack(ZSTD_CCtx *ctx, uint8_t *to, uint64_t room, const uint8_t *from, uint64_t size) {
+  size_t got = ZSTD_compress2(ctx, to, room, from, size);
+  return ZSTD_isError(got) || got > size - size / 16 ? 0 : got;
+}
 
 static void sorted_pack_task(void *arg, int64_t index) {
   sorted_emit *e = arg;
   for (uint64_t i = (uint64_t)index; i < e->raw_n; i += PACK_TASKS) {
-    const uint8_t *from = e->raw.data + e->raw_at[i];
-    uint64_t size = e->raw_at[i + 1] - e->raw_at[i];
     uint8_t *to = e->packed + i * e->packed_each;
-    size_t got = e->cdict ? ZSTD_compress_usingCDict(e->ctx[index], to, e->packed_each, from, size, e->cdict)
-                          : ZSTD_compressCCtx(e->ctx[index], to, e->packed_each, from, size, PACK_LEVEL);
-    /* not worth a decompression below 1 in 16 */
-    e->packed_size[i] = ZSTD_isError(got) || got > size - size / 16 ? 0 : got;
+    e->packed_size[i] = sorted_pack(e->ctx[index], to, e->packed_keys, e->raw.data + e->raw_at[i], e->raw_at[i + 1] - e->raw_at[i]);
+    e->packed_values[i] = sorted_pack(e->plain[index], to + e->packed_keys, e->packed_each - e->packed_keys,
+                                      e->raw_values.data + e->values_at[i], e->values_at[i + 1] - e->values_at[i]);
   }
 }
 
@@ -59,31 +65,54 @@ static leat_status sorted_train(sorted_emit *e, leat_error *err) {
   e->dict = lt_alloc(e->rt, PACK_DICT);
   if (!e->dict) return lt_fail_memory(err, PACK_DICT, "a dictionary");
   size_t got = ZDICT_trainFromBuffer(e->dict, PACK_DICT, e->raw.data, sizes, (unsigned)e->raw_n);
-  if (ZDICT_isError(got)) return LEAT_OK;
-  e->dict_size = got;
-  e->cdict = ZSTD_createCDict(e->dict, got, PACK_LEVEL);
-  return e->cdict ? LEAT_OK : lt_fail_memory(err, got, "a dictionary");
+  if (!ZDICT_isError(got)) e->dict_size = got;
+  return LEAT_OK;
+}
+
+/* Contexts, once the dictionary is known. Short matches are left alone: they save little, and unpacking is what counts. */
+static leat_status sorted_contexts(sorted_emit *e, leat_error *err) {
+  for (int i = 0; i < PACK_TASKS; i++) {
+    if (e->ctx[i]) continue;
+    e->ctx[i] = ZSTD_createCCtx();
+    e->plain[i] = ZSTD_createCCtx();
+    ZSTD_CCtx *both[] = {e->ctx[i], e->plain[i]};
+    for (int k = 0; k < 2; k++) {
+      if (!both[k]) return lt_fail_memory(err, 1 << 18, "packing blocks");
+      (void)ZSTD_CCtx_setParameter(both[k], ZSTD_c_compressionLevel, PACK_LEVEL);
+      (void)ZSTD_CCtx_setParameter(both[k], ZSTD_c_minMatch, PACK_MATCH);
+      (void)ZSTD_CCtx_setParameter(both[k], ZSTD_c_contentSizeFlag, 0);
+      (void)ZSTD_CCtx_setParameter(both[k], ZSTD_c_dictIDFlag, 0);
+    }
+    if (e->dict_size && ZSTD_isError(ZSTD_CCtx_loadDictionary(e->ctx[i], e->dict, e->dict_size)))
+      return lt_fail_memory(err, e->dict_size, "a dictionary");
+  }
+  return LEAT_OK;
 }
 
 static leat_status sorted_write_block(sorted_emit *e, uint64_t i, leat_error *err) {
-  uint64_t size = e->raw_at[i + 1] - e->raw_at[i], packed = e->o->compress ? e->packed_size[i] : 0;
-  uint8_t place[8], head[4];
+  uint64_t size = e->raw_at[i + 1] - e->raw_at[i], values = e->values_at[i + 1] - e->values_at[i];
+  uint64_t packed = e->o->compress ? e->packed_size[i] : 0, packed_values = e->o->compress ? e->packed_values[i] : 0;
+  const uint8_t *room = e->packed + i * e->packed_each;
+  uint8_t place[8], head[8];
   lt_t_store64(place, lt_frame_at(e->f));
   lt_t_store32(head, (uint32_t)size | (packed ? 0x80000000u : 0));
+  lt_t_store32(head + 4, (uint32_t)(packed ? packed : size) | (packed_values ? 0x80000000u : 0));
   leat_status st = lt_spool_put(e->offsets, place, 8, err);
-  if (!st) st = lt_frame_put(e->f, head, 4, err);
+  if (!st) st = lt_frame_put(e->f, head, 8, err);
+  if (!st) st = packed ? lt_frame_put(e->f, room, packed, err) : lt_frame_put(e->f, e->raw.data + e->raw_at[i], size, err);
   if (st) return st;
-  return packed ? lt_frame_put(e->f, e->packed + i * e->packed_each, packed, err)
-                : lt_frame_put(e->f, e->raw.data + e->raw_at[i], size, err);
+  return packed_values ? lt_frame_put(e->f, room + e->packed_keys, packed_values, err)
+                       : lt_frame_put(e->f, e->raw_values.data + e->values_at[i], values, err);
 }
 
 static leat_status sorted_flush(sorted_emit *e, leat_error *err) {
   leat_status st = LEAT_OK;
   if (!e->raw_n) return LEAT_OK;
-  if (e->raw.failed) return lt_put_status(&e->raw, err);
+  if (e->raw.failed || e->raw_values.failed) return lt_fail_memory(err, e->raw.size, "blocks");
   if (e->o->compress) {
     if (!e->trained) st = sorted_train(e, err);
-    e->packed_each = ZSTD_compressBound(e->m->block_max);
+    e->packed_keys = ZSTD_compressBound(e->m->block_max);
+    e->packed_each = 2 * e->packed_keys;
     if (!st && e->packed_each * e->raw_n > e->packed_room) {
       lt_free(e->rt, e->packed);
       e->packed_room = e->packed_each * e->raw_n;
@@ -93,14 +122,12 @@ static leat_status sorted_flush(sorted_emit *e, leat_error *err) {
         e->packed_room = 0;
       }
     }
-    for (int i = 0; i < PACK_TASKS && !st; i++)
-      if (!e->ctx[i] && !(e->ctx[i] = ZSTD_createCCtx())) st = lt_fail_memory(err, 1 << 18, "packing blocks");
+    if (!st) st = sorted_contexts(e, err);
     if (!st && (st = lt_parallel_for(e->rt, PACK_TASKS, sorted_pack_task, e)) != 0)
       lt_fail(err, st, "the host's executor failed");
   }
   for (uint64_t i = 0; i < e->raw_n && !st; i++) st = sorted_write_block(e, i, err);
-  e->raw.size = 0;
-  e->raw_n = 0;
+  e->raw.size = e->raw_values.size = e->raw_n = 0;
   e->raw_most = PACK_LATER;
   return st;
 }
@@ -126,8 +153,8 @@ static void sorted_encode(sorted_emit *e) {
   uint32_t *shared = e->hashes; /* the filter is made: its room is free, two numbers a key */
   const uint8_t *before = NULL;
   uint64_t before_size = 0;
-  lt_put *rest = &e->line;
-  rest->size = 0;
+  lt_put *rest = &e->line, *w4 = &e->whole;
+  rest->size = w4->size = 0;
   for (uint64_t i = 0; i < e->n; i++) {
     uint64_t size = lt_t_load16(key);
     const uint8_t *p = key + 2 + common;
@@ -135,6 +162,7 @@ static void sorted_encode(sorted_emit *e) {
     shared[2 * i] = (uint32_t)s;
     shared[2 * i + 1] = (uint32_t)(k - s);
     lt_put_raw(rest, p + s, k - s);
+    if (i % LT_TABLE_RESTART == 0) lt_put_u32(w4, (uint32_t)(lt_t_prefix(p, k) >> 32));
     suffix += k - s;
     before = p;
     before_size = k;
@@ -142,6 +170,7 @@ static void sorted_encode(sorted_emit *e) {
   }
   lt_put_u32(w, (uint32_t)(e->n | common << 16));
   lt_put_u32(w, (uint32_t)suffix);
+  lt_put_raw(w, w4->data, w4->size);
   for (uint64_t i = 0; i < e->n; i++) {
     if (i % LT_TABLE_RESTART == 0) sorted_put_size(w, restarts, 2 * share);
     restarts += shared[2 * i + 1];
@@ -150,7 +179,7 @@ static void sorted_encode(sorted_emit *e) {
   for (uint64_t i = 0; len && i < e->n; i++) sorted_put_size(w, shared[2 * i + 1], len);
   lt_put_raw(w, first, common);
   lt_put_raw(w, rest->data, rest->size);
-  lt_put_raw(w, e->values.data, e->values.size);
+  lt_put_raw(&e->raw_values, e->values.data, e->values.size);
 }
 
 static leat_status sorted_filter(sorted_emit *e, leat_error *err) {
@@ -181,15 +210,15 @@ static leat_status sorted_close(sorted_emit *e, leat_error *err) {
   if (!st) st = lt_spool_put(e->blob, e->keys.data + 2, e->first, err);
   if (st) return st;
   sorted_encode(e);
-  if (e->line.failed || e->raw.failed) return lt_fail_memory(err, e->size, "a block");
-  uint64_t size = e->raw.size - e->raw_at[e->raw_n];
+  if (e->line.failed || e->raw.failed || e->raw_values.failed || e->whole.failed) return lt_fail_memory(err, e->size, "a block");
+  uint64_t size = e->raw.size - e->raw_at[e->raw_n] + e->values.size;
   if (size > e->m->block_max) e->m->block_max = (uint32_t)size;
   e->raw_at[++e->raw_n] = e->raw.size;
+  e->values_at[e->raw_n] = e->raw_values.size;
   e->m->blocks++;
   e->keys.size = e->values.size = e->n = e->size = 0;
   if (e->raw_n >= e->raw_most) {
     st = sorted_flush(e, err);
-    e->raw_at[0] = 0;
   }
   return st;
 }
@@ -240,12 +269,16 @@ static leat_status sorted_sections(sorted_emit *e, lt_spool *sums, leat_error *e
 static void sorted_free(sorted_emit *e) {
   lt_spool *const spools[] = {e->offsets, e->rows, e->ends, e->blob, e->filter};
   for (int i = 0; i < 5; i++) lt_spool_free(spools[i]);
-  for (int i = 0; i < PACK_TASKS; i++) ZSTD_freeCCtx(e->ctx[i]);
-  ZSTD_freeCDict(e->cdict);
+  for (int i = 0; i < PACK_TASKS; i++) {
+    ZSTD_freeCCtx(e->ctx[i]);
+    ZSTD_freeCCtx(e->plain[i]);
+  }
   lt_put_free(&e->keys);
   lt_put_free(&e->values);
   lt_put_free(&e->raw);
+  lt_put_free(&e->raw_values);
   lt_put_free(&e->line);
+  lt_put_free(&e->whole);
   lt_free(e->rt, e->last);
   lt_free(e->rt, e->hashes);
   lt_free(e->rt, e->packed);
@@ -266,9 +299,9 @@ leat_status lt_emit_sorted(leat_runtime *rt, lt_frame *f, const char *path, lt_t
   e->o = o;
   e->raw_most = PACK_FIRST;
   lt_spool **spools[] = {&e->offsets, &e->rows, &e->ends, &e->blob, &e->filter, &sums};
-  lt_put *puts[] = {&e->keys, &e->values, &e->raw, &e->line};
+  lt_put *puts[] = {&e->keys, &e->values, &e->raw, &e->raw_values, &e->line, &e->whole};
   leat_status st = LEAT_OK;
-  for (int i = 0; i < 4; i++) lt_put_init(puts[i], rt);
+  for (int i = 0; i < 6; i++) lt_put_init(puts[i], rt);
   for (int i = 0; i < 6 && !st; i++) st = lt_spool_create(rt, path, spools[i], err);
   e->last = lt_alloc(rt, LT_TABLE_KEY_MAX);
   if (!st && !e->last) st = lt_fail_memory(err, LT_TABLE_KEY_MAX, "a table");

@@ -5,13 +5,6 @@
 
 enum { MANY = 32 };
 
-int64_t lt_table_now(const leat_table *t) { return t->meta.valid_until ? lt_now_ns(t->rt) : 0; }
-
-int64_t lt_table_status(const leat_table *t, int hit, int64_t now) {
-  if (!hit) return t->meta.standard ? LEAT_TABLE_DEFAULT : LEAT_TABLE_MISS;
-  return now > t->meta.valid_until ? LEAT_TABLE_STALE : LEAT_TABLE_HIT; /* 0 > 0 where there is no end */
-}
-
 static leat_status get_damaged(const leat_table *t, uint64_t at, leat_error *err) {
   return lt_table_damage(t, (uint64_t)(t->data - t->bytes) + at, "rows with the wrong checksum, or that contradict themselves", err);
 }
@@ -23,59 +16,78 @@ static inline uint64_t get_matches(uint64_t x, uint64_t repeated) {
   return (x - 0x0101010101010101u) & ~x & 0x8080808080808080u;
 }
 
-/* 1 found, 0 not there, -1 damaged. The bucket lies in [at, end) of data, verified. */
-static inline int hash_search(const leat_table *t, uint64_t at, uint64_t end, uint64_t hash, const uint8_t *key,
-                              uint64_t size, const uint8_t **value) {
-  const uint8_t *p = t->data + at;
-  uint64_t room = end - at, n, each = 1 + (uint64_t)t->len_bytes, value_bytes = t->value_bytes;
-  if (at == end) return 0;
-  n = room < 2 ? 0 : lt_t_load16(p);
-  if (!n || 2 + n * each > room) return -1;
-  const uint8_t *fp = p + 2, *lens = fp + n, *rows = p + 2 + n * each;
-  uint64_t left = room - 2 - n * each, repeated = (hash & 255) * 0x0101010101010101u;
-  if (!t->len_bytes) { /* all keys have one length */
-    uint64_t stride = t->meta.key_max + value_bytes;
-    if (n * stride > left) return -1;
-    if (size != t->meta.key_max) return 0;
-    for (uint64_t i = 0; i < n; i += 8) { /* reads at most 7 bytes behind: other sections follow */
-      uint64_t hits = get_matches(lt_t_load64(fp + i), repeated);
-      if (n - i < 8) hits &= ((uint64_t)1 << (8 * (n - i))) - 1;
-      for (; hits; hits &= hits - 1) {
-        const uint8_t *row = rows + (i + (uint64_t)__builtin_ctzll(hits) / 8) * stride;
-        if (memcmp(row, key, size) == 0) {
-          *value = row + size;
-          return 1;
-        }
-      }
-    }
-    return 0;
+static inline uint64_t get_low_bytes(uint64_t x, uint64_t n) { return n >= 8 ? x : x & (((uint64_t)1 << (8 * n)) - 1); }
+
+/* A bit (of each byte the highest) for each row of the entry whose fingerprint may be the one: rows 0 to 7, and 8 to 10. */
+static inline uint64_t hash_candidates(const uint8_t *e, uint64_t hash, uint64_t *more) {
+  uint64_t repeated = (hash & 255) * 0x0101010101010101u, n = e[4];
+  *more = n > 8 ? get_low_bytes(get_matches(lt_t_load64(e) >> 40, repeated), n > LT_TABLE_INLINE ? 3 : n - 8) : 0;
+  return get_low_bytes(get_matches(lt_t_load64(e + 8), repeated), n);
+}
+
+/* All rows of a bucket, with every bound checked: for keys of different lengths, and crowded buckets.
+ * 1 found, 0 not there, -1 damaged. */
+static int hash_walk(const leat_table *t, const uint8_t *e, uint64_t hash, const uint8_t *key, uint64_t size,
+                     const uint8_t **value) {
+  uint64_t at = (uint64_t)lt_t_load32(e) << t->meta.shift, end = (uint64_t)lt_t_load32(e + LT_TABLE_ENTRY) << t->meta.shift;
+  uint64_t n = e[4], len_bytes = t->len_bytes;
+  if (at == end) return n ? -1 : 0;
+  if (lt_t_unchecked(t, at, end) && lt_table_chunks_wrong(t, at, end)) return -1;
+  const uint8_t *p = t->data + at, *stop = t->data + end;
+  if (n == 255) {
+    if (stop - p < 2) return -1;
+    n = lt_t_load16(p);
+    p += 2;
   }
+  const uint8_t *more = p;
+  uint64_t extra = n > LT_TABLE_INLINE ? n - LT_TABLE_INLINE : 0;
+  if (n < e[4] || extra + n * len_bytes > (uint64_t)(stop - p)) return -1;
+  const uint8_t *lens = p + extra, *row = lens + n * len_bytes;
   for (uint64_t i = 0; i < n; i++) {
-    uint64_t k = t->len_bytes == 1 ? lens[i] : lt_t_load16(lens + 2 * i);
-    if (k + value_bytes > left) return -1;
-    if (fp[i] == (uint8_t)hash && k == size && memcmp(rows, key, size) == 0) {
-      *value = rows + k;
+    uint64_t k = !len_bytes ? t->meta.key_max : len_bytes == 1 ? lens[i] : lt_t_load16(lens + 2 * i);
+    uint8_t fp = i < 8 ? e[8 + i] : i < LT_TABLE_INLINE ? e[i - 3] : more[i - LT_TABLE_INLINE];
+    if (k + t->value_bytes > (uint64_t)(stop - row)) return -1;
+    if (fp == (uint8_t)hash && k == size && memcmp(row, key, size) == 0) {
+      *value = row + k;
       return 1;
     }
-    rows += k + value_bytes;
-    left -= k + value_bytes;
+    row += k + t->value_bytes;
   }
   return 0;
 }
 
-static inline void hash_place(const leat_table *t, uint64_t bucket, uint64_t *at, uint64_t *end) {
-  *at = (uint64_t)lt_t_load32(t->index + 4 * bucket) << t->meta.shift;
-  *end = (uint64_t)lt_t_load32(t->index + 4 * bucket + 4) << t->meta.shift;
+/* e: the key's entry of the index. Keys of one length: only the row that is looked at is touched, and verified. */
+static inline int hash_search(const leat_table *t, const uint8_t *e, uint64_t hash, const uint8_t *key, uint64_t size,
+                              const uint8_t **value) {
+  uint64_t more, hits = hash_candidates(e, hash, &more);
+  if (e[4] > LT_TABLE_INLINE) return hash_walk(t, e, hash, key, size, value);
+  if (!(hits | more)) return 0;
+  if (t->len_bytes) return hash_walk(t, e, hash, key, size, value);
+  if (size != t->meta.key_max) return 0;
+  uint64_t stride = size + t->value_bytes, at = (uint64_t)lt_t_load32(e) << t->meta.shift;
+  for (uint64_t first = 0;; first = 8, hits = more, more = 0) {
+    for (; hits; hits &= hits - 1) {
+      uint64_t where = at + (first + (uint64_t)__builtin_ctzll(hits) / 8) * stride;
+      const uint8_t *row = t->data + where;
+      if (lt_t_unchecked(t, where, where + stride) && lt_table_chunks_wrong(t, where, where + stride)) return -1;
+      if (memcmp(row, key, size) == 0) {
+        *value = row + size;
+        return 1;
+      }
+    }
+    if (!more) return 0;
+  }
+}
+
+static inline const uint8_t *hash_entry(const leat_table *t, uint64_t hash) {
+  return t->index + LT_TABLE_ENTRY * lt_t_bucket(hash, t->meta.buckets);
 }
 
 static int hash_find(const leat_table *t, const uint8_t *key, uint64_t size, const uint8_t **value, uint64_t *where) {
-  uint64_t hash = lt_hash64(key, size, 0), at, end;
-  hash_place(t, lt_t_bucket(hash, t->meta.buckets), &at, &end);
-  *where = at;
-  for (uint64_t i = 64; i < 256; i += 64) /* the row is in another line than the bucket's head: fetch both at once */
-    __builtin_prefetch(t->data + at + i);
-  if (at != end && lt_t_unchecked(t, at, end) && lt_table_chunks_wrong(t, at, end)) return -1;
-  return hash_search(t, at, end, hash, key, size, value);
+  uint64_t hash = lt_hash64(key, size, 0);
+  const uint8_t *e = hash_entry(t, hash);
+  *where = (uint64_t)lt_t_load32(e) << t->meta.shift;
+  return hash_search(t, e, hash, key, size, value);
 }
 
 leat_status lt_table_find_hash(const leat_table *t, const uint8_t *key, uint64_t size, const uint8_t **value, int32_t *hit,
@@ -113,18 +125,21 @@ static leat_status get_packed(const leat_table *t, const void *key, uint64_t siz
 
 /* 1, 0, -1 as above; -2: the block is packed. */
 static int sorted_find(const leat_table *t, const uint8_t *key, uint64_t size, const uint8_t **value, uint64_t *where) {
-  const uint8_t *data;
-  uint64_t bytes, raw;
-  int32_t packed;
-  lt_tblock_view v;
+  lt_block_parts p;
+  lt_block_view v;
+  uint64_t row = 0;
   int64_t b = lt_tblock_find(t, key, size);
   *where = 0;
-  if (b < 0 || !lt_tblock_may_have(t, (uint64_t)b, key, size)) return 0;
-  *where = lt_t_load64(t->block_at + 8 * b);
-  if (lt_tblock_bytes(t, (uint64_t)b, &data, &bytes, &raw, &packed, NULL)) return -1;
-  if (packed) return -2;
-  if (!lt_tblock_open(t, (uint64_t)b, data, bytes, &v)) return -1;
-  return lt_tblock_search(t, &v, key, size, value);
+  if (b < 0) return 0;
+  *where = t->place[b].at;
+  for (uint64_t i = 0; i < 192; i += 64) __builtin_prefetch(t->data + *where + i); /* beside the filter's line */
+  if (!lt_tblock_may_have(t, (uint64_t)b, key, size)) return 0;
+  if (lt_tblock_parts(t, (uint64_t)b, &p, NULL)) return -1;
+  if (p.keys_packed || p.values_packed) return -2;
+  if (!lt_tblock_open(t, (uint64_t)b, p.keys, p.keys_size, &v)) return -1;
+  int hit = lt_tblock_search(t, &v, key, size, &row);
+  *value = p.values + row * t->value_bytes;
+  return hit;
 }
 
 leat_status lt_table_get(const leat_table *t, const void *key, uint64_t size, float *value, uint64_t cap, int64_t *found,
@@ -133,8 +148,11 @@ leat_status lt_table_get(const leat_table *t, const void *key, uint64_t size, fl
   uint8_t room[8];
   uint64_t where;
   *found = 0;
-  leat_status st = lt_table_key(t->meta.key_type, key, size, room, &k, err);
-  if (st) return st;
+  k = key;
+  if (t->meta.key_type != LT_KEYS_BYTES || size - 1 >= LT_TABLE_KEY_MAX) { /* seldom */
+    leat_status st = lt_table_key(t->meta.key_type, key, size, room, &k, err);
+    if (st) return st;
+  }
   if (cap < t->meta.n_values) return get_room(t, cap, err);
   int hit = t->meta.layout == LT_LAYOUT_HASH ? hash_find(t, k, size, &at, &where) : sorted_find(t, k, size, &at, &where);
   if (hit == -2) return get_packed(t, key, size, value, cap, found, err);
@@ -165,9 +183,9 @@ static void many_give(const many_run *r, uint64_t i, int hit, const uint8_t *at)
 
 static leat_status many_hash(const many_run *r, uint64_t from, uint64_t n, leat_error *err) {
   const leat_table *t = r->t;
-  uint64_t hash[MANY], at[MANY], end[MANY], size[MANY];
+  uint64_t hash[MANY], size[MANY], stride = t->meta.key_max + t->value_bytes;
   uint8_t room[MANY][8];
-  const uint8_t *key[MANY];
+  const uint8_t *key[MANY], *entry[MANY];
   for (uint64_t j = 0; j < n; j++) {
     uint64_t i = from + j, begin = r->ends ? (i ? r->ends[i - 1] : 0) : i * r->each;
     size[j] = r->ends ? r->ends[i] - begin : r->each;
@@ -176,18 +194,21 @@ static leat_status many_hash(const many_run *r, uint64_t from, uint64_t n, leat_
                          : lt_table_key(t->meta.key_type, r->keys + begin, size[j], room[j], &key[j], err);
     if (st) return st;
     hash[j] = lt_hash64(key[j], size[j], 0);
-    __builtin_prefetch(t->index + 4 * lt_t_bucket(hash[j], t->meta.buckets));
+    entry[j] = hash_entry(t, hash[j]);
+    __builtin_prefetch(entry[j]);
   }
   for (uint64_t j = 0; j < n; j++) {
-    hash_place(t, lt_t_bucket(hash[j], t->meta.buckets), &at[j], &end[j]);
-    for (uint64_t p = at[j]; p < end[j] && p < at[j] + 256; p += 64) __builtin_prefetch(t->data + p);
+    uint64_t more, hits = hash_candidates(entry[j], hash[j], &more);
+    if (!(hits | more) && entry[j][4] <= LT_TABLE_INLINE) continue;
+    uint64_t first = hits ? (uint64_t)__builtin_ctzll(hits) / 8 : more ? 8 + (uint64_t)__builtin_ctzll(more) / 8 : 0;
+    const uint8_t *p = t->data + ((uint64_t)lt_t_load32(entry[j]) << t->meta.shift) + (t->len_bytes ? 0 : first * stride);
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + (stride < 64 ? stride - 1 : 63)); /* most rows lie in one line, or two */
   }
   for (uint64_t j = 0; j < n; j++) {
     const uint8_t *value = NULL;
-    int hit = at[j] != end[j] && lt_t_unchecked(t, at[j], end[j]) && lt_table_chunks_wrong(t, at[j], end[j])
-                  ? -1
-                  : hash_search(t, at[j], end[j], hash[j], key[j], size[j], &value);
-    if (hit < 0) return get_damaged(t, at[j], err);
+    int hit = hash_search(t, entry[j], hash[j], key[j], size[j], &value);
+    if (hit < 0) return get_damaged(t, (uint64_t)lt_t_load32(entry[j]) << t->meta.shift, err);
     many_give(r, from + j, hit, value);
   }
   return LEAT_OK;

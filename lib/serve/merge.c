@@ -103,8 +103,8 @@ static leat_status merge_open(merge_run *m, const char *const *paths, int map, l
     merge_input *in = &m->in[i];
     st = lt_table_open(m->rt, paths[i], p, &in->t, err);
     if (!st) st = lt_table_reader_create(in->t, 1, &in->r, err);
-    const lt_table_meta *a = &m->in[0].t->meta, *b = st ? NULL : &in->t->meta;
     if (st) break;
+    const lt_table_meta *a = &m->in[0].t->meta, *b = &in->t->meta;
     if (a->key_type != b->key_type || a->n_values != b->n_values)
       st = lt_fail(err, LEAT_E_SHAPE, "%s has %s keys and %llu values, %s has %s keys and %llu: they cannot be merged", paths[i],
                    b->key_type ? "u64" : "bytes", (unsigned long long)b->n_values, paths[0], a->key_type ? "u64" : "bytes",

@@ -6,7 +6,8 @@
 #include "serve/table_inner.h"
 
 enum { READER_WAYS = 4 };
-typedef struct reader_slot { int64_t block; uint64_t used; } reader_slot; /* block -1: free */
+/* block -1: free. values: unpacked in the slot behind the keys, or where they are stored; NULL: not unpacked yet. */
+typedef struct reader_slot { int64_t block; uint64_t used; const uint8_t *keys, *values; uint64_t keys_raw; } reader_slot;
 struct leat_table_reader {
   lt_owner owner;
   const leat_table *t;
@@ -18,7 +19,8 @@ struct leat_table_reader {
   /* the place: the next row */
   int64_t block;         /* or bucket; -1 before any */
   uint64_t row, rows;    /* in it */
-  lt_tblock_view view;
+  lt_block_view view;
+  const uint8_t *values;
   uint8_t *own;          /* a packed block, unpacked; not in the cache, where it could be replaced */
   uint64_t at, key_size;
   uint8_t *key;          /* [key_max] */
@@ -47,7 +49,7 @@ leat_status lt_table_reader_create(const leat_table *t, uint64_t cache_bytes, le
     r->slot = lt_array(rt, r->sets * READER_WAYS, sizeof *r->slot);
     r->ctx = ZSTD_createDCtx();
     if (!r->cache || !r->slot || !r->ctx) st = lt_fail_memory(err, r->sets * READER_WAYS * each, "a reader's cache");
-    for (uint64_t i = 0; !st && i < r->sets * READER_WAYS; i++) r->slot[i] = (reader_slot){-1, 0};
+    for (uint64_t i = 0; !st && i < r->sets * READER_WAYS; i++) r->slot[i] = (reader_slot){-1, 0, NULL, NULL, 0};
   }
   if (st) lt_table_reader_free(r);
   else *out = r;
@@ -70,63 +72,73 @@ void lt_table_reader_free(leat_table_reader *r) {
 lt_owner *lt_table_reader_owner(leat_table_reader *r) { return &r->owner; }
 
 /* ---- blocks */
-static leat_status reader_unpack(leat_table_reader *r, uint64_t b, const uint8_t *data, uint64_t size, uint64_t raw,
-                                 uint8_t *to, leat_error *err) {
+/* ---- blocks */
+static leat_status reader_unpack(leat_table_reader *r, const uint8_t *data, uint64_t size, uint64_t raw, uint8_t *to,
+                                 int with_dictionary, leat_error *err) {
   const leat_table *t = r->t;
-  size_t got = t->ddict ? ZSTD_decompress_usingDDict(r->ctx, to, raw, data, size, t->ddict)
-                        : ZSTD_decompressDCtx(r->ctx, to, raw, data, size);
+  size_t got = with_dictionary && t->ddict ? ZSTD_decompress_usingDDict(r->ctx, to, raw, data, size, t->ddict)
+                                           : ZSTD_decompressDCtx(r->ctx, to, raw, data, size);
   if (ZSTD_isError(got) || got != raw)
     return lt_table_damage(t, (uint64_t)(data - t->bytes), "a block that cannot be unpacked", err);
-  (void)b;
   return LEAT_OK;
 }
 
-static leat_status reader_block(leat_table_reader *r, uint64_t b, lt_tblock_view *v, leat_error *err) {
+static leat_status reader_block(leat_table_reader *r, uint64_t b, reader_slot **out, leat_error *err) {
   const leat_table *t = r->t;
-  reader_slot *set = r->slot + b % r->sets * READER_WAYS;
-  const uint8_t *data;
-  uint64_t size, raw, oldest = 0;
-  int32_t packed;
-  leat_status st = LEAT_OK;
+  reader_slot *set = r->slot + b % r->sets * READER_WAYS, *s = set;
+  lt_block_parts p;
   for (uint64_t i = 0; i < READER_WAYS; i++) {
     if (set[i].block == (int64_t)b) {
-      set[i].used = ++r->clock;
-      data = r->cache + ((uint64_t)(set - r->slot) + i) * (t->meta.block_max + 1);
-      size = lt_t_load32(t->data + lt_t_load64(t->block_at + 8 * b)) & 0x7fffffff;
-      goto open;
+      *out = &set[i];
+      return LEAT_OK;
     }
-    if (set[i].used < set[oldest].used) oldest = i;
+    if (set[i].used < s->used) s = &set[i];
   }
-  st = lt_tblock_bytes(t, b, &data, &size, &raw, &packed, err);
+  leat_status st = lt_tblock_parts(t, b, &p, err);
   if (st) return st;
-  if (packed) {
-    uint8_t *to = r->cache + ((uint64_t)(set - r->slot) + oldest) * (t->meta.block_max + 1);
-    set[oldest] = (reader_slot){-1, 0};
-    st = reader_unpack(r, b, data, size, raw, to, err);
-    if (st) return st;
-    set[oldest] = (reader_slot){(int64_t)b, ++r->clock};
-    data = to;
-    size = raw;
+  s->block = -1;
+  s->keys = p.keys;
+  s->keys_raw = p.keys_raw;
+  s->values = p.values_packed ? NULL : p.values;
+  if (p.keys_packed) {
+    uint8_t *to = r->cache + (uint64_t)(s - r->slot) * (t->meta.block_max + 1);
+    st = reader_unpack(r, p.keys, p.keys_size, p.keys_raw, to, 1, err);
+    s->keys = to;
   }
-open:
-  if (lt_tblock_open(t, b, data, size, v)) return LEAT_OK;
-  return lt_table_damage(t, (uint64_t)(t->data - t->bytes) + lt_t_load64(t->block_at + 8 * b),
-                         "a block that contradicts itself", err);
+  if (!st) s->block = (int64_t)b;
+  *out = s;
+  return st;
+}
+
+static leat_status reader_values(leat_table_reader *r, reader_slot *s, leat_error *err) {
+  lt_block_parts p;
+  leat_status st = lt_tblock_parts(r->t, (uint64_t)s->block, &p, err);
+  if (st) return st;
+  uint8_t *to = r->cache + (uint64_t)(s - r->slot) * (r->t->meta.block_max + 1) + p.keys_raw;
+  st = reader_unpack(r, p.values, p.values_size, p.values_raw, to, 0, err);
+  if (!st) s->values = to;
+  return st;
 }
 
 leat_status lt_table_reader_find(leat_table_reader *r, const uint8_t *key, uint64_t size, const uint8_t **value,
                                  int32_t *hit, leat_error *err) {
   const leat_table *t = r->t;
-  lt_tblock_view v;
+  lt_block_view v;
+  reader_slot *s;
+  uint64_t row = 0;
   *hit = 0;
   int64_t b = lt_tblock_find(t, key, size);
-  if (b < 0 || !lt_tblock_may_have(t, (uint64_t)b, key, size)) return LEAT_OK;
-  leat_status st = reader_block(r, (uint64_t)b, &v, err);
+  if (b < 0) return LEAT_OK;
+  __builtin_prefetch(r->slot + (uint64_t)b % r->sets * READER_WAYS);
+  if (!lt_tblock_may_have(t, (uint64_t)b, key, size)) return LEAT_OK;
+  leat_status st = reader_block(r, (uint64_t)b, &s, err);
   if (st) return st;
-  int found = lt_tblock_search(t, &v, key, size, value);
+  s->used = ++r->clock;
+  int found = lt_tblock_open(t, (uint64_t)b, s->keys, s->keys_raw, &v) ? lt_tblock_search(t, &v, key, size, &row) : -1;
   if (found < 0)
-    return lt_table_damage(t, (uint64_t)(t->data - t->bytes) + lt_t_load64(t->block_at + 8 * (uint64_t)b),
-                           "a block that contradicts itself", err);
+    return lt_table_damage(t, (uint64_t)(t->data - t->bytes) + t->place[b].at, "a block that contradicts itself", err);
+  if (found && !s->values && (st = reader_values(r, s, err)) != 0) return st;
+  if (found) *value = s->values + row * t->value_bytes;
   *hit = found;
   return LEAT_OK;
 }
@@ -159,21 +171,19 @@ static leat_status reader_nonsense(const leat_table *t, leat_error *err) {
 /* Begins a block: unpacked to the reader's own room. */
 static leat_status reader_enter_block(leat_table_reader *r, uint64_t b, leat_error *err) {
   const leat_table *t = r->t;
-  const uint8_t *data;
-  uint64_t size, raw;
-  int32_t packed;
-  leat_status st = lt_tblock_bytes(t, b, &data, &size, &raw, &packed, err);
-  if (!st && packed) {
-    if (!r->own && !(r->own = lt_alloc(t->rt, t->meta.block_max + 1)))
-      return lt_fail_memory(err, t->meta.block_max, "a reader");
-    st = reader_unpack(r, b, data, size, raw, r->own, err);
-    data = r->own;
-    size = raw;
-  }
+  lt_block_parts p;
+  leat_status st = lt_tblock_parts(t, b, &p, err);
   if (st) return st;
-  if (!lt_tblock_open(t, b, data, size, &r->view)) return reader_nonsense(t, err);
+  if ((p.keys_packed || p.values_packed) && !r->own && !(r->own = lt_alloc(t->rt, t->meta.block_max + 1)))
+    return lt_fail_memory(err, t->meta.block_max, "a reader");
+  const uint8_t *keys = p.keys_packed ? r->own : p.keys;
+  r->values = p.values_packed ? r->own + p.keys_raw : p.values;
+  if (p.keys_packed) st = reader_unpack(r, p.keys, p.keys_size, p.keys_raw, r->own, 1, err);
+  if (!st && p.values_packed) st = reader_unpack(r, p.values, p.values_size, p.values_raw, r->own + p.keys_raw, 0, err);
+  if (st) return st;
+  if (!lt_tblock_open(t, b, keys, p.keys_raw, &r->view)) return reader_nonsense(t, err);
   r->block = (int64_t)b;
-  r->row = r->at = r->key_size = 0;
+  r->row = r->at = 0;
   r->rows = r->view.n;
   memcpy(r->key, r->view.common, r->view.common_size);
   r->key_size = r->view.common_size;
@@ -182,26 +192,32 @@ static leat_status reader_enter_block(leat_table_reader *r, uint64_t b, leat_err
 
 static leat_status reader_enter_bucket(leat_table_reader *r, uint64_t b, leat_error *err) {
   const leat_table *t = r->t;
-  uint64_t at = (uint64_t)lt_t_load32(t->index + 4 * b) << t->meta.shift;
-  uint64_t end = (uint64_t)lt_t_load32(t->index + 4 * b + 4) << t->meta.shift;
+  const uint8_t *e = t->index + LT_TABLE_ENTRY * b;
+  uint64_t at = (uint64_t)lt_t_load32(e) << t->meta.shift, n = e[4];
+  uint64_t end = (uint64_t)lt_t_load32(e + LT_TABLE_ENTRY) << t->meta.shift;
   r->block = (int64_t)b;
   r->row = r->rows = 0;
-  if (at == end) return LEAT_OK;
+  if (at == end) return n ? reader_nonsense(t, err) : LEAT_OK;
   if (lt_t_unchecked(t, at, end) && lt_table_chunks_wrong(t, at, end))
     return lt_table_damage(t, (uint64_t)(t->data - t->bytes) + at, "rows with the wrong checksum", err);
-  const uint8_t *p = t->data + at;
-  uint64_t n = end - at < 2 ? 0 : lt_t_load16(p);
-  if (!n || 2 + n * (1 + t->len_bytes) > end - at) return reader_nonsense(t, err);
+  const uint8_t *p = t->data + at, *stop = t->data + end;
+  if (n == 255) {
+    if (stop - p < 2) return reader_nonsense(t, err);
+    n = lt_t_load16(p);
+    p += 2;
+  }
+  uint64_t extra = n > LT_TABLE_INLINE ? n - LT_TABLE_INLINE : 0;
+  if (!n || n < e[4] || extra + n * t->len_bytes > (uint64_t)(stop - p)) return reader_nonsense(t, err);
   r->rows = n;
-  r->lens = p + 2 + n;
-  r->bucket_at = p + 2 + n * (1 + t->len_bytes);
-  r->bucket_end = t->data + end;
+  r->lens = p + extra;
+  r->bucket_at = r->lens + n * t->len_bytes;
+  r->bucket_end = stop;
   return LEAT_OK;
 }
 
 static leat_status reader_block_row(leat_table_reader *r, lt_table_row *row, leat_error *err) {
   const leat_table *t = r->t;
-  const lt_tblock_view *v = &r->view;
+  const lt_block_view *v = &r->view;
   uint64_t share = t->share_bytes, c = v->common_size, i = r->row++;
   uint64_t s = share == 1 ? v->shared[i] : lt_t_load16(v->shared + 2 * i);
   if (s > r->key_size - c || (!t->len_bytes && c + s > t->meta.key_max)) return reader_nonsense(t, err);
@@ -211,7 +227,7 @@ static leat_status reader_block_row(leat_table_reader *r, lt_table_row *row, lea
   memcpy(r->key + c + s, v->suffix + r->at, k);
   r->at += k;
   r->key_size = c + s + k;
-  *row = (lt_table_row){lt_t_prefix(r->key, r->key_size), r->key, r->key_size, v->values + i * t->value_bytes};
+  *row = (lt_table_row){lt_t_prefix(r->key, r->key_size), r->key, r->key_size, r->values + i * t->value_bytes};
   return LEAT_OK;
 }
 
@@ -260,7 +276,7 @@ leat_status lt_table_reader_seek(leat_table_reader *r, const void *from, uint64_
   if (b < 0) return LEAT_OK;
   st = reader_enter_block(r, (uint64_t)b, err);
   while (!st && r->row < r->rows) {
-    lt_tblock_view *v = &r->view;
+    lt_block_view *v = &r->view;
     uint64_t before = r->at, before_size = r->key_size;
     lt_table_row row;
     st = reader_block_row(r, &row, err);

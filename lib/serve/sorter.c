@@ -6,10 +6,10 @@
 enum { SORT_SMALL = 24, SORT_DEEP = 24, SORT_AHEAD = 12 };
 
 static void sorter_drop(lt_sorter *s) {
-  for (uint64_t i = 0; i < s->n_segs; i++) lt_free(s->rt, s->seg[i].bytes);
+  for (uint64_t i = 0; i < s->have_segs; i++) lt_free(s->rt, s->seg[i].bytes);
   lt_free(s->rt, s->entry);
   s->entry = NULL;
-  s->n_segs = s->n = s->used = 0;
+  s->have_segs = s->n_segs = s->n = s->cap_entries = 0;
 }
 
 leat_status lt_sorter_create(leat_runtime *rt, const char *path, int layout, uint64_t value_bytes, uint64_t memory_bytes,
@@ -173,8 +173,15 @@ static void sort_task(void *arg, int64_t index) {
 
 static leat_status sorter_sort(lt_sorter *s, leat_error *err) {
   sort_job j = {s, s->layout == LT_LAYOUT_HASH ? 0 : s->common, {0}};
-  s->entry = lt_array(s->rt, s->n, sizeof *s->entry);
-  if (!s->entry) return lt_fail_memory(err, s->n * sizeof *s->entry, "sorting a table");
+  if (s->n > s->cap_entries) { /* what it held is of no use: not copied */
+    lt_free(s->rt, s->entry);
+    s->cap_entries = s->n;
+    s->entry = lt_array(s->rt, s->n, sizeof *s->entry);
+  }
+  if (!s->entry) {
+    s->cap_entries = 0;
+    return lt_fail_memory(err, s->n * sizeof *s->entry, "sorting a table");
+  }
   leat_status st = lt_parallel_for(s->rt, (int64_t)s->n_segs, sort_fill_task, &j);
   if (!st) {
     sort_split(s->entry, s->n, 56, j.start);
@@ -220,10 +227,11 @@ leat_status lt_sorter_same(lt_sorter *s, const lt_table_row *row, leat_error *er
 }
 
 /* ---- taking rows */
+/* The memory is kept for the next run: fresh pages cost more than sorting what lies in them. */
 static leat_status sorter_full(lt_sorter *s, leat_error *err) {
   leat_status st = sorter_sort(s, err);
   if (!st) st = lt_sorter_spill(s, err);
-  if (!st) sorter_drop(s);
+  if (!st) s->n_segs = s->n = 0;
   return st;
 }
 
@@ -236,8 +244,11 @@ static leat_status sorter_segment(lt_sorter *s, leat_error *err) {
   if (st) return st;
   s->seg = seg;
   sort_seg *g = &s->seg[s->n_segs];
-  g->bytes = lt_alloc(s->rt, s->seg_bytes);
-  if (!g->bytes) return lt_fail_memory(err, s->seg_bytes, "rows of a table");
+  if (s->n_segs == s->have_segs) {
+    g->bytes = lt_alloc(s->rt, s->seg_bytes);
+    if (!g->bytes) return lt_fail_memory(err, s->seg_bytes, "rows of a table");
+    s->have_segs++;
+  }
   g->used = 0;
   g->first = s->n;
   s->n_segs++;
@@ -292,6 +303,7 @@ leat_status lt_sorter_seal(lt_sorter *s, lt_row_source *out, leat_error *err) {
   leat_status st = LEAT_OK;
   if (s->n_runs && s->n) st = sorter_full(s, err);
   else if (s->n) st = sorter_sort(s, err);
+  if (!st && s->n_runs) sorter_drop(s);
   if (st) return st;
   *out = (lt_row_source){s, sorter_rewind, sorter_next, s->rows, s->key_bytes, s->key_min, s->key_max};
   return LEAT_OK;

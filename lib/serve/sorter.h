@@ -20,7 +20,7 @@ struct lt_sorter {
   int layout, refuse_twice;
   uint64_t value_bytes, memory, seg_bytes;
   sort_seg *seg;        /* rows: u16 length, key, values */
-  uint64_t n_segs, cap_segs, n, used;
+  uint64_t n_segs, have_segs, cap_segs, n, cap_entries;
   uint64_t common;      /* bytes that all keys in memory begin with */
   sort_entry *entry;
   uint64_t place;

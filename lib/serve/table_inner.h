@@ -10,7 +10,9 @@ enum {
   LT_TABLE_KEY_MAX = 65535,
   LT_TABLE_VALUES_MAX = 16384,
   LT_TABLE_RESTART = 16,       /* keys of a block between two that are stored whole */
-  LT_TABLE_BUCKET = 8,         /* keys a bucket on average */
+  LT_TABLE_BUCKET = 7,         /* keys a bucket on average */
+  LT_TABLE_ENTRY = 16,         /* bytes of the index a bucket: u32 place, u8 keys, fingerprints of the first of them */
+  LT_TABLE_INLINE = 11,        /* fingerprints that the index has room for */
   LT_TABLE_LINE = 32,          /* bytes of a filter line */
   LT_TABLE_LINE_KEYS = 28,     /* keys a filter line at most: at least 9.1 bits a key */
   LT_TABLE_BLOCK_LIMIT = 1 << 24 /* bytes of an unpacked block, at most */
@@ -139,6 +141,7 @@ leat_status lt_sorter_add(lt_sorter *s, const uint8_t *key, uint64_t size, uint8
 leat_status lt_sorter_seal(lt_sorter *s, lt_row_source *out, leat_error *err);
 
 /* ---- an open table */
+typedef struct lt_block_place { uint64_t at; uint32_t line, rows; } lt_block_place; /* line: its first one of the filter */
 struct leat_table {
   lt_ref refs;
   leat_runtime *rt;
@@ -159,13 +162,12 @@ struct leat_table {
   uint64_t chunks;
   const uint8_t *index, *filter, *dict;
   uint64_t dict_size;
-  int32_t packed;         /* some block is */
   void *ddict;            /* ZSTD_DDict */
-  const uint8_t *block_at, *block_rows, *key_ends, *key_blob;
+  const uint8_t *key_ends, *key_blob;
+  lt_block_place *place;  /* [blocks + 1] */
   const uint8_t *common;  /* what the first and the last block's first key share */
   uint64_t common_size;
-  uint64_t *prefix;       /* of each block's first key, behind common */
-  uint32_t *lines;        /* [blocks + 1]: first filter line of each block */
+  uint64_t *prefix, *top; /* of each block's first key, behind common; of every 64th */
 };
 /* FORMAT, naming the byte. */
 leat_status lt_table_damage(const leat_table *t, uint64_t at, const char *what, leat_error *err);
@@ -179,19 +181,22 @@ static inline int lt_t_unchecked(const leat_table *t, uint64_t from, uint64_t to
 leat_status lt_table_key(int key_type, const void *key, uint64_t size, uint8_t room[8], const uint8_t **out, leat_error *err);
 
 /* ---- blocks of the sorted layout (blocks.c) */
-typedef struct lt_tblock_view {
-  const uint8_t *restart, *shared, *lens, *suffix, *values, *common;
-  uint32_t n, common_size, suffix_bytes;
-} lt_tblock_view;
+typedef struct lt_block_view { /* the keys' part */
+  const uint8_t *whole, *restart, *shared, *lens, *suffix, *common;
+  uint32_t n, restarts, common_size, suffix_bytes;
+} lt_block_view;
+typedef struct lt_block_parts { /* as they are stored; raw: bytes when unpacked */
+  const uint8_t *keys, *values;
+  uint64_t keys_size, keys_raw, values_size, values_raw;
+  int32_t keys_packed, values_packed;
+} lt_block_parts;
 void lt_tblock_first_key(const leat_table *t, uint64_t b, const uint8_t **key, uint64_t *size);
 int64_t lt_tblock_find(const leat_table *t, const uint8_t *key, uint64_t size); /* -1: before the first */
 int lt_tblock_may_have(const leat_table *t, uint64_t b, const uint8_t *key, uint64_t size);
-/* The block's bytes, verified: *packed 0 raw [data, size), 1 as a zstd frame of `raw` bytes when unpacked. */
-leat_status lt_tblock_bytes(const leat_table *t, uint64_t b, const uint8_t **data, uint64_t *size, uint64_t *raw,
-                           int32_t *packed, leat_error *err);
-int lt_tblock_open(const leat_table *t, uint64_t b, const uint8_t *data, uint64_t size, lt_tblock_view *v); /* 0: nonsense */
-/* 1 found, *value; 0 not there; -1 nonsense */
-int lt_tblock_search(const leat_table *t, const lt_tblock_view *v, const uint8_t *key, uint64_t size, const uint8_t **value);
+leat_status lt_tblock_parts(const leat_table *t, uint64_t b, lt_block_parts *p, leat_error *err); /* verified */
+int lt_tblock_open(const leat_table *t, uint64_t b, const uint8_t *keys, uint64_t size, lt_block_view *v); /* 0: nonsense */
+/* 1 found, in *row; 0 not there; -1 nonsense */
+int lt_tblock_search(const leat_table *t, const lt_block_view *v, const uint8_t *key, uint64_t size, uint64_t *row);
 
 /* ---- the next row of a reader, as it is stored */
 leat_status lt_table_reader_step(leat_table_reader *r, lt_table_row *row, int32_t *got, leat_error *err);
@@ -200,6 +205,10 @@ leat_status lt_table_reader_find(leat_table_reader *r, const uint8_t *key, uint6
                                  int32_t *hit, leat_error *err);
 leat_status lt_table_find_hash(const leat_table *t, const uint8_t *key, uint64_t size, const uint8_t **value, int32_t *hit,
                                leat_error *err); /* the same in the hash layout */
-int64_t lt_table_status(const leat_table *t, int hit, int64_t now);
-int64_t lt_table_now(const leat_table *t); /* 0 when nothing in t depends on it */
+/* 0 when nothing in t depends on it */
+static inline int64_t lt_table_now(const leat_table *t) { return t->meta.valid_until ? lt_now_ns(t->rt) : 0; }
+static inline int64_t lt_table_status(const leat_table *t, int hit, int64_t now) {
+  if (!hit) return t->meta.standard ? LEAT_TABLE_DEFAULT : LEAT_TABLE_MISS;
+  return now > t->meta.valid_until ? LEAT_TABLE_STALE : LEAT_TABLE_HIT; /* 0 > 0 where there is no end */
+}
 #endif

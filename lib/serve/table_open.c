@@ -39,45 +39,53 @@ int lt_table_chunks_wrong(const leat_table *t, uint64_t from, uint64_t to) {
   return wrong;
 }
 
+/* Every place is checked here, so that look-ups do not have to. */
 static leat_status open_hash(leat_table *t, const lt_frame_section *index, leat_error *err) {
   const lt_table_meta *m = &t->meta;
-  uint32_t before = 0, wrong = 0;
-  if (!m->buckets || m->buckets > UINT32_MAX * (uint64_t)8 || index->size != 4 * (m->buckets + 1))
+  uint64_t rows = 0, wrong = 0, least = m->key_min + t->value_bytes + t->len_bytes;
+  int32_t crowded = 0;
+  if (!m->buckets || m->buckets > UINT32_MAX || index->size != LT_TABLE_ENTRY * (m->buckets + 1))
     return open_nonsense(t, index->data, "an index of another size", err);
   t->index = index->data;
-  for (uint64_t b = 0; b <= m->buckets; b++) {
-    uint32_t at = lt_t_load32(t->index + 4 * b);
-    wrong |= at < before;
-    before = at;
+  for (uint64_t b = 0; b < m->buckets; b++) {
+    const uint8_t *e = t->index + LT_TABLE_ENTRY * b;
+    uint64_t at = (uint64_t)lt_t_load32(e) << m->shift, end = (uint64_t)lt_t_load32(e + LT_TABLE_ENTRY) << m->shift, n = e[4];
+    uint64_t extra = n <= LT_TABLE_INLINE ? 0 : n == 255 ? n - LT_TABLE_INLINE + 2 : n - LT_TABLE_INLINE;
+    wrong |= end < at;
+    wrong |= n * least + extra > end - at;
+    crowded |= n == 255;
+    rows += n;
   }
-  if (wrong || lt_t_load32(t->index) || (uint64_t)before << m->shift != t->data_size)
+  const uint8_t *last = t->index + LT_TABLE_ENTRY * m->buckets;
+  if (wrong || lt_t_load32(t->index) || (uint64_t)lt_t_load32(last) << m->shift != t->data_size || last[4] ||
+      (crowded ? rows > m->rows : rows != m->rows))
     return open_nonsense(t, index->data, "an index that contradicts itself", err);
   return LEAT_OK;
 }
 
 /* The first keys ascend, so that searching them is right. */
 static leat_status open_keys(leat_table *t, const lt_frame_section *index, leat_error *err) {
-  uint64_t n = t->meta.blocks, blob = index->size - 16 * n, before = 0, lines = 0, rows = 0, place = 0;
-  const uint8_t *last = NULL;
-  uint64_t last_size = 0;
+  uint64_t n = t->meta.blocks, blob = index->size - 16 * n, before = 0, lines = 0, rows = 0, at = 0, last_size = 0;
+  const uint8_t *offsets = index->data, *block_rows = offsets + 8 * n, *last = NULL;
   for (uint64_t b = 0; b < n; b++) {
-    uint64_t end = lt_t_load32(t->key_ends + 4 * b), at = lt_t_load64(t->block_at + 8 * b), r = lt_t_load32(t->block_rows + 4 * b);
+    uint64_t end = lt_t_load32(t->key_ends + 4 * b), place = lt_t_load64(offsets + 8 * b);
+    uint32_t r = lt_t_load32(block_rows + 4 * b);
     const uint8_t *key = t->key_blob + before;
     if (end <= before || end > blob || end - before > t->meta.key_max || end - before < t->meta.key_min)
       return open_nonsense(t, t->key_ends + 4 * b, "an index that contradicts itself", err);
-    if ((b ? at <= place : at != 0) || at >= t->data_size || !r || r > 65535)
-      return open_nonsense(t, t->block_at + 8 * b, "an index that contradicts itself", err);
+    if ((b ? place <= at : place != 0) || place >= t->data_size || !r || r > 65535)
+      return open_nonsense(t, offsets + 8 * b, "an index that contradicts itself", err);
     if (last && lt_t_compare(last, last_size, key, end - before) >= 0)
       return open_nonsense(t, key, "keys that are not in order", err);
-    t->lines[b] = (uint32_t)lines;
+    t->place[b] = (lt_block_place){place, (uint32_t)lines, r};
     lines += lt_t_filter_lines(r);
     rows += r;
-    place = at;
+    at = place;
     last = key;
     last_size = end - before;
     before = end;
   }
-  t->lines[n] = (uint32_t)lines;
+  t->place[n] = (lt_block_place){t->data_size, (uint32_t)lines, 0};
   if (rows != t->meta.rows || before != blob || lines > UINT32_MAX || (n == 0) != (t->data_size == 0))
     return open_nonsense(t, index->data, "an index that contradicts itself", err);
   return LEAT_OK;
@@ -86,19 +94,18 @@ static leat_status open_keys(leat_table *t, const lt_frame_section *index, leat_
 static leat_status open_sorted(leat_table *t, const lt_frame_section *s, leat_error *err) {
   uint64_t n = t->meta.blocks;
   if (n > s[1].size / 16 || (n && !t->meta.block_max)) return open_nonsense(t, s[1].data, "an index of another size", err);
-  t->block_at = s[1].data;
-  t->block_rows = t->block_at + 8 * n;
-  t->key_ends = t->block_rows + 4 * n;
+  t->key_ends = s[1].data + 12 * n;
   t->key_blob = t->key_ends + 4 * n;
   t->filter = s[2].data;
   t->dict = s[3].data;
   t->dict_size = s[3].size;
   t->prefix = lt_array(t->rt, n, sizeof *t->prefix);
-  t->lines = lt_array(t->rt, n + 1, sizeof *t->lines);
-  if (!t->prefix || !t->lines) return lt_fail_memory(err, n * 12, "a table's index");
+  t->top = lt_array(t->rt, n / 64 + 1, sizeof *t->top);
+  t->place = lt_array(t->rt, n + 1, sizeof *t->place);
+  if (!t->prefix || !t->top || !t->place) return lt_fail_memory(err, n * 24, "a table's index");
   leat_status st = open_keys(t, &s[1], err);
   if (st) return st;
-  if ((uint64_t)t->lines[n] * LT_TABLE_LINE != s[2].size) return open_nonsense(t, s[2].data, "a filter of another size", err);
+  if ((uint64_t)t->place[n].line * LT_TABLE_LINE != s[2].size) return open_nonsense(t, s[2].data, "a filter of another size", err);
   if (n) {
     const uint8_t *first, *last;
     uint64_t a, b, i = 0;
@@ -113,6 +120,7 @@ static leat_status open_sorted(leat_table *t, const lt_frame_section *s, leat_er
     uint64_t size;
     lt_tblock_first_key(t, b, &key, &size);
     t->prefix[b] = lt_t_prefix(key + t->common_size, size - t->common_size);
+    if (b % 64 == 0) t->top[b / 64] = t->prefix[b];
   }
   if (!t->dict_size) return LEAT_OK;
   t->ddict = ZSTD_createDDict(t->dict, t->dict_size);
@@ -208,7 +216,8 @@ void lt_table_free(const leat_table *shared) {
   ZSTD_freeDDict(t->ddict);
   lt_table_meta_free(rt, &t->meta);
   lt_free(rt, t->prefix);
-  lt_free(rt, t->lines);
+  lt_free(rt, t->top);
+  lt_free(rt, t->place);
   lt_free(rt, t->seen);
   if (t->mapped) lt_file_unmap(t->file, t->mapped, t->size);
   (void)lt_file_close(t->file, NULL);

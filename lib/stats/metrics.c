@@ -197,22 +197,34 @@ static void metrics_calibration(leat_metrics *k, double p, double y, double w) {
   lt_sum_product(&k->ece_y[cell], w, y);
 }
 
-static void metrics_add_two(leat_metrics *k, double p, int64_t truth, double w) {
-  double y = (double)truth;
-  int64_t guess = p > 0.5;
-  lt_sum_product(&k->loss, w, truth ? metrics_log_loss(p) : metrics_log_loss(1 - p));
-  lt_sum_product(&k->brier, w, (p - y) * (p - y));
+static inline void metrics_count_two(leat_metrics *k, double loss, double brier, int64_t guess, int64_t truth, double w) {
+  lt_sum_product(&k->loss, w, loss);
+  lt_sum_product(&k->brier, w, brier);
   if (guess == truth) lt_sum_add(&k->right, w);
   if (guess && truth) lt_sum_add(&k->hit, w);
-  metrics_calibration(k, p, y, w);
   /* f1 needs these two sums as kappa does */
-  lt_sum_add(&k->y, truth ? w : 0);
-  lt_sum_add(&k->yy, guess ? w : 0);
+  if (truth) lt_sum_add(&k->y, w);
+  if (guess) lt_sum_add(&k->yy, w);
   if (k->truth) {
     lt_sum_add(&k->truth[truth], w);
     lt_sum_add(&k->guess[guess], w);
   }
+}
+
+static void metrics_add_two(leat_metrics *k, double p, int64_t truth, double w) {
+  double y = (double)truth;
+  metrics_count_two(k, truth ? metrics_log_loss(p) : metrics_log_loss(1 - p), (p - y) * (p - y), p > 0.5, truth, w);
+  if (k->wanted & METRIC_BIT(METRIC_ECE)) metrics_calibration(k, p, y, w);
   if (k->wanted & METRIC_BIT(METRIC_AUC)) lt_auc_add(&k->auc, p, (int)truth, w);
+}
+
+void lt_metrics_add_binary(leat_metrics *const *k, const double *w, int n, double p, int64_t truth) {
+  double loss = truth ? metrics_log_loss(p) : metrics_log_loss(1 - p), miss = p - (double)truth;
+  for (int i = 0; i < n; i++) {
+    k[i]->rows++;
+    lt_sum_add(&k[i]->weight, w[i]);
+    metrics_count_two(k[i], loss, miss * miss, p > 0.5, truth, w[i]);
+  }
 }
 
 static void metrics_add_many(leat_metrics *k, const double *p, int64_t truth, double w) {
@@ -226,7 +238,7 @@ static void metrics_add_many(leat_metrics *k, const double *p, int64_t truth, do
   lt_sum_product(&k->loss, w, metrics_log_loss(p[truth]));
   lt_sum_product(&k->brier, w, brier);
   if (guess == truth) lt_sum_add(&k->right, w);
-  metrics_calibration(k, p[guess], guess == truth ? 1 : 0, w);
+  if (k->wanted & METRIC_BIT(METRIC_ECE)) metrics_calibration(k, p[guess], guess == truth ? 1 : 0, w);
   if (k->truth) {
     lt_sum_add(&k->truth[truth], w);
     lt_sum_add(&k->guess[guess], w);

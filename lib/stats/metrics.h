@@ -19,6 +19,9 @@ void lt_metrics_free(leat_metrics *k);
  * change what is printed to 12 digits. Errors: SHAPE, UNSUPPORTED (a metric of two classes for more), DATA (a target
  * that is no class, a weight that is negative or not finite), MEMORY; then nothing was added. */
 leat_status lt_metrics_add(leat_metrics *k, const double *pred, int64_t n_out, double y, double w, leat_error *err);
+/* One row of two classes into n objects without auc and ece, each with its weight; nothing is checked: their room is
+ * reserved, truth is 0 or 1, the weights are what lt_metrics_check wants. */
+void lt_metrics_add_binary(leat_metrics *const *k, const double *w, int n, double p, int64_t truth);
 /* Makes sure that the next n rows of n_out numbers each cannot fail but by what lt_metrics_check says. */
 leat_status lt_metrics_reserve(leat_metrics *k, int64_t n_out, int64_t n, leat_error *err);
 leat_status lt_metrics_check(const leat_metrics *k, double y, double w, leat_error *err);

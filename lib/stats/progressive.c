@@ -114,6 +114,18 @@ static void progress_guess(lt_progressive *p, int64_t k, double sure) {
   p->guess[k] = sure;
 }
 
+/* Two classes, as most streams have: each prediction's loss is taken once, whatever sets it goes to. */
+static void progress_binary(lt_progressive *p, double pred, double y, double w) {
+  leat_metrics *const scored[] = {p->all, p->faded};
+  const double weights[] = {w, w * p->weight};
+  lt_metrics_add_binary(scored, weights, isfinite(weights[1]) ? 2 : 1, pred, (int64_t)y);
+  if (isnan(p->last)) return;
+  double sure = (p->repeats + 1) / (p->pairs + 2);
+  sure = sure < 0.51 ? 0.51 : sure;
+  lt_metrics_add_binary(&p->no_change, &w, 1, p->last == 1 ? sure : 1 - sure, (int64_t)y);
+  lt_metrics_add_binary(&p->majority, &w, 1, (p->count[1] + 1) / (p->total + (double)p->classes), (int64_t)y);
+}
+
 static void progress_baselines(lt_progressive *p, double y, double w) {
   if (isnan(p->last)) return;
   if (p->numbers) {
@@ -135,13 +147,18 @@ void lt_progressive_add(lt_progressive *p, const double *pred, double y, double 
     lt_metrics_scale(p->faded, 0x1p-500);
     p->weight *= 0x1p-500;
   }
-  (void)lt_metrics_add(p->all, pred, p->n_out, y, w, NULL);
-  (void)lt_metrics_add(p->faded, pred, p->n_out, y, w * p->weight, NULL);
-  p->weight *= p->growth;
-  progress_baselines(p, y, w);
   int64_t at = p->rows % p->window;
   p->row[at] = (progress_row){y, w};
-  memcpy(p->pred + at * p->n_out, pred, (size_t)p->n_out * sizeof *pred);
+  if (!p->numbers && p->n_out == 1) {
+    progress_binary(p, *pred, y, w);
+    p->pred[at] = *pred;
+  } else {
+    (void)lt_metrics_add(p->all, pred, p->n_out, y, w, NULL);
+    (void)lt_metrics_add(p->faded, pred, p->n_out, y, w * p->weight, NULL);
+    progress_baselines(p, y, w);
+    memcpy(p->pred + at * p->n_out, pred, (size_t)p->n_out * sizeof *pred);
+  }
+  p->weight *= p->growth;
   p->rows++;
   if (!isnan(p->last)) {
     p->pairs += 1;

@@ -15,7 +15,7 @@ static inline void lt_sum_add(lt_sum *s, double v) {
 static inline void lt_sum_product(lt_sum *s, double a, double b) {
   double p = a * b;
   lt_sum_add(s, p);
-  if (isfinite(p)) s->rest += fma(a, b, -p);
+  if (a != 1 && isfinite(p)) s->rest += fma(a, b, -p);
 }
 static inline void lt_sum_merge(lt_sum *s, const lt_sum *other) {
   lt_sum_add(s, other->sum);

@@ -10,7 +10,7 @@ void lt_contest_init(lt_contest *c, leat_runtime *rt) {
 }
 
 static void contestant_free(leat_runtime *rt, lt_contestant *t) {
-  void *all[] = {t->p, t->z, t->raw, t->dot, t->mixed, t->expert};
+  void *all[] = {t->p, t->plain, t->z, t->raw, t->dot, t->mixed, t->expert};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) lt_free(rt, all[i]);
 }
 
@@ -103,6 +103,7 @@ leat_status lt_contest_ready(lt_contest *c, leat_error *err) {
     int64_t models = t->m->n_models;
     t->bad = t->rescaled = 0;
     CONTEST_GROW(st, c->rt, t->p, t->p_cap, c->n * models, err);
+    if (t->wants) CONTEST_GROW(st, c->rt, t->plain, t->plain_cap, c->n * models, err);
     CONTEST_GROW(st, c->rt, t->z, t->z_cap, most, err);
     CONTEST_GROW(st, c->rt, t->raw, t->raw_cap, most, err);
     if (st || t->cap_models >= models) continue;
@@ -120,20 +121,37 @@ leat_status lt_contest_ready(lt_contest *c, leat_error *err) {
   return st;
 }
 
-/* The slots of a row that comes soon: at 2^18 slots a model waits for memory more than it computes. */
-static void contest_fetch(const lt_contest *c, const lt_online *m, int64_t row) {
+/* The slots of a row that comes soon: at 2^18 slots a model waits for memory more than it computes. A macro: gcc takes the
+ * call of a function that only prefetches for one without effect. */
 #if defined(__GNUC__)
-  for (int64_t i = c->start[row] + c->dense[row]; i < c->start[row + 1]; i++) __builtin_prefetch(lt_online_at(m, 0, c->slot[i]), 1);
+#define CONTEST_FETCH(c, m, row)                                                             \
+  for (int64_t fetch = (c)->start[row] + (c)->dense[row]; fetch < (c)->start[row + 1]; fetch++) \
+  __builtin_prefetch(lt_online_at(m, 0, (c)->slot[fetch]))
 #else
-  (void)c, (void)m, (void)row;
+#define CONTEST_FETCH(c, m, row) (void)(row)
 #endif
-}
 
 static double contest_target(lt_online *m, double y) {
   lt_online_welford(&m->target, y);
   double dev = lt_online_deviation(&m->target);
   y = dev > 0 ? (y - m->target.mean) / dev : 0;
   return y > LT_ONLINE_CLIP ? LT_ONLINE_CLIP : y < -LT_ONLINE_CLIP ? -LT_ONLINE_CLIP : y;
+}
+
+/* Signed weights can hide from the mixture that all learners have gone wrong; their mean cannot. */
+static void contest_plain(lt_contestant *t, int64_t row) {
+  const lt_online *m = t->m;
+  double *out = t->plain + row * m->n_models;
+  for (int64_t k = 0; k < m->n_models; k++) {
+    double sum = 0, n = 0;
+    for (int i = 0; i < LT_LEARNERS; i++) {
+      if (!(m->learners & LT_LEARNER(i))) continue;
+      sum += t->expert[k][i];
+      n += 1;
+    }
+    out[k] = sum / n;
+  }
+  lt_online_link(m, out, out);
 }
 
 static void contest_task(void *arg, int64_t who) {
@@ -150,17 +168,18 @@ static void contest_task(void *arg, int64_t who) {
     f.slot = c->slot + c->start[r];
     f.n = f.cap = c->start[r + 1] - c->start[r];
     f.n_done = c->dense[r];
-    if (r + 1 < c->n) contest_fetch(c, m, r + 1);
+    if (r + 1 < c->n) CONTEST_FETCH(c, m, r + 1);
     lt_online_refill(&f, x, c->raw + c->start[r]);
-    lt_online_scale(&f);
     for (int64_t k = 0; k < m->n_models; k++) {
       lt_online_dot *d = &t->dot[k];
       *d = (lt_online_dot){{0}, 0, 0};
-      lt_online_dots(m, k, &f, d);
+      if (k == 0) lt_online_see(&f, d);
+      else lt_online_dots(m, k, &f, d);
       t->mixed[k] = lt_online_mix(m, k, d, t->expert[k]);
       finite += (d->dot[0] + d->dot[1] + d->dot[2] + d->dot[3] + d->dot[4] + d->dot[5] + d->var + d->zz) * 0;
     }
     lt_online_link(m, t->mixed, t->p + r * m->n_models);
+    if (t->wants) contest_plain(t, r);
     if (!(c->w[r] > 0)) continue;
     double y = m->regression ? contest_target(m, c->y[r]) : c->y[r];
     for (int64_t k = 0; k < m->n_models; k++) {

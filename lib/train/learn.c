@@ -289,10 +289,10 @@ static leat_status online_class(lt_online_trainer *o, double *y, int64_t row, le
 void lt_online_look(lt_online_trainer *o, const lt_rows *v, int64_t r) {
   o->feed.m = o->m;
   lt_online_row(&o->feed, o->bind, v, r, o->x, o->index, o->value);
-  lt_online_scale(&o->feed);
   for (int64_t k = 0; k < o->m->n_models; k++) {
     o->dot[k] = (lt_online_dot){{0}, 0, 0};
-    lt_online_dots(o->m, k, &o->feed, &o->dot[k]);
+    if (k == 0) lt_online_see(&o->feed, &o->dot[k]);
+    else lt_online_dots(o->m, k, &o->feed, &o->dot[k]);
     o->mixed[k] = lt_online_mix(o->m, k, &o->dot[k], o->expert[k]);
   }
 }

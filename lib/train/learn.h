@@ -7,7 +7,7 @@
 typedef struct lt_online_rates { float adagrad; double alpha, beta, l1; } lt_online_rates;
 /* One row for one model: expert and mixed are what lt_online_mix gave for d; y in the model's units (0 or 1, or the
  * standardised number); w > 0. The statistics of the values come after all models: lt_online_count. */
-void lt_online_step(lt_online *m, int64_t model, const lt_online_feed *f, const lt_online_dot *d,
+void lt_online_step(lt_online *m, int64_t model, lt_online_feed *f, const lt_online_dot *d,
                     const double expert[LT_LEARNERS], double mixed, double y, double w, const lt_online_rates *rates);
 /* Takes the row's values into the statistics: x [n_dense] raw numbers, f->raw those of the other entries. */
 void lt_online_count(lt_online *m, const lt_online_feed *f, const double *x);
@@ -90,9 +90,11 @@ typedef struct lt_contestant {
   lt_online *m;
   const lt_online_rates *rates;
   double *p;                         /* [rows, n_models] its predictions, each made before its row was learned */
+  double *plain;                     /* [rows, n_models] the same of its learners' unweighted mean, when `wants` it */
+  int32_t wants;
   int32_t bad, rescaled;             /* a number that is not finite came up; slots were changed that no row has touched */
   /* scratch of its own */
-  uint64_t p_cap, z_cap, raw_cap;
+  uint64_t p_cap, plain_cap, z_cap, raw_cap;
   float *z, *raw;
   lt_online_dot *dot;
   double *mixed;

@@ -50,3 +50,10 @@ call 0 'every file is whole' 'the store is whole' "$leat" store Q verify
 [ "$(learned)" = $((before + 4)) ] && ok 'and learning goes on' || bad 'and learning goes on' "$before, then $(learned)"
 rm -rf Q2 && cp -r Q Q2 && f=$(ls Q2/quarantine/q-*.log) && printf 'xxxx' | dd of="$f" bs=1 seek=10 conv=notrunc status=none
 call 1 'q-0000' 'damage is told with the name of the file' "$leat" quarantine Q2 list
+(head -30 held.csv; echo 1,2; echo 'junk,1,red,yes'; sed -n 31,300p held.csv) >ragged.csv
+call 0 '' 'learn goes on behind rows that cannot be read' "$leat" learn ragged.csv --target class --store Q3 -q
+call 0 'parse +1' 'a ragged row is held' "$leat" quarantine Q3 list
+call 0 'type +1' 'and one with junk in a number' "$leat" quarantine Q3 list
+call 0 'raw +1,2$' 'with its raw bytes' "$leat" quarantine Q3 show 1
+call 0 '0 of 1 record was released' 'it cannot be released: it has no row' "$leat" quarantine Q3 release 1
+call 0 'stay held' 'and it is said why' "$leat" quarantine Q3 release 1

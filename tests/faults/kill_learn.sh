@@ -15,10 +15,11 @@ mkdir "$work/all" "$work/part"
 # some records that cannot be read, some with absurd numbers
 awk 'NR > 1 && NR % 997 == 0 { print "junk"; next } { print }' "$work/plain.csv" >"$work/all/data.csv"
 rows=$(($(wc -l <"$work/all/data.csv") - 1))
+options=(data.csv --target churn --threads 2 --quiet --set guard_window=500)
 learn() { # STORE OPTIONS...: in the folder we are in
   local store=$1
   shift
-  "$leat" learn data.csv --target churn --store "$store" --threads 2 --quiet --set guard_window=500 "$@"
+  "$leat" learn "${options[@]}" --store "$store" "$@"
 }
 # all of the result but what is of the run itself
 result() { python3 -c 'import json,sys; d=json.load(sys.stdin); d.pop("run"); print(json.dumps(d,sort_keys=True))'; }
@@ -33,7 +34,7 @@ while [ $n -lt "$kills" ]; do
   runs=$((runs + 1))
   end=0
   while [ $end -eq 0 ] && [ $n -lt "$kills" ]; do
-    learn "$work/cut" --resume --ack >"$work/ack" 2>"$work/errors" &
+    "$leat" learn "${options[@]}" --store "$work/cut" --resume --ack >"$work/ack" 2>"$work/errors" & # not through a subshell: it is to be killed
     pid=$!
     sleep "$(awk -v t=$took -v r=$RANDOM 'BEGIN { printf "%.3f", t / 1000 * (0.02 + 0.5 * r / 32768) }')"
     if kill -9 $pid 2>/dev/null; then

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A target may bring seeds of its own: returns how many bytes it wrote, 0 when there is no seed of that number. */
 __attribute__((weak)) size_t leat_fuzz_seed(size_t number, uint8_t *out, size_t cap);
 
-enum { CAP = 1 << 16, MAX_SEEDS = 64 };
+enum { CAP = 1 << 16, MAX_SEEDS = 160 };
 static struct seed { uint8_t *data; size_t size; } seeds[MAX_SEEDS];
 static size_t n_seeds;
 static uint64_t state;

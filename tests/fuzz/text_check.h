@@ -25,7 +25,7 @@ static inline int64_t text_pull(void *user, void *buf, uint64_t cap) {
   return (int64_t)n;
 }
 
-/* Reads the text; a stream is drained into a dataset in memory. */
+/* Reads the text; a stream is drained into a dataset in memory. stream 2: with grow. */
 static inline leat_status text_read(leat_runtime *rt, const char *spec, const char *const *set, const leat_schema *s,
                                     const uint8_t *data, size_t size, int64_t piece, int64_t stream,
                                     leat_dataset **out, leat_error *err) {
@@ -34,7 +34,8 @@ static inline leat_status text_read(leat_runtime *rt, const char *spec, const ch
   leat_status st = leat_params_create(rt, spec, &p, err);
   for (; !st && *set; set += 2) st = leat_params_set_text(p, set[0], set[1], err);
   if (!st) st = leat_params_set_i64(p, "piece_bytes", piece, err);
-  if (!st) st = leat_params_set_i64(p, "stream", stream, err);
+  if (!st) st = leat_params_set_i64(p, "stream", stream != 0, err);
+  if (!st && stream == 2) st = leat_params_set_i64(p, "grow", 1, err);
   text_must(!st, err->message);
   leat_dataset *d = NULL;
   st = leat_dataset_from_reader(rt, s, p, "fuzz", text_pull, &src, &d, err);
@@ -50,6 +51,7 @@ static inline leat_status text_read(leat_runtime *rt, const char *spec, const ch
     lt_rows rows;
     st = leat_dataset_next(d, 3, b, &got, err);
     lt_batch_rows(b, &rows);
+    if (!st) st = lt_batch_take_schema(all, lt_batch_schema(b), err);
     if (!st) st = lt_batch_append(all, &rows, 0, got, err);
   }
   leat_batch_free(b);
@@ -57,6 +59,45 @@ static inline leat_status text_read(leat_runtime *rt, const char *spec, const ch
   if (st) lt_batch_free(all);
   else st = lt_dataset_of(all, out, err);
   return st;
+}
+
+/* Everything that travels beside the rows, but their source. */
+static inline uint64_t text_side(const leat_dataset *d) {
+  const lt_side *s = lt_beside_view(d->base);
+  uint64_t h = (uint64_t)d->n;
+  for (int64_t r = 0; s && r < d->n; r++) {
+    int32_t note[2] = {s->reason ? s->reason[r] : 0, s->reason ? s->column[r] : -1};
+    h = lt_hash64(note, sizeof note, h);
+    uint64_t len = s->raw_end ? s->raw_end[r] - s->raw_end[r - 1] : 0;
+    h = lt_hash64(len ? s->raw + s->raw_end[r - 1] : "", len, h);
+  }
+  return s && (s->reason || s->raw_end) ? h : 0;
+}
+
+/* A stream with the schema of the first half of the text, to which labels of the second half are added: the same ones,
+ * whatever the pieces and threads are. */
+static inline void text_grow(leat_runtime *one, leat_runtime *three, const char *spec, const char *const *set,
+                             const uint8_t *data, size_t size) {
+  leat_dataset *half = NULL, *d[2] = {NULL};
+  leat_schema *s = NULL;
+  leat_error e[2] = {{.struct_size = sizeof *e}, {.struct_size = sizeof *e}};
+  size_t n = size / 2;
+  while (n && data[n - 1] != '\n') n--;
+  if (!n || text_read(one, spec, set, NULL, data, n, 1 << 20, 0, &half, &e[0])) return;
+  text_must(!leat_dataset_schema(half, &s, &e[0]), e[0].message);
+  leat_status a = text_read(one, spec, set, s, data, size, 1 << 20, 2, &d[0], &e[0]);
+  leat_status b = text_read(three, spec, set, s, data, size, 5, 2, &d[1], &e[1]);
+  text_must(a == b, "pieces change whether a growing stream is taken");
+  uint64_t x = 0, y = 0;
+  if (!a) {
+    text_must(!lt_dataset_checksum(d[0], &x, &e[0]) && !lt_dataset_checksum(d[1], &y, &e[1]), "checksum");
+    text_must(x == y, "pieces change what a stream grows to");
+    text_must(text_side(d[0]) == text_side(d[1]), "pieces change what is beside a growing stream's rows");
+    text_must(lt_schema_extends(d[0]->schema, s), "a schema that grew is another one");
+  }
+  leat_schema_free(s);
+  leat_dataset_free(half);
+  for (int k = 0; k < 2; k++) leat_dataset_free(d[k]);
 }
 
 static inline void text_check(const char *spec, const char *const *set, const uint8_t *data, size_t size) {
@@ -81,6 +122,7 @@ static inline void text_check(const char *spec, const char *const *set, const ui
   if (!st[0]) {
     for (int k = 0; k < 2; k++) text_must(!lt_dataset_checksum(d[k], &sum[k], &e[k]), e[k].message);
     text_must(sum[0] == sum[1], "pieces change the rows");
+    text_must(text_side(d[0]) == text_side(d[1]), "pieces change what is beside the rows");
     text_must(!leat_dataset_schema(d[0], &s, &e[0]), e[0].message);
     /* read with its own schema, at once and as a stream of tiny blocks */
     st[2] = text_read(three, spec, set, s, data, size, 7, 0, &d[2], &e[2]);
@@ -88,6 +130,7 @@ static inline void text_check(const char *spec, const char *const *set, const ui
     if (!st[2] && !st[3]) {
       for (int k = 2; k < 4; k++) text_must(!lt_dataset_checksum(d[k], &sum[k], &e[k]), e[k].message);
       text_must(sum[2] == sum[3], "a stream gives other rows");
+      text_must(text_side(d[2]) == text_side(d[3]), "a stream has other things beside its rows");
     } else {
       if (st[2] != st[3]) fprintf(stderr, "at once: %s\nstream: %s\n", e[2].message, e[3].message);
       text_must(st[2] == st[3], "a stream takes what is refused at once, or the reverse");
@@ -102,7 +145,9 @@ static inline void text_check(const char *spec, const char *const *set, const ui
   if (!again) {
     uint64_t y = 0;
     text_must(!lt_dataset_checksum(x, &y, &ex) && y == sum[0], "a stream of one block gives other rows");
+    text_must(text_side(x) == text_side(d[0]), "a stream of one block has other things beside its rows");
   }
+  text_grow(one, three, spec, set, data, size);
   leat_dataset_free(x);
   leat_schema_free(s);
   for (int k = 0; k < 4; k++) leat_dataset_free(d[k]);

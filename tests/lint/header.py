@@ -6,7 +6,7 @@ report = common.Report("public headers")
 WORDS = ("immutable", "safe", "owner", "any")
 BY_VALUE = {"void", "char", "int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t", "uint32_t", "int64_t", "uint64_t",
             "float", "double", "leat_status", "leat_dtype", "leat_kind", "leat_role", "leat_device_kind",
-            "leat_param_type", "leat_train_state", "leat_log_level", "leat_backend_query_fn"}
+            "leat_param_type", "leat_train_state", "leat_reason", "leat_log_level", "leat_backend_query_fn"}
 
 
 def split_arguments(text):
@@ -82,7 +82,7 @@ for path in ("include/leat/leat.h", "include/leat/backend.h"):
     for number, row in enumerate(text.splitlines(), 1):
         if len(row) > 124:
             report.breach(f"{path}:{number}", f"{len(row)} characters")
-if count > 180:
-    report.breach("include/leat", f"{count} functions; 180 are the most")
+if count > 260:
+    report.breach("include/leat", f"{count} functions; 260 are the most")
 print(f"{count} functions")
 report.end()

@@ -15,10 +15,14 @@ public = set(re.findall(r"\b(leat_\w+)\(", common.code(common.read("include/leat
 defined, local = {}, {}
 
 
+inner_headers = [common.read(path) for path in common.files(".h", under=("lib",))]
+
+
 def static_by_macro(path, line):
     """A macro in front of the function that says static: #define X ... static inline."""
     word = re.match(r"[A-Z][A-Z0-9_]+\b", common.read(path).splitlines()[line - 1])
-    return word and re.search(rf"^#\s*define\s+{word.group(0)}\b[^\n]*\bstatic\b", common.read(path), re.M)
+    return word and any(re.search(rf"^#\s*define\s+{word.group(0)}\b[^\n]*\bstatic\b", text, re.M)
+                        for text in [common.read(path)] + inner_headers)
 
 
 for path, name, first, _, is_static in common.functions(common.files(".c", ".h", under=("lib",))):

@@ -40,8 +40,9 @@ for path in common.files(".c", ".h", under=("lib",)):
 for path in common.files(".c", ".h", ".cl", ".py", ".sh", ".md", ".cmake", ".txt", "run"):
     text = common.read(path)
     lines = text.splitlines()
-    if len(lines) > 1000:
-        report.breach(path, f"{len(lines)} lines, 1000 are the most")
+    most = 2000 if path == os.path.join("include", "leat", "leat.h") else 1000  # the one door
+    if len(lines) > most:
+        report.breach(path, f"{len(lines)} lines, {most} are the most")
     for number, row in enumerate(lines, 1):
         if LEFT_BEHIND.search(row):
             report.breach(f"{path}:{number}", row.strip()[:80])

@@ -39,7 +39,7 @@ static inline uint64_t help_key(int kind, uint64_t i, char *buf) {
   if (kind == 0) return (uint64_t)sprintf(buf, "%016llx", (unsigned long long)m);
   if (kind == 1) return (uint64_t)sprintf(buf, "%llu%.*s", (unsigned long long)i, (int)(m % 22), "abcdefghijklmnopqrstuvwxyz");
   if (kind == 2) return (uint64_t)sprintf(buf, "https://example.org/customers/by-region/%llu/%llu", (unsigned long long)(m % 3), (unsigned long long)i);
-  if (kind == 3) {
+  if (kind == 3) { /* needs a buffer of 1024 bytes, as do the callers' */
     uint64_t n = (uint64_t)sprintf(buf, "%05llu", (unsigned long long)(i / 3));
     memset(buf + n, (int)('a' + i % 3), 300 + m % 400);
     return n + 300 + m % 400;

@@ -375,6 +375,31 @@ static void test_processes(void **state) {
   munmap((void *)(uintptr_t)done, N * sizeof *done);
 }
 
+/* All of them make the store at the same moment. */
+static void test_making(void **state) {
+  (void)state;
+  volatile int64_t *done = mmap(NULL, sizeof *done, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  for (int round = 0; round < 25; round++) {
+    enum { N = 5 };
+    const char *path = at_place("making");
+    pid_t child[N];
+    int64_t n;
+    for (int i = 0; i < N; i++)
+      if ((child[i] = fork()) == 0) worker(path, i, 1, done);
+    for (int i = 0; i < N; i++) {
+      int how;
+      assert_int_equal(waitpid(child[i], &how, 0), child[i]);
+      assert_int_equal(how, 0);
+    }
+    leat_store *s = open_store(rt, path);
+    OK(lt_folder_count(s, &n, &error_of));
+    assert_int_equal(n, N);
+    lt_folder_free(s);
+    wipe(path);
+  }
+  munmap((void *)(uintptr_t)done, sizeof *done);
+}
+
 /* Processes are killed at any moment, again and again; what they had done is there, and the rest is whole. */
 static void test_killed(void **state) {
   (void)state;
@@ -622,7 +647,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_versions),   cmocka_unit_test(test_stages), cmocka_unit_test(test_pin_and_history),
       cmocka_unit_test(test_two_handles), cmocka_unit_test(test_ring),  cmocka_unit_test(test_ordinals),
-      cmocka_unit_test(test_checkpoints), cmocka_unit_test(test_processes), cmocka_unit_test(test_killed),
+      cmocka_unit_test(test_checkpoints), cmocka_unit_test(test_processes), cmocka_unit_test(test_making), cmocka_unit_test(test_killed),
       cmocka_unit_test(test_threads),    cmocka_unit_test(test_opening), cmocka_unit_test(test_verify),
       cmocka_unit_test(test_golden)};
   return cmocka_run_group_tests(tests, start, stop);

@@ -166,7 +166,7 @@ static void test_crashes(void **state) {
   lt_runtime_unref(calm);
   crash_end(&disk);
   for (int64_t k = 1; k <= points; k++)
-    for (uint64_t seed = 0; seed < 6; seed++) {
+    for (uint64_t seed = 0; seed < (getenv("LEAT_SOAK") ? 200u : 6u); seed++) {
       uint64_t synced = 0, kept = 0, last = 0, dice = seed * 31 + (uint64_t)k;
       crash_start(&disk);
       leat_runtime *of = crash_runtime(NULL);

@@ -325,9 +325,42 @@ static void labels_in_bulk(void **state) {
   lr_remove(path);
 }
 
+/* How the rows are cut into calls does not show, neither in the model nor in what happened. */
+static void calls_do_not_matter(void **state) {
+  static const char *const settings[] = {"guard_window=256 snapshot_rows=700", "guard_window=256 chunk=24 label_delay=70",
+                                         "ranges=x1=-2.5:2.5 guard_window=300 stop_share=1", "guard=false actions=loss_spike=quarantine"};
+  (void)state;
+  for (int k = 0; k < 4; k++) {
+    lr_end first = {0};
+    for (int64_t call = 1; call < 5000; call = call * 7 + 3) {
+      leat_runtime *rt = tr_runtime(call % 2 + 1);
+      leat_schema *s = lr_schema(rt, &turning, 0);
+      char path[256];
+      lr_life x;
+      lr_end o;
+      lr_folder(path);
+      lr_create(&x, rt, path, NULL, settings[k], NULL, NULL);
+      lr_feed(&x, &turning, s, 3000, call);
+      lr_finish(&x, &o);
+      assert_true(o.state.snapshots >= 3);
+      if (call > 1) {
+        lr_same(&first, &o);
+        lr_drop(&o);
+      } else {
+        first = o;
+      }
+      lr_close(&x);
+      leat_schema_free(s);
+      leat_runtime_free(rt);
+      lr_remove(path);
+    }
+    lr_drop(&first);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(strict_is_test_then_train), cmocka_unit_test(crashes_change_nothing), cmocka_unit_test(duplicates_are_skipped),
+      cmocka_unit_test(strict_is_test_then_train), cmocka_unit_test(calls_do_not_matter), cmocka_unit_test(crashes_change_nothing), cmocka_unit_test(duplicates_are_skipped),
       cmocka_unit_test(labels_come_by_key), cmocka_unit_test(labels_in_bulk),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,8 +20,8 @@ static void ok(leat_status st, const leat_error *err) {
   if (st) fail_msg("%d: %s", (int)st, err->message);
 }
 
-/* number, label, text, flag, time, a sparse block, target */
-static leat_batch *some_rows(leat_runtime *of, int64_t n, int sparse) {
+/* number, label, text, flag, target */
+static leat_batch *some_rows(leat_runtime *of, int64_t n) {
   leat_error err = {.struct_size = sizeof err};
   leat_schema *s = NULL;
   leat_batch *b = NULL;
@@ -37,7 +37,6 @@ static leat_batch *some_rows(leat_runtime *of, int64_t n, int sparse) {
     ok(lt_dict_add(s->col[1].labels, colours[i], strlen(colours[i]), &code, &err), &err);
     if (i < 2) ok(lt_dict_add(s->col[4].labels, i ? "yes" : "no", i ? 3 : 2, &code, &err), &err);
   }
-  (void)sparse;
   ok(lt_batch_create(of, s, &b, &err), &err);
   for (int64_t i = 0; i < n; i++) {
     char x[32], note[64];
@@ -55,13 +54,72 @@ static lt_held held(int64_t id, int32_t reason) {
                    .column_name = "x", .detail = "x = 1000, 61 deviations from 0.058"};
 }
 
+static void check_row(lt_quarantine *look, int64_t i, const lt_rows *rows) {
+  leat_error err = {.struct_size = sizeof err};
+  leat_batch *one;
+  lt_rows back;
+  ok(lt_quarantine_row(look, i, &one, &err), &err);
+  lt_batch_rows(one, &back);
+  assert_int_equal(back.n, 1);
+  lt_put t, u;
+  lt_put_init(&t, rt);
+  lt_put_init(&u, rt);
+  for (int64_t c = 0; c < 5; c++) {
+    t.size = u.size = 0;
+    ok(lt_rows_text(rows, i, c, &t, &err), &err);
+    ok(lt_rows_text(&back, 0, c, &u, &err), &err);
+    assert_int_equal(t.size, u.size);
+    if (t.size) assert_memory_equal(t.data, u.data, t.size);
+  }
+  lt_put_free(&t);
+  lt_put_free(&u);
+  lt_batch_free(one);
+}
+
+/* Records 1 .. 30 as test_round_trip holds them: all that there is to see of each. */
+static void check_held(lt_quarantine *look, const lt_rows *rows) {
+  leat_error err = {.struct_size = sizeof err};
+  leat_batch *one;
+  leat_held_info info = {.struct_size = sizeof info};
+  int64_t cursor = 0;
+  for (int64_t i = 1; i <= 30; i++) {
+    char raw[200], want[200];
+    uint64_t needed;
+    ok(lt_quarantine_next(look, 0, &cursor, &info, &err), &err);
+    assert_int_equal(info.id, i);
+    assert_int_equal(info.position, i * 10);
+    assert_int_equal(info.state, LEAT_HELD);
+    assert_string_equal(info.source, "elec2.csv");
+    assert_string_equal(info.column_name, "x");
+    assert_string_equal(info.detail, "x = 1000, 61 deviations from 0.058");
+    ok(lt_quarantine_raw(look, i, raw, sizeof raw, &needed, &err), &err);
+    raw[needed] = 0;
+    assert_int_equal(needed, info.raw_bytes);
+    assert_int_equal(lt_quarantine_raw(look, i, raw, 3, &needed, &err), LEAT_E_CAPACITY);
+    if (i % 3 == 0) {
+      assert_memory_equal(raw, "a,\"b", 4);
+      assert_int_equal(lt_quarantine_row(look, i, &one, &err), LEAT_E_UNSUPPORTED);
+      continue;
+    }
+    char x[32] = "";
+    if (i % 7 != 6) snprintf(x, sizeof x, "%lld.5", (long long)i);
+    static const char *const colours[] = {"red", "green", "\"blue, dark\""};
+    snprintf(want, sizeof want, "%s,%s,\"secret-%lld \"\"%c\"\"\",%s,%s", x, i % 5 == 4 ? "" : colours[i % 3], (long long)i,
+             (char)('a' + i % 26), i % 2 ? "true" : "false", i % 3 ? "no" : "yes");
+    raw[info.raw_bytes] = 0;
+    assert_string_equal(raw, want);
+    check_row(look, i, rows);
+  }
+  assert_int_equal(lt_quarantine_next(look, 0, &cursor, &info, &err), LEAT_E_NOT_FOUND);
+}
+
 static void test_round_trip(void **state) {
   (void)state;
   char folder[256];
   leat_error err = {.struct_size = sizeof err};
   lt_quarantine *q, *reader;
-  leat_batch *b = some_rows(rt, 40, 0), *one;
-  lt_rows rows, back;
+  leat_batch *b = some_rows(rt, 40), *one;
+  lt_rows rows;
   leat_held_info info = {.struct_size = sizeof info};
   int64_t cursor = 0;
   host_folder(rt, folder);
@@ -88,51 +146,7 @@ static void test_round_trip(void **state) {
       ok(lt_quarantine_open(rt, folder, 1, NULL, &q, &err), &err);
       look = q;
     }
-    cursor = 0;
-    for (int64_t i = 1; i <= 30; i++) {
-      char raw[200], want[200];
-      uint64_t needed;
-      ok(lt_quarantine_next(look, 0, &cursor, &info, &err), &err);
-      assert_int_equal(info.id, i);
-      assert_int_equal(info.position, i * 10);
-      assert_int_equal(info.state, LEAT_HELD);
-      assert_string_equal(info.source, "elec2.csv");
-      assert_string_equal(info.column_name, "x");
-      assert_string_equal(info.detail, "x = 1000, 61 deviations from 0.058");
-      ok(lt_quarantine_raw(look, i, raw, sizeof raw, &needed, &err), &err);
-      raw[needed] = 0;
-      assert_int_equal(needed, info.raw_bytes);
-      assert_int_equal(lt_quarantine_raw(look, i, raw, 3, &needed, &err), LEAT_E_CAPACITY);
-      if (i % 3 == 0) {
-        assert_memory_equal(raw, "a,\"b", 4);
-        assert_int_equal(lt_quarantine_row(look, i, &one, &err), LEAT_E_UNSUPPORTED);
-        continue;
-      }
-      char x[32] = "";
-      if (i % 7 != 6) snprintf(x, sizeof x, "%lld.5", (long long)i);
-      static const char *const colours[] = {"red", "green", "\"blue, dark\""};
-      snprintf(want, sizeof want, "%s,%s,\"secret-%lld \"\"%c\"\"\",%s,%s", x, i % 5 == 4 ? "" : colours[i % 3], (long long)i,
-               (char)('a' + i % 26), i % 2 ? "true" : "false", i % 3 ? "no" : "yes");
-      raw[info.raw_bytes] = 0;
-      assert_string_equal(raw, want);
-      ok(lt_quarantine_row(look, i, &one, &err), &err);
-      lt_batch_rows(one, &back);
-      assert_int_equal(back.n, 1);
-      lt_put t, u;
-      lt_put_init(&t, rt);
-      lt_put_init(&u, rt);
-      for (int64_t c = 0; c < 5; c++) {
-        t.size = u.size = 0;
-        ok(lt_rows_text(&rows, i, c, &t, &err), &err);
-        ok(lt_rows_text(&back, 0, c, &u, &err), &err);
-        assert_int_equal(t.size, u.size);
-        if (t.size) assert_memory_equal(t.data, u.data, t.size);
-      }
-      lt_put_free(&t);
-      lt_put_free(&u);
-      lt_batch_free(one);
-    }
-    assert_int_equal(lt_quarantine_next(look, 0, &cursor, &info, &err), LEAT_E_NOT_FOUND);
+    check_held(look, &rows);
   }
   ok(lt_quarantine_mark(q, 4, 1, 7, &err), &err);
   ok(lt_quarantine_mark(q, 4, 1, 7, &err), &err);
@@ -166,6 +180,51 @@ static void test_round_trip(void **state) {
   lt_quarantine_close(reader);
   lt_quarantine_close(q);
   lt_batch_free(b);
+  host_folder_end(rt, folder);
+}
+
+/* A sparse block, a column of times, a key, a target that is a number. */
+static void test_sparse(void **state) {
+  (void)state;
+  char folder[256], raw[200];
+  leat_error err = {.struct_size = sizeof err};
+  lt_quarantine *q;
+  leat_schema *s = NULL;
+  leat_batch *b = NULL, *one;
+  lt_rows rows, back;
+  uint64_t needed;
+  int64_t start_at[] = {0, 2, 2, 5};
+  int32_t index[] = {1, 7, 0, 3, 99};
+  float value[] = {.5f, -2, 1, 3, 4e-3f}, y[] = {1.5f, 2, -7};
+  leat_csr x = {.struct_size = sizeof x, .rows = 3, .cols = 100, .row_start = start_at, .index = index, .value = value, .dtype = LEAT_F32};
+  leat_matrix labels = {.struct_size = sizeof labels, .data = y, .dtype = LEAT_F32, .rows = 3, .cols = 1};
+  host_folder(rt, folder);
+  ok(lt_schema_create(rt, &s, &err), &err);
+  ok(lt_schema_add(s, "f", LEAT_NUMBER, LEAT_ROLE_FEATURE, 100, 1, &err), &err);
+  ok(lt_schema_add(s, "y", LEAT_NUMBER, LEAT_ROLE_TARGET, 1, 0, &err), &err);
+  ok(lt_batch_create(rt, s, &b, &err), &err);
+  ok(lt_batch_set_csr(b, &x, &err), &err);
+  ok(lt_batch_set_labels(b, &labels, NULL, &err), &err);
+  lt_batch_rows(b, &rows);
+  ok(lt_quarantine_open(rt, folder, 1, NULL, &q, &err), &err);
+  static const char *const want[] = {"1:0.5 7:-2,1.5", ",2", "0:1 3:3 99:0.004,-7"};
+  for (int64_t i = 0; i < 3; i++) {
+    lt_held h = held(i + 1, LEAT_REASON_OUTLIER);
+    ok(lt_quarantine_add(q, &h, &rows, i, &err), &err);
+    ok(lt_quarantine_raw(q, i + 1, raw, sizeof raw, &needed, &err), &err);
+    raw[needed] = 0;
+    assert_string_equal(raw, want[i]);
+    ok(lt_quarantine_row(q, i + 1, &one, &err), &err);
+    lt_batch_rows(one, &back);
+    for (int64_t k = 0; k < 100; k++)
+      assert_true(lt_col_number(&s->col[0], &rows.col[0], i, k) == lt_col_number(&s->col[0], &back.col[0], 0, k));
+    assert_true(lt_col_number(&s->col[1], &back.col[1], 0, 0) == (double)y[i]);
+    lt_batch_free(one);
+  }
+  assert_int_equal(q->segment[0].n_schemas, 1);
+  lt_quarantine_close(q);
+  lt_batch_free(b);
+  lt_schema_free(s);
   host_folder_end(rt, folder);
 }
 
@@ -399,7 +458,7 @@ static void check_synced(const char *now, int64_t synced, lt_quarantine *q) {
 static void test_crashes(void **state) {
   (void)state;
   static char calm[600], now[600];
-  leat_batch *b = some_rows(rt, 20, 0);
+  leat_batch *b = some_rows(rt, 20);
   lt_rows rows;
   lt_quarantine *q;
   int64_t synced = 0;
@@ -415,7 +474,7 @@ static void test_crashes(void **state) {
   crash_end(&disk);
   assert_true(points > 60);
   for (int64_t k = 1; k <= points; k++)
-    for (uint64_t seed = 0; seed < 5; seed++) {
+    for (uint64_t seed = 0; seed < (getenv("LEAT_SOAK") ? 200u : 5u); seed++) {
       uint64_t dice = seed * 1000 + (uint64_t)k;
       leat_error err = {.struct_size = sizeof err};
       synced = 0;
@@ -458,7 +517,7 @@ static void test_purge_crashes(void **state) {
   (void)state;
   static char before[600], after[600], now[600];
   int64_t ids[7] = {0}, points = 1;
-  leat_batch *b = some_rows(rt, 20, 0);
+  leat_batch *b = some_rows(rt, 20);
   lt_rows rows;
   lt_batch_rows(b, &rows);
   for (int all = 0; all < 2; all++) {
@@ -527,7 +586,7 @@ static void test_purge_crashes(void **state) {
 static void test_cut(void **state) {
   (void)state;
   static char calm[600], now[600];
-  leat_batch *b = some_rows(rt, 20, 0);
+  leat_batch *b = some_rows(rt, 20);
   lt_rows rows;
   leat_error err = {.struct_size = sizeof err};
   lt_quarantine *q;
@@ -603,7 +662,7 @@ static void test_unmark(void **state) {
 
 static void test_full_disk(void **state) {
   (void)state;
-  leat_batch *b = some_rows(rt, 20, 0);
+  leat_batch *b = some_rows(rt, 20);
   lt_rows rows;
   lt_batch_rows(b, &rows);
   int failed = 0;
@@ -630,7 +689,7 @@ static void test_full_disk(void **state) {
 
 static void test_no_memory(void **state) {
   (void)state;
-  leat_batch *b = some_rows(rt, 20, 0);
+  leat_batch *b = some_rows(rt, 20);
   lt_rows rows;
   static char calm[600], now[600];
   lt_batch_rows(b, &rows);
@@ -683,7 +742,7 @@ static void test_no_memory(void **state) {
 /* Changed bytes: an error that names the file, or records that are whole. */
 static void test_damage(void **state) {
   (void)state;
-  leat_batch *b = some_rows(rt, 20, 0);
+  leat_batch *b = some_rows(rt, 20);
   lt_rows rows;
   leat_error err = {.struct_size = sizeof err};
   lt_quarantine *q;
@@ -748,7 +807,7 @@ static void test_damage(void **state) {
 
 /* ---- golden */
 static void write_golden(leat_runtime *of, const char *folder) {
-  leat_batch *b = some_rows(of, 5, 0);
+  leat_batch *b = some_rows(of, 5);
   lt_rows rows;
   lt_quarantine *q;
   leat_error err = {.struct_size = sizeof err};
@@ -815,6 +874,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_reasons),       cmocka_unit_test(test_limits),
       cmocka_unit_test(test_segments),      cmocka_unit_test(test_crashes),       cmocka_unit_test(test_purge_crashes),
       cmocka_unit_test(test_cut),           cmocka_unit_test(test_full_disk),     cmocka_unit_test(test_no_memory),
-      cmocka_unit_test(test_damage),        cmocka_unit_test(test_golden),        cmocka_unit_test(test_unmark)};
+      cmocka_unit_test(test_damage),        cmocka_unit_test(test_golden),        cmocka_unit_test(test_unmark),
+      cmocka_unit_test(test_sparse)};
   return cmocka_run_group_tests(tests, start, stop);
 }

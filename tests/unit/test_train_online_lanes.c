@@ -122,7 +122,7 @@ static void check(uint32_t learners) {
   assert_int_equal(leat_runtime_create(NULL, &rt, NULL), LEAT_OK);
   assert_int_equal(lt_online_create(rt, learners, 2, &e, &m, NULL), LEAT_OK);
   lt_rng_init(&r, 7, learners);
-  lt_online_feed f = {m, 0, 0, MOST + 1, slot, raw, z, NULL, NULL};
+  lt_online_feed f = {m, 0, 0, MOST + 1, slot, raw, z, 0, NULL, NULL};
   for (int row = 0; row < ROWS; row++) {
     int n = 1 + (int)(lt_rng_u32(&r) % MOST);
     lt_online_dot d = {{0}, 0, 0}, d2;
@@ -137,9 +137,11 @@ static void check(uint32_t learners) {
     }
     plain_scale(plain, slot, raw, n, own);
     own[0] = 1;
-    lt_online_scale(&f);
+    f.counted = 0;
+    if (row % 3) lt_online_scale(&f);
+    else lt_online_see(&f, &d);
     assert_memory_equal(own, z, (size_t)n * sizeof *z);
-    lt_online_dots(m, 0, &f, &d);
+    if (row % 3) lt_online_dots(m, 0, &f, &d);
     plain_dots(plain, slot, own, n, &d2);
     for (int k = 0; k < LT_LEARNERS; k++)
       if (learners & LT_LEARNER(k)) assert_memory_equal(&d.dot[k], &d2.dot[k], sizeof(double));
