@@ -23,9 +23,10 @@ typedef struct lt_family {
   /* Named arrays for leat_model_get_f64s ("weights", "intercept"): pointer and count, NOT_FOUND else. */
   leat_status (*array)(const void *params, const char *name, const double **v, uint64_t *n, leat_error *err);
   void (*describe)(const void *params, lt_task *task, int64_t *n_parameters);
-  /* NULL: packages are of format version 1. Else the version that this model's package needs; from 2 on it may have the
+  /* NULL: packages are of format version 1. Else the version that this model's package needs (what
+   * older readers would not know: a loss, a setting, the calibration); from 2 on it may have the
    * section "calibration", and predictions may go through the C library's exponential also where they are numbers. */
-  int64_t (*format)(const void *params);
+  int64_t (*format)(const void *params, const leat_params *settings);
   const lt_calibration *(*calibration)(const void *params);  /* NULL, or gives NULL: none */
   leat_status (*calibrate)(void *params, lt_get *r, leat_error *err); /* reads the section */
   /* Prediction. A plan is made once for a model (params and e must outlive it) and forked for each thread that predicts;

@@ -217,9 +217,15 @@ static void linear_describe(const void *params, lt_task *task, int64_t *n_parame
 }
 
 /* What version 1 knew keeps its version, and its bytes. */
-static int64_t linear_format(const void *params) {
+static int64_t linear_format(const void *params, const leat_params *settings) {
+  static const char *const numbers[] = {"huber_delta", "quantile", "l1"};
+  static const double defaults[] = {1.35, 0.5, 0};
   const lt_linear *m = params;
-  return m->calibration || m->loss != linear_auto_loss(m->n_classes) ? 2 : 1;
+  int newer = m->calibration || m->loss != linear_auto_loss(m->n_classes) || lt_param_is(settings, "solver", "cd") ||
+              !lt_param_is(settings, "calibrate", "none");
+  for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+    if (lt_param_real(settings, numbers[k]) != defaults[k]) newer = 1;
+  return newer ? 2 : 1;
 }
 
 static const lt_calibration *linear_calibration(const void *params) {

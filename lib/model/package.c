@@ -78,7 +78,7 @@ leat_status lt_package_write(leat_model *m, leat_error *err) {
   lt_put w;
   const void *data = NULL;
   uint64_t size = 0;
-  m->version = m->family->format ? m->family->format(m->params) : 1;
+  m->version = m->family->format ? m->family->format(m->params, m->settings) : 1;
   leat_status st = lt_seal_create(m->rt, "MODL", (uint32_t)m->version, (uint32_t)m->version, &seal, err);
   for (int i = 0; i < PACKAGE_SECTIONS && !st; i++) {
     if (package_sections[i].write == write_calibration && !package_calibration(m)) continue;

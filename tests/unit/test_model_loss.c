@@ -81,8 +81,53 @@ static void test_extremes(void **state) {
   assert_true(f <= 1 && f > 0.999);
 }
 
+/* Away from the corners, where the second derivative jumps. */
+static void test_differences_of_the_others(void **state) {
+  (void)state;
+  static const char *const names[] = {"huber", "poisson", "quantile", "hinge", "squared_hinge"};
+  lt_rng r;
+  lt_rng_init(&r, 9, 1);
+  for (int round = 0; round < 500; round++) {
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+      const lt_loss *l = lt_loss_find(names[k]);
+      double y = l->target == LT_TARGET_NUMBER ? 3 * lt_rng_unit(&r) : round % 2, f = 1.5 * lt_rng_normal(&r);
+      double d = k == 0 ? fabs(f - y) - args_of.shape : k == 2 ? fabs(y - f) - args_of.width
+                 : k == 3 ? fabs(1 - (y > 0.5 ? f : -f)) - args_of.width : k == 4 ? 1 - (y > 0.5 ? f : -f) : 1;
+      if (fabs(d) > 1e-3) check_differences(l, 1, &f, y);
+    }
+  }
+}
+
+/* Known values, and the bounds that a smoothing keeps: above the loss itself by no more than width / 4. */
+static void test_corners(void **state) {
+  (void)state;
+  static const lt_loss_args sharp = {0.7, 0}, wide = {0.7, 0.4};
+  const lt_loss *q = lt_loss_find("quantile"), *h = lt_loss_find("hinge"), *p = lt_loss_find("poisson");
+  double f = 1, g, c;
+  assert_true(fabs(q->eval(&f, 1, 3, &sharp, &g, &c) - 1.4) < 1e-15 && g == -0.7 && c == 0);
+  assert_true(fabs(q->eval(&f, 1, -1, &sharp, &g, &c) - 0.6) < 1e-15 && fabs(g - 0.3) < 1e-15);
+  f = -0.5;
+  assert_true(h->eval(&f, 1, 1, &sharp, &g, &c) == 1.5 && g == -1 && h->eval(&f, 1, 0, &sharp, &g, &c) == 0.5 && g == 1);
+  assert_true(lt_loss_find("squared_hinge")->eval(&f, 1, 1, &sharp, &g, &c) == 2.25 && g == -3 && c == 2);
+  f = 2;
+  assert_true(lt_loss_find("huber")->eval(&f, 1, 0, &sharp, &g, &c) == 0.7 * (2 - 0.35) && g == 0.7 && c == 0);
+  f = log(4);
+  assert_true(fabs(p->eval(&f, 1, 4, &sharp, &g, &c)) < 1e-14 && fabs(g) < 1e-14 && fabs(c - 4) < 1e-14);
+  for (double at = -2; at <= 2; at += 0.01) {
+    for (int y = 0; y < 2; y++) {
+      double a = h->eval(&at, 1, y, &sharp, NULL, NULL), b = h->eval(&at, 1, y, &wide, NULL, NULL);
+      assert_true(b >= a - 1e-15 && b <= a + 0.1 + 1e-15 && h->gap(at, y, &wide) >= 0 && h->gap(at, y, &sharp) == 0);
+      a = q->eval(&at, 1, y, &sharp, NULL, NULL);
+      b = q->eval(&at, 1, y, &wide, NULL, NULL);
+      assert_true(b >= a - 1e-15 && b <= a + 0.1 + 1e-15 && q->gap(at, y, &wide) >= 0);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_differences_of_the_others),
+      cmocka_unit_test(test_corners),
       cmocka_unit_test(test_finite_differences),
       cmocka_unit_test(test_known_values),
       cmocka_unit_test(test_extremes),
