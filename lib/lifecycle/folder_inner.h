@@ -20,7 +20,8 @@ enum {
   LT_M_PIN,
   LT_M_EVENT,       /* of the learner */
   LT_M_CHECKPOINT,
-  LT_M_WITNESS      /* empty: proves that what is before it was on the disk, see base/reclog.h */
+  LT_M_WITNESS,     /* empty: proves that what is before it was on the disk, see base/reclog.h */
+  LT_M_NOTE         /* an event of somebody else: monitored, refresh */
 };
 
 typedef struct lt_entry {

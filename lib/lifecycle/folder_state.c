@@ -320,6 +320,14 @@ static leat_status apply_event(lt_manifest *m, lt_get *r, leat_error *err) {
   return manifest_tell(m, &e, err);
 }
 
+static leat_status apply_note(lt_manifest *m, lt_get *r, leat_error *err) {
+  leat_event e;
+  get_event(r, &e);
+  if (r->failed) return LEAT_OK;
+  e.generation = m->generation;
+  return manifest_tell(m, &e, err);
+}
+
 static void apply_checkpoint(lt_manifest *m, lt_get *r) {
   lt_checkpoint c;
   get_checkpoint(r, &c);
@@ -396,7 +404,7 @@ static leat_status manifest_damage(const lt_manifest *m, const lt_record *rec, c
 
 leat_status lt_manifest_apply(lt_manifest *m, const lt_record *rec, leat_error *err) {
   if (rec->type == LT_M_WITNESS) return LEAT_OK;
-  if (rec->type < LT_M_BASE || rec->type > LT_M_WITNESS)
+  if (rec->type < LT_M_BASE || rec->type > LT_M_NOTE)
     return lt_fail(err, LEAT_E_VERSION, "%s has a record of type %u, which this version does not know: take a newer leat",
                    m->path, rec->type);
   lt_get r;
@@ -419,6 +427,7 @@ leat_status lt_manifest_apply(lt_manifest *m, const lt_record *rec, leat_error *
     case LT_M_STAGE_BACK: st = apply_stage(m, &r, 1, err); break;
     case LT_M_PIN: st = apply_pin(m, &r, err); break;
     case LT_M_EVENT: st = apply_event(m, &r, err); break;
+    case LT_M_NOTE: st = apply_note(m, &r, err); break;
     default: apply_checkpoint(m, &r); break;
   }
   if (!st && (r.failed || lt_get_left(&r))) st = manifest_damage(m, rec, "holds what cannot be", err);

@@ -34,6 +34,7 @@ struct lt_guard {
   lt_online *spare[GUARD_MODELS];
   int64_t n_spare;
   int64_t begun;                   /* records learned when the live line began: with no last-good, all since is suspect */
+  int64_t suspect_from;            /* a rollback makes suspect what was learned from here on; -1: no period, or all is said */
   int64_t suspect_until;           /* records learned; a suspect period is open before it */
   int64_t pin_until;
   int64_t busy_until;              /* something has happened not long ago: contenders are there all the time */
