@@ -23,6 +23,7 @@ leat_status lt_guard_create(lt_online_trainer *o, const leat_params *settings, l
     g->freeze_after = lt_param_int(settings, "freeze_after");
   }
   g->begun = g->who[GUARD_LIVE].row = g->who[GUARD_LIVE].origin = o->learned;
+  g->suspect_from = -1;
   lt_contest_init(&g->contest, g->rt);
   lt_adwin_init(&g->adwin, 1, 1);
   lt_adwin_init(&g->plain, 1, 1);

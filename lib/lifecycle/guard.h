@@ -42,7 +42,8 @@ leat_status lt_guard_learn(lt_guard *g, const lt_guard_call *c, int64_t *done, l
 typedef struct lt_guard_event {
   int32_t kind;
   int32_t suspects;     /* 1: what was learned since `since` is suspect */
-  int64_t row, since;   /* records learned; since: when the model that is live now was certified (or began) */
+  int64_t row, since;   /* records learned; since: when the model that is live now was certified (or began), or, if that is
+                         * later, a window before the loss began to differ */
   int64_t taken;        /* a revived model has learned the rows from here to `row` itself; the others it has never seen */
   double value, threshold;
   char name[32];        /* "adwin", "rollback", ...: what swapped, which detector */

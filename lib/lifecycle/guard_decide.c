@@ -103,10 +103,13 @@ static void guard_calm(lt_guard *g) {
   lt_guard_reset_evidence(g);
 }
 
-/* A suspect period: nothing is certified, last-good is pinned. Another one inside it does not make it longer. */
-static void guard_suspend(lt_guard *g) {
+/* A suspect period: nothing is certified, last-good is pinned. Another one inside it does not make it longer. `began`: the
+ * record at which the loss began to differ; a window before it is suspect too, for that record is an estimate. One period
+ * after the other, with nothing certified and nothing rolled back in between, are about the same beginning. */
+static void guard_suspend(lt_guard *g, int64_t began) {
   int64_t now = g->o->learned;
   if (!lt_guard_suspect(g)) g->suspect_until = now + GUARD_SUSPECT_WINDOWS * g->window;
+  if (g->suspect_from < 0) g->suspect_from = began > g->window ? began - g->window : 0;
   if (g->who[GUARD_GOOD].m && g->pin_until <= now) g->pin_until = now + GUARD_PIN_WINDOWS * g->window;
   lt_guard_drop(g, GUARD_NEXT);
 }
@@ -151,7 +154,7 @@ static void guard_swap(lt_guard *g, int who) {
   int back = who == GUARD_BACK || who == GUARD_PINNED;
   lt_guard_event *e = lt_guard_tell(g, kind[who], name[who], lt_guard_wealth(c), guard_price(g, who));
   e->suspects = back && lt_guard_suspect(g);
-  e->since = c->origin;
+  e->since = e->suspects && g->suspect_from > c->origin ? g->suspect_from : c->origin;
   e->taken = c->row;
   if (who == GUARD_FRESH && !g->who[GUARD_GOOD].m) g->begun = c->row;
   lt_guard_trade(g, GUARD_LIVE, who); /* who is the old live model now */
@@ -164,8 +167,11 @@ static void guard_swap(lt_guard *g, int who) {
   g->undo_life = (who == GUARD_FRESH ? GUARD_FRESH_WINDOWS : 1) * g->window;
   guard_calm(g);
   if (!g->who[GUARD_FRESH].m) guard_fresh(g, g->window / 2);
-  if (e->suspects) guard_rolled_back(g);
-  if (who == GUARD_FRESH) guard_suspend(g); /* as good as an alarm, and perhaps damage that will end */
+  if (e->suspects) {
+    g->suspect_from = -1;
+    guard_rolled_back(g);
+  }
+  if (who == GUARD_FRESH) guard_suspend(g, e->taken); /* as good as an alarm, and perhaps damage that will end */
 }
 
 static void guard_non_finite(lt_guard *g) {
@@ -194,10 +200,11 @@ static void guard_non_finite(lt_guard *g) {
 
 static void guard_detect(lt_guard *g) {
   int64_t now = g->o->learned;
+  int64_t newer = 0;
   int warned;
-  if (lt_guard_alarms(g, &warned) > 0) {
+  if (lt_guard_alarms(g, &warned, &newer) > 0) {
     g->busy_until = now + GUARD_BUSY_WINDOWS * g->window;
-    guard_suspend(g);
+    guard_suspend(g, now - newer);
   }
   if (warned && !g->warned) {
     g->busy_until = now + GUARD_BUSY_WINDOWS * g->window;
@@ -215,6 +222,7 @@ static void guard_window(lt_guard *g) {
   if (g->who[GUARD_NEXT].m && g->next_clean && !lt_guard_suspect(g)) {
     if (g->who[GUARD_GOOD].m && now < g->pin_until && !g->who[GUARD_PIN].m) lt_guard_trade(g, GUARD_GOOD, GUARD_PIN);
     lt_guard_trade(g, GUARD_GOOD, GUARD_NEXT);
+    g->suspect_from = -1;
     lt_guard_event *e = lt_guard_tell(g, LEAT_EVENT_CERTIFIED, "window", (double)g->who[GUARD_GOOD].row, 0);
     e->since = e->taken = g->who[GUARD_GOOD].row;
     if (g->who[GUARD_BACK].m && lt_guard_wealth(&g->who[GUARD_BACK]) < GUARD_PROMISING)

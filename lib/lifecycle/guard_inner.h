@@ -36,6 +36,7 @@ struct lt_guard {
   lt_online *spare[GUARD_MODELS];
   int64_t n_spare;
   int64_t begun;                   /* records learned when the live line began: with no last-good, all since is suspect */
+  int64_t suspect_from;            /* a rollback makes suspect what was learned from here on; -1: no period, or all is said */
   int64_t suspect_until;           /* records learned; a suspect period is open before it */
   int64_t pin_until;
   int64_t busy_until;              /* something has happened not long ago: contenders are there all the time */
@@ -80,7 +81,7 @@ void lt_guard_policy_close(lt_guard *g);
 void lt_guard_policy_add(lt_guard *g, int which, double loss, double most);
 void lt_guard_policy_calm(lt_guard *g);
 int lt_guard_stirred(lt_guard *g);
-int lt_guard_alarms(lt_guard *g, int *warned);
+int lt_guard_alarms(lt_guard *g, int *warned, int64_t *newer);
 void lt_guard_policy_act(lt_guard *g);                              /* instead of contenders, at a block's end */
 void lt_guard_policy_save(const lt_guard *g, lt_put *w);            /* nothing with ADWIN */
 leat_status lt_guard_policy_restore(lt_guard *g, lt_get *r, leat_error *err);

@@ -57,17 +57,21 @@ int lt_guard_stirred(lt_guard *g) {
   return lt_adwin_changed(&g->adwin, most, NULL) || lt_adwin_changed(&g->plain, most, NULL);
 }
 
-/* Alarms of the detectors: told; returns how many. *warned: one of them warns. */
-int lt_guard_alarms(lt_guard *g, int *warned) {
+/* Alarms of the detectors: told; returns how many. *warned: one of them warns. *newer: records since the loss began to differ,
+ * as far as a detector can tell (only ADWIN can: for others a window). */
+int lt_guard_alarms(lt_guard *g, int *warned, int64_t *newer) {
   static const char *const name[] = {"adwin", "adwin of the learners"};
   lt_adwin *const adwin[] = {&g->adwin, &g->plain};
   double gap = 0;
   int alarms = 0;
   *warned = 0;
+  *newer = 0;
   for (int i = 0; i < 2; i++) {
     if (g->detector[i] ? g->detected[i] != LT_DRIFTED : !lt_adwin_changed(adwin[i], g->alarm, &gap)) continue;
     lt_guard_tell(g, LEAT_EVENT_ALARM, g->detector[i] ? g->detector_name : name[i], g->detector[i] ? lt_detector_level(g->detector[i]) : gap,
                   g->detector[i] ? 0 : 1);
+    int64_t since = g->detector[i] ? g->window : lt_adwin_newer(adwin[i], g->alarm);
+    if (since > *newer) *newer = since;
     if (!g->detector[i]) lt_adwin_cut(adwin[i], g->alarm);
     alarms++;
   }
@@ -82,8 +86,9 @@ int lt_guard_alarms(lt_guard *g, int *warned) {
 }
 
 void lt_guard_policy_act(lt_guard *g) {
+  int64_t newer;
   int warned;
-  int alarms = lt_guard_alarms(g, &warned);
+  int alarms = lt_guard_alarms(g, &warned, &newer);
   g->warned = warned;
   if (!alarms) return;
   lt_guard_drop(g, GUARD_NEXT); /* what was taken of late is not certified */

@@ -22,6 +22,7 @@ void lt_guard_save(const lt_guard *g, lt_put *w) {
   lt_put_i64(w, g->who[GUARD_LIVE].origin);
   lt_put_u8(w, (uint8_t)g->due);
   if (!g->on) return;
+  lt_put_i64(w, g->suspect_from);
   lt_put_i64(w, g->suspect_until);
   lt_put_i64(w, g->pin_until);
   lt_put_i64(w, g->busy_until);
@@ -77,6 +78,7 @@ static leat_status guard_load_model(lt_guard *g, int who, lt_get *r, leat_error 
 
 static void guard_load_numbers(lt_guard *g, lt_get *r) {
   uint64_t n = 0;
+  g->suspect_from = lt_get_i64(r);
   g->suspect_until = lt_get_i64(r);
   g->pin_until = lt_get_i64(r);
   g->busy_until = lt_get_i64(r);
