@@ -1105,8 +1105,8 @@ LEAT_API leat_status leat_monitor_state(const leat_monitor *w, int64_t *state, i
 /* ------------------------------------------------------------------------------------------------ 21. Endpoint
  * Online inference in the host: predictors of the version that a stage of a store shows, whoever promotes or rolls back,
  * in this process or in another one. A new version is loaded, tested on its golden rows and warmed up beside the old one;
- * then one atomic store makes it current: nobody waits, what is lent stays as it is until it is given back. A version that does
- * not load or fails its test is not served: the one before stays.
+ * then one atomic store makes it current: nobody waits, what is lent stays as it is until it is given back. A version
+ * that does not load or fails its test is not served: the one before stays.
  *
  * A host asks for a loan for every request (or batch of requests) and calls refresh now and then, from one thread of its
  * own: it costs a look at the end of one file when nothing has changed. */
@@ -1121,9 +1121,9 @@ LEAT_API void leat_endpoint_free(leat_endpoint *e);
 /* Looks at the store and swaps when it shows another version. *swapped (may be NULL): 1 when it did. On failure what was
  * served goes on. Errors: ARG, IO, FORMAT, NUMERIC, NOT_FOUND, MEMORY, BUSY (8 versions are on loan). Thread: safe. */
 LEAT_API leat_status leat_endpoint_refresh(leat_endpoint *e, int64_t *swapped, leat_error *err);
-/* A loan; set out->struct_size. The predictor is the borrower's alone until it is given back: reserved, warm, with nothing
- * allocated and no lock taken, unless more than `predictors` are lent at once (then one is made). Errors: ARG, STATE (nothing
- * to serve yet), VERSION, MEMORY. Thread: safe. */
+/* A loan; set out->struct_size. The predictor is the borrower's alone until it is given back: reserved, warm, with
+ * nothing allocated and no lock taken, unless more than `predictors` are lent at once (then one is made).
+ * Errors: ARG, STATE (nothing to serve yet), VERSION, MEMORY. Thread: safe. */
 LEAT_API leat_status leat_endpoint_acquire(leat_endpoint *e, leat_lease *out, leat_error *err);
 /* Gives a loan back, on any thread, once; *lease is zeroed. A zeroed lease is none. Thread: safe. */
 LEAT_API void leat_endpoint_release(leat_endpoint *e, leat_lease *lease);
