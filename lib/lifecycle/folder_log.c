@@ -216,6 +216,12 @@ static leat_status folder_write_base(leat_store *s, const char *path, leat_error
     st = lt_put_status(&w, err);
     if (!st) st = lt_reclog_append(l, LT_M_EVENTS, w.data, w.size, NULL, err);
   }
+  if (!st && s->now.n_tables) {
+    w.size = 0;
+    lt_manifest_tables(&s->now, &w);
+    st = lt_put_status(&w, err);
+    if (!st) st = lt_reclog_append(l, LT_M_TABLES, w.data, w.size, NULL, err);
+  }
   if (!st) st = lt_reclog_sync(l, err);
   if (!st) st = lt_reclog_append(l, LT_M_WITNESS, "", 0, NULL, err);
   if (!st) st = lt_reclog_sync(l, err);
