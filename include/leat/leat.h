@@ -432,9 +432,9 @@ typedef struct leat_table_changes {
   double max_difference;
 } leat_table_changes;
 
-/* A table that is published in a store. generation: of this name, from 1; previous: where a rollback leads, 0 none; newest:
- * the highest one that was ever given. psi: of its predictions against the one before, NaN when there was nothing to compare.
- * flags: LEAT_PUBLISHED_*. */
+/* A table that is published in a store. generation: of this name, from 1; previous: where a rollback leads, 0 none;
+ * newest: the highest one that was ever given. psi: of its predictions against the one before, NaN when there was nothing
+ * to compare. flags: LEAT_PUBLISHED_*. */
 enum { LEAT_PUBLISHED_FORCED = 1 };
 typedef struct leat_published_info {
   uint64_t struct_size;
@@ -444,8 +444,9 @@ typedef struct leat_published_info {
   char name[64], checksum[40], model_checksum[40];
 } leat_published_info;
 
-/* What publishing found. generation: the new one, 0 when it was refused; previous_*: what it was compared with, 0 nothing;
- * psi: of the value that moved most, its name in value, and psi_limit, above which it is refused; NaN: not compared. */
+/* What publishing found. generation: the new one, 0 when it was refused; previous_*: what it was compared with, 0
+ * nothing; psi: of the value that moved most, its name in value, and psi_limit, above which it is refused; NaN: not
+ * compared. */
 typedef struct leat_publish_report {
   uint64_t struct_size;
   int64_t generation, rows, previous_generation, previous_rows;
@@ -1077,13 +1078,13 @@ LEAT_API leat_status leat_table_diff(const leat_table *a, const leat_table *b, d
                                      void (*each)(void *user, int64_t what, const void *key, uint64_t key_size,
                                                   const float *a_value, const float *b_value),
                                      void *user, leat_table_changes *out, leat_error *err);
-/* Publishes the table in the file `path` under `name` (1 to 63 letters, digits, '.', '_', '-') in a store: verified, copied
- * into the store, compared with the generation before, then made the current one by one record of the MANIFEST; the generation
- * before is kept. p: parameters of "table/publish" (NULL: defaults). Unless force=1 it is refused with STATE when more than
- * max_row_drop (0.1) of the rows are gone, or the psi of any value against the generation before is above max_psi (0.25; more
- * where few rows make more likely, see leat_drift_info), and with SHAPE when kind of keys or number of values differ. report may
- * be NULL; set its struct_size. It is filled when the table is refused, too. Errors: ARG, STATE, SHAPE, BUSY, IO, NOT_FOUND,
- * FORMAT, MEMORY, VERSION. Thread: safe. */
+/* Publishes the table in the file `path` under `name` (1 to 63 letters, digits, '.', '_', '-') in a store: verified,
+ * copied into the store, compared with the generation before, then made the current one by one record of the MANIFEST;
+ * the generation before is kept. p: parameters of "table/publish" (NULL: defaults). Unless force=1 it is refused with
+ * STATE when more than max_row_drop (0.1) of the rows are gone, or the psi of any value against the generation before is
+ * above max_psi (0.25; more where few rows make more likely, see leat_drift_info), and with SHAPE when kind of keys or
+ * number of values differ. report may be NULL; set its struct_size. It is filled when the table is refused, too.
+ * Errors: ARG, STATE, SHAPE, BUSY, IO, NOT_FOUND, FORMAT, MEMORY, VERSION. Thread: safe. */
 LEAT_API leat_status leat_table_publish(leat_store *s, const char *name, const char *path, const leat_params *p,
                                         leat_publish_report *report, leat_error *err);
 /* Makes the generation before the current one again, once it has been verified; again: one further back, as far as they are
@@ -1097,8 +1098,8 @@ LEAT_API leat_status leat_published_count(leat_store *s, int64_t *count, leat_er
 LEAT_API leat_status leat_published_at(leat_store *s, int64_t index, leat_published_info *info, leat_error *err);
 /* A follower: always the current generation of a published table, also when another process publishes. p: parameters of
  * "table/read" (NULL: defaults); its poll_ms (200) says how often a look-up looks for a new generation, 0: only
- * leat_follower_poll does. It keeps the store. Owner: caller. Errors: ARG, NOT_FOUND (nothing of that name is published), IO,
- * FORMAT, VERSION, MEMORY. Thread: immutable. */
+ * leat_follower_poll does. It keeps the store. Owner: caller. Errors: ARG, NOT_FOUND (nothing of that name is
+ * published), IO, FORMAT, VERSION, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_follower_create(leat_store *s, const char *name, const leat_params *p, leat_follower **out,
                                           leat_error *err);
 /* Frees it; tables that were taken from it stay. Thread: safe. */

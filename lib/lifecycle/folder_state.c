@@ -409,7 +409,9 @@ leat_status lt_manifest_apply(lt_manifest *m, const lt_record *rec, leat_error *
   int64_t generation = lt_get_i64(&r), time_ns = lt_get_i64(&r);
   if (rec->type == LT_M_BASE ? !first || generation < 0 : m->generation == INT64_MAX || generation != m->generation + step)
     return manifest_damage(m, rec, "does not follow from what is before it", err);
-  if (m->events_due && rec->type != LT_M_EVENTS) return manifest_damage(m, rec, "comes before the end of the history", err);
+  if (rec->type == LT_M_TABLES && (m->n_tables || m->n_events || !m->events_due))
+    return manifest_damage(m, rec, "is not where it should be", err);
+  if (m->events_due && rec->type != LT_M_EVENTS && rec->type != LT_M_TABLES) return manifest_damage(m, rec, "comes before the end of the history", err);
   m->generation = generation;
   m->time_ns = time_ns;
   if (compacted) m->base_bytes = rec->offset + rec->size;

@@ -107,7 +107,7 @@ static leat_status apply_all(lt_manifest *m, lt_get *r, leat_error *err) {
     lt_manifest_word(r, name, sizeof name);
     int64_t newest = lt_get_i64(r);
     uint64_t k = lt_get_count(r, 64, LT_TABLE_STEPS);
-    if (!name[0] || lt_manifest_table(m, name) || !k) lt_get_fail(r, LEAT_E_FORMAT);
+    if (lt_tables_check_name(name, NULL) || lt_manifest_table(m, name) || !k) lt_get_fail(r, LEAT_E_FORMAT);
     if (r->failed) return LEAT_OK;
     leat_status st = table_line(m, name, &l, err);
     if (st) return st;
@@ -125,7 +125,7 @@ leat_status lt_manifest_apply_table(lt_manifest *m, uint32_t type, lt_get *r, le
   char name[64];
   if (type == LT_M_TABLES) return apply_all(m, r, err);
   lt_manifest_word(r, name, sizeof name);
-  if (!name[0]) lt_get_fail(r, LEAT_E_FORMAT);
+  if (lt_tables_check_name(name, NULL)) lt_get_fail(r, LEAT_E_FORMAT); /* it becomes part of a path */
   return type == LT_M_TABLE ? apply_publish(m, name, r, err) : apply_back(m, name, r, err);
 }
 

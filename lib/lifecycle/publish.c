@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/number.h"
 #include "lifecycle/folder_inner.h"
 #include "lifecycle/tables.h"
 #include "model/profiles.h"
@@ -143,11 +144,19 @@ static leat_status publish_psi(publish_run *p, leat_table *old, leat_error *err)
   return st;
 }
 
+/* To three decimals. */
+static const char *publish_text(double v, char buf[40]) {
+  int n = lt_f64_text(floor(v * 1000 + 0.5) / 1000, buf);
+  buf[n] = 0;
+  return buf;
+}
+
 /* Is the new table one that may take the old one's place? */
 static leat_status publish_judge(publish_run *p, const lt_table_entry *before, leat_error *err) {
   leat_publish_report *r = &p->report;
   leat_table *old = NULL;
   leat_table_info info = {.struct_size = sizeof info};
+  char a[40], b[40];
   int force = (int)lt_param_int(p->settings, "force");
   r->previous_generation = before->number;
   r->previous_rows = before->rows;
@@ -162,11 +171,13 @@ static leat_status publish_judge(publish_run *p, const lt_table_entry *before, l
   if (st) return force && st != LEAT_E_MEMORY ? LEAT_OK : st; /* whatever is wrong with the old one */
   double drop = lt_param_real(p->settings, "max_row_drop");
   if (!force && (double)p->info.rows < (double)info.rows * (1 - drop))
-    return lt_fail(err, LEAT_E_STATE, "table '%s': refused: it has %lld rows, the generation before has %lld: more than %g %% are gone; "
-                   "publish it by force if that is right", p->name, (long long)p->info.rows, (long long)info.rows, 100 * drop);
+    return lt_fail(err, LEAT_E_STATE, "table '%s': refused: it has %lld rows, the generation before has %lld: more than %s %% are gone; "
+                   "publish it by force if that is right", p->name, (long long)p->info.rows, (long long)info.rows,
+                   publish_text(100 * drop, a));
   if (!force && r->psi > r->psi_limit)
-    return lt_fail(err, LEAT_E_STATE, "table '%s': refused: the predictions '%s' have moved: psi %.3g against the generation before, the "
-                   "limit is %.3g; publish it by force if that is right", p->name, r->value, r->psi, r->psi_limit);
+    return lt_fail(err, LEAT_E_STATE, "table '%s': refused: the predictions '%s' have moved: psi %s against the generation before, the "
+                   "limit is %s; publish it by force if that is right", p->name, r->value, publish_text(r->psi, a),
+                   publish_text(r->psi_limit, b));
   return LEAT_OK;
 }
 
