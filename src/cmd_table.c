@@ -706,8 +706,8 @@ static int need_store(table_job *j, int write) {
 
 static json_t *published_json(const leat_published_info *i) {
   char when[32];
-  return json_pack("{s:s,s:I,s:I,s:s,s:I,s:I,s:o,s:b,s:s,s:s}", "name", i->name, "generation", (json_int_t)i->generation, "previous",
-                   (json_int_t)i->previous, "published", cli_time(i->published_ns, when), "rows", (json_int_t)i->rows, "bytes",
+  return json_pack("{s:s,s:I,s:I,s:I,s:s,s:I,s:I,s:o,s:b,s:s,s:s}", "name", i->name, "generation", (json_int_t)i->generation, "previous",
+                   (json_int_t)i->previous, "newest", (json_int_t)i->newest, "published", cli_time(i->published_ns, when), "rows", (json_int_t)i->rows, "bytes",
                    (json_int_t)i->bytes, "psi", cli_json_real(i->psi), "forced", (i->flags & LEAT_PUBLISHED_FORCED) != 0, "checksum",
                    i->checksum, "model_checksum", i->model_checksum);
 }
