@@ -34,6 +34,7 @@ typedef struct cli_args {
   int64_t to;        /* 0: not given */
   int learner;
   const char *reason; /* leat quarantine */
+  int if_due;         /* leat refresh */
   const char **files; /* positional arguments */
   int n_files;
 } cli_args;
@@ -164,6 +165,7 @@ int cmd_inspect(const cli_args *a);
 int cmd_generate(const cli_args *a);
 int cmd_report(const cli_args *a);
 int cmd_monitor(const cli_args *a);
+int cmd_refresh(const cli_args *a);
 int cmd_devices(const cli_args *a);
 int cmd_table(const cli_args *a);
 int cmd_store(const cli_args *a);

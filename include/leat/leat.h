@@ -131,7 +131,12 @@ enum {
   LEAT_EVENT_FROZEN = 19,      /* learning stopped; text says why */
   LEAT_EVENT_THAWED = 20,      /* learning goes on */
   LEAT_EVENT_HELD = 21,        /* suspects went to quarantine; value: how many */
-  LEAT_EVENT_GATE = 22         /* the gate forgot a column's statistics: a regime change; name: the column */
+  LEAT_EVENT_GATE = 22,        /* the gate forgot a column's statistics: a regime change; name: the column */
+  LEAT_EVENT_MONITORED = 23,   /* data was compared with version's reference profiles; row: how many rows; name, value and
+                                  threshold: the feature furthest beyond its limit, psi, the alert's limit */
+  LEAT_EVENT_REFRESH_DUE = 24, /* version should be trained again; value: LEAT_DUE_* bits; text says why */
+  LEAT_EVENT_REFRESH = 25      /* version was tried against production; name "promoted" or "kept"; value: the difference of
+                                  the mean losses, threshold: its upper bound less what is allowed (below 0: no worse) */
 };
 typedef int32_t leat_learner_mode;
 enum {
@@ -356,6 +361,25 @@ typedef struct leat_event {
   char name[64];
   char text[256];
 } leat_event;
+
+/* Should production be trained again? reasons: LEAT_DUE_* bits, 0 no. version: production; age_ns since it was made; rows
+ * that monitors have seen since (leat_store_monitored); feature, drift and limit: of the last of them. */
+enum { LEAT_DUE_AGE = 1, LEAT_DUE_ROWS = 2, LEAT_DUE_DRIFT = 4 };
+typedef struct leat_due_info {
+  uint64_t struct_size;
+  int64_t reasons, version, age_ns, rows;
+  double drift, limit;
+  char feature[64];
+} leat_due_info;
+
+/* A challenger against production on rows that it was not trained on. version: the challenger's in the store; against:
+ * production's (0: there was none); losses: means over `rows` (log-loss, or squared error of numbers); upper: bound of
+ * loss - (1 + margin) * against_loss at the confidence asked for; promoted: 1 when it is at most 0. */
+typedef struct leat_challenge_info {
+  uint64_t struct_size;
+  int64_t version, against, rows, promoted;
+  double loss, against_loss, upper;
+} leat_challenge_info;
 
 /* How a learner fared up to a moment: records learned (row), scored (rows) and held back so far, and the means over all
  * that were scored: loss and score (accuracy, or RMSE of numbers) of the predictions served, and of the two baselines.
@@ -905,6 +929,21 @@ LEAT_API leat_status leat_store_history(leat_store *s, int64_t *cursor, leat_eve
 /* The next point of the learner's series behind *cursor (0 at first; moved on), oldest first, one a window. NOT_FOUND:
  * no more now, or there never was a learner. Errors: ARG, NOT_FOUND, IO, FORMAT, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err);
+/* Notes in the history what a monitor of the production model has found (MONITORED). Errors: ARG, NOT_FOUND (no
+ * production), STATE (read only; a monitor of another model, or without rows), BUSY, IO, FORMAT. Thread: safe. */
+LEAT_API leat_status leat_store_monitored(leat_store *s, const leat_monitor *w, leat_error *err);
+/* Should the production model be trained again? p: parameters of "refresh" (NULL: defaults). When the store can be
+ * written, a reason that is new is noted in the history once (REFRESH_DUE). Errors: ARG, NOT_FOUND (no production), IO,
+ * FORMAT, BUSY. Thread: safe. */
+LEAT_API leat_status leat_store_due(leat_store *s, const leat_params *p, leat_due_info *info, leat_error *err);
+/* Shadows a challenger against production: both predict the labelled rows d (in memory, of their columns; neither should
+ * have been trained on them). The challenger is added to the store (origin "refresh") and, when it is no worse at the
+ * confidence of p ("refresh"; NULL: defaults), promoted; the history says so. A production that changed meanwhile is
+ * left alone; a challenger that is production, bit for bit, is not added. Errors: ARG, NOT_FOUND (no production, a
+ * column), DATA (too few labelled rows), UNSUPPORTED (classes against numbers, a stream), STATE, BUSY, IO, FORMAT,
+ * MEMORY. Thread: safe. */
+LEAT_API leat_status leat_store_challenge(leat_store *s, const leat_model *m, const leat_dataset *d, const leat_params *p,
+                                          leat_challenge_info *info, leat_error *err);
 /* Reads and verifies every file of the store. Errors: ARG, FORMAT (the message names the file), IO. Thread: safe. */
 LEAT_API leat_status leat_store_verify(leat_store *s, leat_error *err);
 /* Removes files that nothing needs (of removed versions, journal segments behind the checkpoints, leftovers of crashes)

@@ -22,6 +22,7 @@ enum {
   LT_M_EVENT,       /* of the learner */
   LT_M_CHECKPOINT,
   LT_M_WITNESS,     /* empty: proves that what is before it was on the disk, see base/reclog.h */
+  LT_M_NOTE,        /* an event of somebody else: monitored, refresh */
   LT_M_TABLE,       /* a table was published */
   LT_M_TABLE_BACK,  /* the generation before is the current one again */
   LT_M_TABLES       /* all tables, behind the base of a compacted log; only where there are any */

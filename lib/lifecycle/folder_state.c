@@ -321,6 +321,14 @@ static leat_status apply_event(lt_manifest *m, lt_get *r, leat_error *err) {
   return lt_manifest_tell(m, &e, err);
 }
 
+static leat_status apply_note(lt_manifest *m, lt_get *r, leat_error *err) {
+  leat_event e;
+  get_event(r, &e);
+  if (r->failed) return LEAT_OK;
+  e.generation = m->generation;
+  return lt_manifest_tell(m, &e, err);
+}
+
 static void apply_checkpoint(lt_manifest *m, lt_get *r) {
   lt_checkpoint c;
   get_checkpoint(r, &c);
@@ -423,6 +431,7 @@ leat_status lt_manifest_apply(lt_manifest *m, const lt_record *rec, leat_error *
     case LT_M_STAGE_BACK: st = apply_stage(m, &r, 1, err); break;
     case LT_M_PIN: st = apply_pin(m, &r, err); break;
     case LT_M_EVENT: st = apply_event(m, &r, err); break;
+    case LT_M_NOTE: st = apply_note(m, &r, err); break;
     case LT_M_CHECKPOINT: apply_checkpoint(m, &r); break;
     default: st = lt_manifest_apply_table(m, rec->type, &r, err); break;
   }

@@ -404,7 +404,7 @@ static void test_lies(void **state) {
       if (k++ == hit || power_random(&seed) % 40 == 0) {
         for (uint64_t n = power_random(&seed) % 3; n-- > 0 && size;) copy[power_random(&seed) % size] ^= (uint8_t)(1u << power_random(&seed) % 8);
         if (power_random(&seed) % 4 == 0 && size) size -= power_random(&seed) % size;
-        if (power_random(&seed) % 8 == 0) type = 1 + (uint32_t)(power_random(&seed) % 13);
+        if (power_random(&seed) % 8 == 0) type = 1 + (uint32_t)(power_random(&seed) % 14);
         if (size >= 8 && power_random(&seed) % 6 == 0) memset(copy + power_random(&seed) % (size / 8) * 8, 0xff, 8);
       }
       OK(lt_reclog_append(to, type, copy, size, NULL, &error_of));
