@@ -863,7 +863,8 @@ LEAT_API leat_status leat_predictor_one_text(leat_predictor *q, const char *cons
  * Weighted running metrics. Predictions as a predictor gives them, targets as class codes or numbers. */
 
 /* names: comma-separated of rows, loss, accuracy, auc, brier, ece, kappa, f1, rmse, mae, r2, calibration (predicted over
- * true, of class 1 or of numbers); or a task's name (binary, multiclass:K, regression) for all that it has. Owner: caller. Errors: ARG, NOT_FOUND, MEMORY. Thread: immutable. */
+ * true, of class 1 or of numbers); or a task's name (binary, multiclass:K, regression) for all that it has. Owner: caller.
+ * Errors: ARG, NOT_FOUND, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_metrics_create(leat_runtime *rt, const char *names, leat_metrics **out, leat_error *err);
 /* Frees it. Thread: owner. */
 LEAT_API void leat_metrics_free(leat_metrics *k);
