@@ -45,7 +45,7 @@ while [ $n -lt "$kills" ]; do
       end=1
     fi
     acked=$(grep -oE '[0-9]+' "$work/ack" | tail -1)
-    if [ -n "$acked" ] && [ $((n % 4)) -eq 0 ]; then # a source that ends where it was acknowledged has nothing left to learn
+    if [ "${acked:-0}" -gt 0 ] && [ $((n % 4)) -eq 0 ]; then # a source that ends where it was acknowledged has nothing left to learn
       head -n $((acked + 1)) data.csv >"$work/part/data.csv"
       more=$(cd "$work/part" && learn "$work/cut" --resume --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["run"]["rows"])')
       check "after kill $n: $acked were acknowledged, $more of them were taken again" [ "$more" = 0 ]
