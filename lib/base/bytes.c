@@ -87,8 +87,7 @@ void lt_put_text(lt_put *w, const char *s) {
   lt_put_raw(w, s, n);
 }
 
-static void put_words(lt_put *w, const void *v, uint64_t n, uint64_t size) {
-  lt_put_u64(w, n);
+static void put_values(lt_put *w, const void *v, uint64_t n, uint64_t size) {
   uint8_t *p = n <= UINT64_MAX / 2 / size ? put_room(w, n * size) : NULL;
   if (!p) {
     w->failed = 1;
@@ -108,7 +107,13 @@ static void put_words(lt_put *w, const void *v, uint64_t n, uint64_t size) {
   }
 }
 
+static void put_words(lt_put *w, const void *v, uint64_t n, uint64_t size) {
+  lt_put_u64(w, n);
+  put_values(w, v, n, size);
+}
+
 void lt_put_f64s(lt_put *w, const double *v, uint64_t n) { put_words(w, v, n, 8); }
+void lt_put_floats(lt_put *w, const float *v, uint64_t n) { put_values(w, v, n, 4); }
 void lt_put_f32s(lt_put *w, const float *v, uint64_t n) { put_words(w, v, n, 4); }
 void lt_put_i64s(lt_put *w, const int64_t *v, uint64_t n) { put_words(w, v, n, 8); }
 

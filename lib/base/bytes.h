@@ -16,6 +16,7 @@ void lt_put_f32(lt_put *w, float v);
 void lt_put_text(lt_put *w, const char *s);                 /* u64 length + bytes; NULL as "" */
 void lt_put_raw(lt_put *w, const void *p, uint64_t n);      /* bytes only */
 void lt_put_f64s(lt_put *w, const double *v, uint64_t n);   /* u64 count + values */
+void lt_put_floats(lt_put *w, const float *v, uint64_t n); /* without their number */
 void lt_put_f32s(lt_put *w, const float *v, uint64_t n);
 void lt_put_i64s(lt_put *w, const int64_t *v, uint64_t n);
 leat_status lt_put_status(const lt_put *w, leat_error *err); /* MEMORY when it could not grow */

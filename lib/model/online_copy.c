@@ -113,7 +113,7 @@ void lt_online_save_beside(const lt_online *m, const lt_online *base, lt_put *w)
     for (int64_t k = 0; k < m->n_models; k++) {
       float v[LT_SLOT_NUMBERS];
       lt_online_numbers_of(m, k, i, v);
-      for (int j = 0; j < LT_SLOT_NUMBERS; j++) lt_put_f32(w, v[j]);
+      lt_put_floats(w, v, LT_SLOT_NUMBERS);
     }
   }
 }
