@@ -29,6 +29,14 @@ static uint8_t *put_room(lt_put *w, uint64_t n) {
   return p;
 }
 
+void lt_put_reserve(lt_put *w, uint64_t n) {
+  if (w->failed || n <= w->cap - w->size) return;
+  void *data = lt_realloc(w->rt, w->data, w->size + n);
+  if (!data) return;
+  w->data = data;
+  w->cap = w->size + n;
+}
+
 static void store32(uint8_t *p, uint32_t v) {
   p[0] = (uint8_t)v;
   p[1] = (uint8_t)(v >> 8);

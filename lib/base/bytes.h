@@ -7,6 +7,7 @@
 typedef struct lt_put { leat_runtime *rt; uint8_t *data; uint64_t size, cap; int32_t failed; } lt_put;
 void lt_put_init(lt_put *w, leat_runtime *rt);
 void lt_put_free(lt_put *w);
+void lt_put_reserve(lt_put *w, uint64_t n); /* room for n bytes more, exactly; it may not be had: then putting fails */
 void lt_put_u8(lt_put *w, uint8_t v);
 void lt_put_u32(lt_put *w, uint32_t v);
 void lt_put_u64(lt_put *w, uint64_t v);

@@ -107,6 +107,7 @@ void lt_online_save_beside(const lt_online *m, const lt_online *base, lt_put *w)
   }
   for (int64_t i = 0; i < m->n_slots; i++) differ += !slot_same(m, base, i);
   lt_put_u64(w, differ);
+  lt_put_reserve(w, differ * (4 + 4 * LT_SLOT_NUMBERS * (uint64_t)m->n_models));
   for (int64_t i = 0; i < m->n_slots; i++) {
     if (slot_same(m, base, i)) continue;
     lt_put_u32(w, (uint32_t)i);
