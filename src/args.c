@@ -15,8 +15,8 @@ enum {
   KEY_TARGET, KEY_KEY, KEY_WEIGHT, KEY_TIME, KEY_IGNORE, KEY_CATEGORICAL, KEY_TEXT, KEY_TASK, KEY_MODEL, KEY_VALID,
   KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT,
   KEY_STAGE, KEY_TO, KEY_LEARNER, KEY_STORE, KEY_FROM, KEY_CHUNK, KEY_DELAY, KEY_ACK, KEY_COMMIT,
-  KEY_LAYOUT, KEY_SHARD, KEY_UNTIL, KEY_LIMIT, KEY_TOLERANCE, KEY_COLUMNS,
-  KEY_REASON
+  KEY_NAME, KEY_FORCE, KEY_LAYOUT, KEY_SHARD, KEY_UNTIL, KEY_LIMIT, KEY_TOLERANCE, KEY_COLUMNS,
+  KEY_REASON, KEY_IF_DUE
 };
 static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "FAMILY", 0, "Model family (default: linear)", 1 }, "t" },
@@ -45,6 +45,11 @@ static const option_def option_defs[] = {
   { { "to", KEY_TO, "VERSION", 0, "The version to roll back to (default: the one before)", 1 }, "S" },
   { { NULL, 'o', "FILE", 0, "Where the exported package goes", 1 }, "S" },
 
+  { { "store", KEY_STORE, "DIR", 0, "The store whose production model is trained again", 1 }, "r" },
+  { { "if-due", KEY_IF_DUE, NULL, 0, "Do nothing unless age, rows or drift make a refresh due", 1 }, "r" },
+  { { "valid", KEY_VALID, "DATA", 0, "Rows to compare the two models on (default: the last rows of DATA)", 1 }, "r" },
+  { { "holdout", KEY_HOLDOUT, "SHARE", 0, "Share of DATA, its last rows, to compare on (default: 0.2)", 1 }, "r" },
+
   { { "reason", KEY_REASON, "NAME", 0, "Only records that are held for this reason (outlier, parse, type, ...)", 1 }, "Q" },
   { { "limit", KEY_LIMIT, "N", 0, "List at most so many records (default: 50; with --json all)", 1 }, "Q" },
 
@@ -57,13 +62,17 @@ static const option_def option_defs[] = {
   { { "until", KEY_UNTIL, "KEY", 0, "End before this key (scan)", 1 }, "T" },
   { { "limit", KEY_LIMIT, "N", 0, "At most so many keys (scan; diff: how many are listed, default 10)", 1 }, "T" },
   { { "tolerance", KEY_TOLERANCE, "X", 0, "A value counts as changed when it moved by more (diff; default 0)", 1 }, "T" },
+  { { "store", KEY_STORE, "DIR", 0, "The store to publish in (publish, rollback, published, follow); get, scan, info, verify: T is the name of "
+      "a table that is published there", 1 }, "T" },
+  { { "name", KEY_NAME, "NAME", 0, "The name to publish under (publish; default: that of the file without .ltab)", 1 }, "T" },
+  { { "force", KEY_FORCE, NULL, 0, "Publish whatever the comparison with the generation before says (publish)", 1 }, "T" },
   { { "columns", KEY_COLUMNS, "NAME,...", 0, "Names of the columns of stdin, which has no header (worker)", 1 }, "T" },
 
-  { { NULL, 0, NULL, 0, "The data:", 2 }, "tepMLT" },
-  { { "format", KEY_FORMAT, "NAME", 0, "csv, ndjson, svmlight, idx or npy (default: by the file's name)", 2 }, "tepMLT" },
-  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepMLT" },
-  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepMLT" },
-  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepMLT" },
+  { { NULL, 0, NULL, 0, "The data:", 2 }, "tepMLTr" },
+  { { "format", KEY_FORMAT, "NAME", 0, "csv, ndjson, svmlight, idx or npy (default: by the file's name)", 2 }, "tepMLTr" },
+  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepMLTr" },
+  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepMLTr" },
+  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepMLTr" },
   { { "target", KEY_TARGET, "COL", 0, "What is to be predicted; a column is a name, or a number from 1 or, negative, "
       "from the end", 2 }, "teML" },
   { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tpLT" },
@@ -285,6 +294,8 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_DELAY: take_i64(p, "label-delay", arg, 0, "an integer from 0", &a->label_delay); break;
   case KEY_ACK: a->ack = 1; break;
   case KEY_COMMIT: take_i64(p, "commit-ms", arg, 0, "an integer from 0", &a->commit_ms); break;
+  case KEY_NAME: a->name = arg; break;
+  case KEY_FORCE: a->force = 1; break;
   case KEY_LAYOUT: a->layout = arg; break;
   case KEY_SHARD: a->shard = arg; break;
   case KEY_UNTIL: a->until = arg; break;
@@ -295,6 +306,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_LEARNER: a->learner = 1; break;
   case KEY_TO: take_i64(p, "to", arg, 1, "a version, a number from 1", &a->to); break;
   case KEY_REASON: a->reason = arg; break;
+  case KEY_IF_DUE: a->if_due = 1; break;
   case ARGP_KEY_ARG: a->files[a->n_files++] = arg; break;
   default: return ARGP_ERR_UNKNOWN;
   }

@@ -26,13 +26,15 @@ typedef struct cli_args {
   const char *store, *from; /* leat learn */
   int64_t chunk, label_delay, commit_ms; /* chunk 0: not given */
   int ack;
-  const char *layout, *shard, *until, *columns; /* leat table */
+  const char *layout, *shard, *until, *columns, *name; /* leat table */
+  int force;
   int64_t limit;            /* 0: not given */
   double tolerance;
   const char *stage; /* leat store */
   int64_t to;        /* 0: not given */
   int learner;
   const char *reason; /* leat quarantine */
+  int if_due;         /* leat refresh */
   const char **files; /* positional arguments */
   int n_files;
 } cli_args;
@@ -163,6 +165,7 @@ int cmd_inspect(const cli_args *a);
 int cmd_generate(const cli_args *a);
 int cmd_report(const cli_args *a);
 int cmd_monitor(const cli_args *a);
+int cmd_refresh(const cli_args *a);
 int cmd_devices(const cli_args *a);
 int cmd_table(const cli_args *a);
 int cmd_store(const cli_args *a);

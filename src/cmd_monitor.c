@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MONITOR_BATCH = 4096, SHOWN_FEATURES = 40 };
 
@@ -72,8 +73,25 @@ static int count_rows(const cli_args *a, leat_runtime *rt, const leat_schema *sc
   return status;
 }
 
+/* MODEL may be a store's folder: its production model is meant, and the history is told. */
+static int monitored_model(const cli_args *a, leat_runtime *rt, leat_store **s, leat_model **m) {
+  struct stat st;
+  leat_error err;
+  int64_t version = 0;
+  cli_error_init(&err);
+  if (stat(a->files[0], &st) != 0 || !S_ISDIR(st.st_mode)) return cli_model_load(rt, a->files[0], m);
+  leat_params *p = NULL;
+  int status = leat_params_create(rt, "store", &p, &err) || leat_params_set_i64(p, "create", 0, &err) ||
+                       leat_store_open(rt, a->files[0], p, s, &err) || leat_store_stage(*s, "production", &version, &err) ||
+                       leat_store_load(*s, version, m, &err)
+                   ? cli_fail_error(&err) : 0;
+  leat_params_free(p);
+  return status;
+}
+
 int cmd_monitor(const cli_args *a) {
   leat_runtime *rt = NULL;
+  leat_store *store = NULL;
   leat_model *m = NULL;
   leat_schema *schema = NULL;
   leat_params *reader = NULL, *p = NULL;
@@ -83,7 +101,7 @@ int cmd_monitor(const cli_args *a) {
   int64_t n = 0, state = 0, rows = 0;
   cli_error_init(&err);
   int status = cli_runtime(a, &rt);
-  if (!status) status = cli_model_load(rt, a->files[0], &m);
+  if (!status) status = monitored_model(a, rt, &store, &m);
   if (!status) status = cli_reader(a, rt, a->files[1], 0, &reader);
   if (!status && (leat_params_create(rt, "monitor", &p, &err) || leat_model_schema(m, &schema, &err))) status = cli_fail_error(&err);
   if (!status) {
@@ -96,6 +114,7 @@ int cmd_monitor(const cli_args *a) {
     status = count_rows(a, rt, schema, reader, w);
   }
   if (!status && (leat_monitor_state(w, &state, &rows, &err) || leat_monitor_count(w, &n, &err))) status = cli_fail_error(&err);
+  if (!status && store && leat_store_monitored(store, w, &err)) status = cli_fail_error(&err);
   if (!status) f = cli_alloc((size_t)(n + 1) * sizeof *f);
   for (int64_t i = 0; i < n && !status; i++) {
     f[i] = (leat_drift_info){ .struct_size = sizeof *f };
@@ -111,6 +130,7 @@ int cmd_monitor(const cli_args *a) {
   leat_params_free(reader);
   leat_schema_free(schema);
   leat_model_free(m);
+  leat_store_free(store);
   leat_runtime_free(rt);
   return status;
 }

@@ -48,7 +48,8 @@ const char *report_event_name(int64_t kind) {
     { LEAT_EVENT_RESTART, "restart" }, { LEAT_EVENT_PIN_BACK, "back to the pin" }, { LEAT_EVENT_UNDO, "undo" },
     { LEAT_EVENT_ROLLBACK_BY_HAND, "rollback by hand" }, { LEAT_EVENT_NON_FINITE, "not finite" },
     { LEAT_EVENT_FROZEN, "frozen" }, { LEAT_EVENT_THAWED, "thawed" }, { LEAT_EVENT_HELD, "suspects held" },
-    { LEAT_EVENT_GATE, "gate" },
+    { LEAT_EVENT_GATE, "gate" }, { LEAT_EVENT_MONITORED, "monitored" }, { LEAT_EVENT_REFRESH_DUE, "refresh due" },
+    { LEAT_EVENT_REFRESH, "refresh" },
   };
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (names[i].kind == kind) return names[i].name;

@@ -1,6 +1,7 @@
 /* Chapter 16 of leat.h: the store. */
 #include "api/api.h"
 #include "lifecycle/folder.h"
+#include "lifecycle/refresh.h"
 #include "lifecycle/series.h"
 #include <string.h>
 
@@ -139,6 +140,54 @@ LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_poin
   if (!st) st = lt_series_next(s, cursor, &full, err);
   if (st) return st;
   lt_give_struct(out, out->struct_size, &full, sizeof full);
+  return lt_ok(err);
+}
+
+LEAT_API leat_status leat_store_monitored(leat_store *s, const leat_monitor *w, leat_error *err) {
+  lt_fpenv env;
+  leat_status st = lt_need(s, "s", err);
+  if (!st) st = lt_need(w, "w", err);
+  if (st) return st;
+  lt_fpenv_enter(&env);
+  st = lt_refresh_monitored(s, w, err);
+  lt_fpenv_leave(&env);
+  return st ? st : lt_ok(err);
+}
+
+LEAT_API leat_status leat_store_due(leat_store *s, const leat_params *p, leat_due_info *info, leat_error *err) {
+  leat_due_info full;
+  lt_fpenv env;
+  leat_status st = lt_need(info, "info", err);
+  if (!st) st = lt_need(s, "s", err);
+  if (!st) st = lt_take_struct(&full, sizeof full, info, info->struct_size, "leat_due_info", err);
+  if (st) return st;
+  memset(&full, 0, sizeof full);
+  full.struct_size = sizeof full;
+  lt_fpenv_enter(&env);
+  st = lt_refresh_due(s, p, &full, err);
+  lt_fpenv_leave(&env);
+  if (st) return st;
+  lt_give_struct(info, info->struct_size, &full, sizeof full);
+  return lt_ok(err);
+}
+
+LEAT_API leat_status leat_store_challenge(leat_store *s, const leat_model *m, const leat_dataset *d, const leat_params *p,
+                                          leat_challenge_info *info, leat_error *err) {
+  leat_challenge_info full;
+  lt_fpenv env;
+  leat_status st = lt_need(info, "info", err);
+  if (!st) st = lt_need(s, "s", err);
+  if (!st) st = lt_need(m, "m", err);
+  if (!st) st = lt_need(d, "d", err);
+  if (!st) st = lt_take_struct(&full, sizeof full, info, info->struct_size, "leat_challenge_info", err);
+  if (st) return st;
+  memset(&full, 0, sizeof full);
+  full.struct_size = sizeof full;
+  lt_fpenv_enter(&env);
+  st = lt_refresh_challenge(s, m, d, p, &full, err);
+  lt_fpenv_leave(&env);
+  if (st) return st;
+  lt_give_struct(info, info->struct_size, &full, sizeof full);
   return lt_ok(err);
 }
 

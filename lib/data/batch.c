@@ -46,6 +46,7 @@ void lt_batch_free(leat_batch *b) {
       lt_free(rt, s->csr);
     }
   }
+  if (b->held) b->held_free(rt, b->held);
   lt_beside_free(b);
   lt_free(rt, b->slot);
   lt_free(rt, b->col);
@@ -399,7 +400,7 @@ static leat_status gather_dense(leat_batch *b, int64_t i, const lt_col *v, const
                                 leat_error *err) {
   const lt_column *c = &b->schema->col[i];
   lt_slot *s = &b->slot[i];
-  leat_status st = lt_batch_slot_dense(b, i, v->dtype, b->n + n, err);
+  leat_status st = lt_batch_slot_dense(b, i, lt_col_kept(c, v), b->n + n, err);
   if (st) return st;
   uint64_t size = (uint64_t)lt_dtype_size(v->dtype), w = (uint64_t)c->width;
   if (s->dtype == v->dtype && v->col_stride == 1 && v->row_stride == c->width && !pick) {

@@ -23,6 +23,45 @@ leat_status lt_dataset_of(leat_batch *base, leat_dataset **out, leat_error *err)
   return LEAT_OK;
 }
 
+static void chunks_free(lt_chunks *c) {
+  if (!c || !lt_ref_drop(&c->ref)) return;
+  for (int64_t i = 0; i < c->n; i++) lt_batch_free(c->batch[i]);
+  lt_free(c->rt, c->batch);
+  lt_free(c->rt, c->start);
+  lt_free(c->rt, c);
+}
+
+leat_status lt_dataset_of_chunks(leat_batch **batch, int64_t n, leat_dataset **out, leat_error *err) {
+  *out = NULL;
+  if (n == 1) return lt_dataset_of(batch[0], out, err);
+  leat_runtime *rt = batch[0]->rt;
+  lt_chunks *c = lt_zalloc(rt, sizeof *c);
+  leat_batch **own = lt_array(rt, (uint64_t)n, sizeof *own);
+  int64_t *start = lt_zarray(rt, (uint64_t)n + 1, sizeof *start);
+  if (!c || !own || !start) {
+    for (int64_t i = 0; i < n; i++) lt_batch_free(batch[i]);
+    lt_free(rt, c);
+    lt_free(rt, own);
+    lt_free(rt, start);
+    return lt_fail_memory(err, (uint64_t)n * 16, "a dataset");
+  }
+  for (int64_t i = 0; i < n; i++) {
+    own[i] = batch[i];
+    start[i + 1] = start[i] + batch[i]->n;
+  }
+  *c = (lt_chunks){.rt = rt, .n = n, .batch = own, .start = start};
+  lt_ref_init(&c->ref);
+  lt_ref_add(&own[0]->ref);
+  leat_status st = lt_dataset_of(own[0], out, err);
+  if (st) {
+    chunks_free(c);
+    return st;
+  }
+  (*out)->chunks = c;
+  (*out)->n = start[n];
+  return LEAT_OK;
+}
+
 leat_status lt_dataset_of_stream(leat_runtime *rt, leat_schema *s, const lt_stream *stream, leat_dataset **out,
                                  leat_error *err) {
   *out = NULL;
@@ -57,6 +96,7 @@ void lt_dataset_free(const leat_dataset *cd) {
   if (d->stream.release) d->stream.release(d->stream.self);
   pick_free(d->pick);
   lt_batch_free(d->base);
+  chunks_free(d->chunks);
   lt_schema_free(d->schema);
   lt_free(rt, d);
   lt_runtime_unref(rt);
@@ -75,7 +115,11 @@ static leat_status in_memory(const leat_dataset *d, leat_error *err) {
 /* Another dataset over the same rows. */
 static leat_status sibling(const leat_dataset *d, leat_dataset **out, leat_error *err) {
   lt_ref_add(&d->base->ref);
-  return lt_dataset_of(d->base, out, err);
+  leat_status st = lt_dataset_of(d->base, out, err);
+  if (st) return st;
+  (*out)->chunks = d->chunks;
+  if (d->chunks) lt_ref_add(&d->chunks->ref);
+  return LEAT_OK;
 }
 
 leat_status lt_dataset_slice(const leat_dataset *d, int64_t first, int64_t count, leat_dataset **out, leat_error *err) {
@@ -141,6 +185,80 @@ static void shift(const lt_column *c, const lt_col *v, int64_t first, lt_col *ou
   (void)c;
 }
 
+/* The chunk of row `at` of all rows, and where it begins and ends. */
+static leat_batch *chunk_of(const leat_dataset *d, int64_t at, int64_t *from, int64_t *to) {
+  const lt_chunks *c = d->chunks;
+  if (!c) {
+    *from = 0;
+    *to = d->base->n;
+    return d->base;
+  }
+  int64_t lo = 0, hi = c->n - 1;
+  while (lo < hi) { /* the last one that begins at or before `at` and is not empty, if there is one */
+    int64_t mid = lo + (hi - lo + 1) / 2;
+    if (c->start[mid] <= at) lo = mid;
+    else hi = mid - 1;
+  }
+  *from = c->start[lo];
+  *to = c->start[lo + 1];
+  return c->batch[lo];
+}
+
+/* Rows [at, at + n) of all, copied behind those of b. */
+static leat_status append_rows(const leat_dataset *d, int64_t at, int64_t n, leat_batch *b, leat_error *err) {
+  leat_status st = LEAT_OK;
+  while (!st && n) {
+    int64_t from, to;
+    lt_rows part;
+    lt_batch_rows(chunk_of(d, at, &from, &to), &part);
+    int64_t m = to - at < n ? to - at : n;
+    st = lt_batch_append(b, &part, at - from, m, err);
+    at += m;
+    n -= m;
+  }
+  return st;
+}
+
+/* The same of rows pick[0 .. n). */
+static leat_status gather_rows(const leat_dataset *d, const int64_t *pick, int64_t n, leat_batch *b, leat_error *err) {
+  lt_rows part;
+  if (!d->chunks) {
+    lt_batch_rows(d->base, &part);
+    return lt_batch_gather(b, &part, pick, n, err);
+  }
+  int64_t local[512], from, to;
+  leat_status st = LEAT_OK;
+  for (int64_t k = 0; !st && k < n;) {
+    int64_t m = 0;
+    lt_batch_rows(chunk_of(d, pick[k], &from, &to), &part);
+    for (; m < 512 && k < n && pick[k] >= from && pick[k] < to; k++) local[m++] = pick[k] - from;
+    st = lt_batch_gather(b, &part, local, m, err);
+  }
+  return st;
+}
+
+/* Rows [at, at + n) of all lie in one chunk: a view of them. */
+static leat_status point_at(const leat_dataset *d, leat_batch *chunk, int64_t at, int64_t n, leat_batch *scratch,
+                            lt_rows *out, leat_error *err) {
+  lt_rows all;
+  lt_batch_rows(chunk, &all);
+  if (scratch->schema->n != d->schema->n)
+    return lt_fail(err, LEAT_E_ARG, "the scratch batch is of another schema than the dataset");
+  if (!scratch->window) {
+    scratch->window = lt_array(scratch->rt, (uint64_t)d->schema->n, sizeof *scratch->window);
+    if (!scratch->window) return lt_fail_memory(err, (uint64_t)d->schema->n * sizeof(lt_col), "a view of rows");
+  }
+  for (int64_t i = 0; i < d->schema->n; i++) shift(&d->schema->col[i], &all.col[i], at, &scratch->window[i]);
+  out->schema = d->schema;
+  out->col = scratch->window;
+  out->n = n;
+  if (all.side) {
+    lt_side_shift(all.side, at, &scratch->window_side);
+    out->side = &scratch->window_side;
+  }
+  return LEAT_OK;
+}
+
 leat_status lt_dataset_view(const leat_dataset *d, int64_t first, int64_t n, leat_batch *scratch, lt_rows *out,
                             leat_error *err) {
   memset(out, 0, sizeof *out);
@@ -149,31 +267,17 @@ leat_status lt_dataset_view(const leat_dataset *d, int64_t first, int64_t n, lea
   if (first < 0 || first > d->n || n < 0)
     return lt_fail(err, LEAT_E_RANGE, "row %lld is outside [0, %lld]", (long long)first, (long long)d->n);
   if (n > d->n - first) n = d->n - first;
-  lt_rows all;
-  lt_batch_rows(d->base, &all);
-  if (d->pick) {
-    lt_batch_clear(scratch);
-    st = lt_batch_gather(scratch, &all, d->pick->row + d->first + first, n, err);
-    if (st) return st;
-    lt_batch_rows(scratch, out);
-    out->schema = d->schema;
+  int64_t at = d->first + first, from, to;
+  leat_batch *chunk = d->pick ? NULL : chunk_of(d, at, &from, &to);
+  if (chunk && n <= to - at) {
+    st = point_at(d, chunk, at - from, n, scratch, out, err);
   } else {
-    if (scratch->schema->n != d->schema->n)
-      return lt_fail(err, LEAT_E_ARG, "the scratch batch is of another schema than the dataset");
-    if (!scratch->window) {
-      scratch->window = lt_array(scratch->rt, (uint64_t)d->schema->n, sizeof *scratch->window);
-      if (!scratch->window) return lt_fail_memory(err, (uint64_t)d->schema->n * sizeof(lt_col), "a view of rows");
-    }
-    for (int64_t i = 0; i < d->schema->n; i++)
-      shift(&d->schema->col[i], &all.col[i], d->first + first, &scratch->window[i]);
+    lt_batch_clear(scratch);
+    st = d->pick ? gather_rows(d, d->pick->row + at, n, scratch, err) : append_rows(d, at, n, scratch, err);
+    if (!st) lt_batch_rows(scratch, out);
     out->schema = d->schema;
-    out->col = scratch->window;
-    out->n = n;
-    if (all.side) {
-      lt_side_shift(all.side, d->first + first, &scratch->window_side);
-      out->side = &scratch->window_side;
-    }
   }
+  if (st) return st;
   out->first = first;
   return LEAT_OK;
 }
@@ -198,11 +302,8 @@ leat_status lt_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows,
   }
   int64_t n = d->n - d->position < max_rows ? d->n - d->position : max_rows;
   if (!n) return LEAT_OK;
-  lt_rows all;
-  lt_batch_rows(d->base, &all);
   int64_t at = d->first + d->position;
-  leat_status st = d->pick ? lt_batch_gather(rows, &all, d->pick->row + at, n, err)
-                           : lt_batch_append(rows, &all, at, n, err);
+  leat_status st = d->pick ? gather_rows(d, d->pick->row + at, n, rows, err) : append_rows(d, at, n, rows, err);
   if (st) {
     lt_batch_clear(rows);
     return st;
@@ -219,15 +320,33 @@ leat_status lt_dataset_rewind(leat_dataset *d, leat_error *err) {
   return LEAT_OK;
 }
 
+int lt_dataset_is_whole(const leat_dataset *d) { return d->base && !d->chunks && !d->pick; }
+
 /* ---- checksum: a chain of hashes a column, over tiles of a fixed number of rows, whatever holds the rows */
 
 enum { SUM_TILE = 4096 };
+
+/* Integers of another owner, as the doubles that a batch keeps of them. */
+static uint64_t sum_integers(const lt_column *c, const lt_col *v, int64_t n, uint64_t h) {
+  double d[512];
+  int64_t k = 0;
+  for (int64_t r = 0; r < n; r++) {
+    for (int64_t j = 0; j < c->width; j++) {
+      d[k++] = lt_col_number(c, v, r, j);
+      if (k < 512) continue;
+      h = lt_hash64(d, sizeof d, h);
+      k = 0;
+    }
+  }
+  return lt_hash64(d, (uint64_t)k * sizeof *d, h);
+}
 
 static uint64_t sum_dense(const lt_column *c, const lt_col *v, int64_t n, uint64_t h) {
   double d[512];
   float f[512];
   int floats = v->dtype == LEAT_F64 || v->dtype == LEAT_F32;
   uint64_t size = (uint64_t)lt_dtype_size(v->dtype);
+  if (lt_col_kept(c, v) != v->dtype) return sum_integers(c, v, n, h);
   if (!floats) {
     if (v->col_stride == 1 && v->row_stride == c->width) return lt_hash64(v->data, (uint64_t)(n * c->width) * size, h);
     for (int64_t r = 0; r < n; r++)
@@ -255,7 +374,8 @@ static uint64_t sum_dense(const lt_column *c, const lt_col *v, int64_t n, uint64
 }
 
 static uint64_t sum_rows(const lt_column *c, const lt_col *v, int64_t n, uint64_t h) {
-  if (v->data) return sum_dense(c, v, n, lt_hash64(&v->dtype, sizeof v->dtype, h));
+  int32_t kept = lt_col_kept(c, v);
+  if (v->data) return sum_dense(c, v, n, lt_hash64(&kept, sizeof kept, h));
   for (int64_t r = 0; v->row_start && r < n; r++) {
     int64_t from = v->row_start[r], m = v->row_start[r + 1] - from;
     h = lt_hash64(&m, sizeof m, h);
@@ -287,7 +407,8 @@ static void sum_column(void *arg, int64_t i) {
   }
 }
 
-static leat_status sum_picked(const leat_dataset *d, uint64_t *h, leat_error *err) {
+/* Tile by tile through views: rows that are picked, or in chunks. */
+static leat_status sum_views(const leat_dataset *d, uint64_t *h, leat_error *err) {
   leat_batch *scratch = NULL;
   leat_status st = lt_batch_create(d->rt, d->schema, &scratch, err);
   for (int64_t at = 0; !st && at < d->n; at += SUM_TILE) {
@@ -313,7 +434,7 @@ leat_status lt_dataset_checksum(const leat_dataset *d, uint64_t *sum, leat_error
   st = lt_put_status(&w, err);
   if (!st) h[d->schema->n] = lt_hash64(w.data, w.size, 0);
   sum_job job = {d, h};
-  if (!st) st = d->pick ? sum_picked(d, h, err) : lt_parallel_for(d->rt, d->schema->n, sum_column, &job);
+  if (!st) st = d->pick || d->chunks ? sum_views(d, h, err) : lt_parallel_for(d->rt, d->schema->n, sum_column, &job);
   if (!st) *sum = lt_hash64(h, ((uint64_t)d->schema->n + 1) * sizeof *h, 0);
   lt_put_free(&w);
   lt_free(d->rt, h);

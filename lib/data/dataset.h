@@ -26,6 +26,8 @@ int lt_dataset_streams(const leat_dataset *d);
  * crosses chunks or goes through a selection is gathered into scratch (a batch of the dataset's schema). */
 leat_status lt_dataset_view(const leat_dataset *d, int64_t first, int64_t n, leat_batch *scratch, lt_rows *out,
                             leat_error *err);
+/* Are all rows in one piece, so that views of any of them point into it? */
+int lt_dataset_is_whole(const leat_dataset *d);
 leat_status lt_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows, int64_t *got, leat_error *err);
 leat_status lt_dataset_rewind(leat_dataset *d, leat_error *err);
 /* XXH3-64 over rows, schema and contents (independent of chunks and threads): a checkpoint remembers it. */

@@ -17,6 +17,11 @@ static double sparse_at(const lt_col *v, int64_t r, int64_t j) {
   return v->value ? v->value[lo] : 1.0;
 }
 
+int32_t lt_col_kept(const lt_column *c, const lt_col *v) {
+  if (c->kind != LEAT_NUMBER || v->dtype == LEAT_F32 || v->dtype == LEAT_U8) return v->dtype;
+  return LEAT_F64;
+}
+
 double lt_col_number(const lt_column *c, const lt_col *v, int64_t r, int64_t j) {
   if (v->row_start) return sparse_at(v, r, j);
   if (!v->data) return NAN;
@@ -30,12 +35,17 @@ double lt_col_number(const lt_column *c, const lt_col *v, int64_t r, int64_t j) 
     }
     case LEAT_I32: {
       int32_t code = ((const int32_t *)v->data)[i];
-      return code == LT_MISSING ? (double)NAN : (double)code;
+      return code == LT_MISSING && c->kind != LEAT_NUMBER ? (double)NAN : (double)code;
     }
     case LEAT_I64: {
       int64_t t = ((const int64_t *)v->data)[i];
-      return t == INT64_MIN ? NAN : (double)t;
+      return t == INT64_MIN && c->kind != LEAT_NUMBER ? NAN : (double)t;
     }
+    case LEAT_I8: return ((const int8_t *)v->data)[i];
+    case LEAT_I16: return ((const int16_t *)v->data)[i];
+    case LEAT_U16: return ((const uint16_t *)v->data)[i];
+    case LEAT_U32: return ((const uint32_t *)v->data)[i];
+    case LEAT_U64: return (double)((const uint64_t *)v->data)[i];
     default: return NAN;
   }
 }
@@ -99,8 +109,12 @@ enum { TAG_NONE = 0, TAG_NUMBERS = 1, TAG_SPARSE = 2, TAG_TEXT = 3 };
 
 static void save_numbers(const lt_column *c, const lt_col *v, int64_t n, lt_put *w) {
   uint64_t size = (uint64_t)lt_dtype_size(v->dtype);
+  int32_t kept = lt_col_kept(c, v);
   lt_put_u8(w, TAG_NUMBERS);
-  lt_put_u8(w, (uint8_t)v->dtype);
+  lt_put_u8(w, (uint8_t)kept);
+  for (int64_t r = 0; kept != v->dtype && r < n; r++)
+    for (int64_t j = 0; j < c->width; j++) lt_put_f64(w, lt_col_number(c, v, r, j));
+  if (kept != v->dtype) return;
   for (int64_t r = 0; r < n; r++)
     for (int64_t j = 0; j < c->width; j++)
       lt_put_raw(w, (const char *)v->data + (uint64_t)(r * v->row_stride + j * v->col_stride) * size, size);

@@ -4,7 +4,8 @@
 #define LEAT_DATA_ROWS_H
 #include "data/schema.h"
 typedef struct lt_col {
-  /* NUMBER and blocks: F32, F64 or U8 (NaN missing). BOOL: U8 0/1, 255 missing. CATEGORY: I32 codes of schema's labels,
+  /* NUMBER and blocks: F32, F64 (NaN missing), U8, or in rows of another owner (Arrow, DLPack) any integer type, none of
+   * them missing; batches have the first three. BOOL: U8 0/1, 255 missing. CATEGORY: I32 codes of schema's labels,
    * LT_MISSING, LT_UNSEEN. TIME: I64 nanoseconds, INT64_MIN missing. Element (r, j) = data[r*row_stride + j*col_stride]
    * in elements. */
   int32_t dtype;
@@ -37,6 +38,9 @@ typedef struct lt_rows {
   const lt_col *col;  /* schema->n of them */
   const lt_side *side; /* NULL: nothing */
 } lt_rows;
+int64_t lt_dtype_size(int32_t dtype); /* of an lt_col's elements, in bytes */
+/* The type in which a batch keeps the elements of v. */
+int32_t lt_col_kept(const lt_column *c, const lt_col *v);
 /* Element (r, j) of a number-like column as double: NaN when missing; CATEGORY: its code, NaN missing, -2 unseen. */
 double lt_col_number(const lt_column *c, const lt_col *v, int64_t r, int64_t j);
 /* A label of any kind as the trainer wants it: class code (CATEGORY target) or number; NaN missing or unseen. */

@@ -5,8 +5,9 @@
 
 int64_t lt_dtype_size(int32_t dtype) {
   switch (dtype) {
-    case LEAT_U8: return 1;
-    case LEAT_F32: case LEAT_I32: return 4;
+    case LEAT_U8: case LEAT_I8: return 1;
+    case LEAT_U16: case LEAT_I16: return 2;
+    case LEAT_F32: case LEAT_I32: case LEAT_U32: return 4;
     default: return 8;
   }
 }

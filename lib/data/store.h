@@ -39,6 +39,8 @@ struct leat_batch {
   lt_side window_side;
   lt_beside *beside; /* NULL: there never was anything */
   void *arena;
+  void *held;        /* not NULL: `col` points into what it holds, there are no slots, and the rows never change */
+  void (*held_free)(leat_runtime *rt, void *held);
 };
 void lt_batch_sync(leat_batch *b);
 /* side.c. Rows [b->n, n) that are about to be counted have nothing beside them. */
@@ -57,7 +59,6 @@ const lt_side *lt_beside_view(const leat_batch *b);
 leat_status lt_batch_name_source(leat_batch *b, const char *name, int64_t first, leat_error *err);
 /* Row b->n of column i is missing; a column that is absent stays so. */
 leat_status lt_batch_put_missing(leat_batch *b, int64_t i, leat_error *err);
-int64_t lt_dtype_size(int32_t dtype);
 int32_t lt_column_dtype(const lt_column *c); /* NUMBER: F64 */
 /* Make column i present with room for n rows (sparse: nnz entries; text: bytes). What is there already stays. */
 leat_status lt_batch_slot_dense(leat_batch *b, int64_t i, int32_t dtype, int64_t n, leat_error *err);
@@ -83,6 +84,13 @@ const char *lt_label_text(const char *s, uint64_t *len, char buf[32]);
 /* 1 true, 0 false, -1 neither */
 int lt_parse_bool(const char *s, uint64_t len);
 
+typedef struct lt_chunks { /* batches of one schema object, one behind the other */
+  leat_runtime *rt;
+  lt_ref ref;
+  int64_t n;
+  leat_batch **batch;
+  int64_t *start; /* n + 1: the number of each one's first row */
+} lt_chunks;
 typedef struct lt_pick { leat_runtime *rt; lt_ref ref; int64_t *row; } lt_pick;
 typedef struct lt_stream { /* rows in passes, behind a reader */
   void *self;
@@ -95,14 +103,17 @@ struct leat_dataset {
   lt_ref ref;
   lt_owner owner;
   leat_schema *schema;
-  leat_batch *base;  /* all rows, shared by slices and takes; NULL for a stream */
-  lt_pick *pick;     /* rows of base in another order; NULL: all, in order */
-  int64_t first, n;  /* this dataset is rows [first, first + n) of pick or base; n -1: a stream that has not ended */
+  leat_batch *base;  /* all rows, or the first chunk; shared by slices and takes; NULL for a stream */
+  lt_chunks *chunks; /* NULL: base has all rows */
+  lt_pick *pick;     /* rows in another order; NULL: all, in order */
+  int64_t first, n;  /* this dataset is rows [first, first + n) of pick or all; n -1: a stream that has not ended */
   int64_t position;
   lt_stream stream;
 };
 /* Takes over the caller's reference to `base` (also on failure). */
 leat_status lt_dataset_of(leat_batch *base, leat_dataset **out, leat_error *err);
+/* The same of n >= 1 batches of one schema object, one behind the other. */
+leat_status lt_dataset_of_chunks(leat_batch **batch, int64_t n, leat_dataset **out, leat_error *err);
 /* Takes over the stream (also on failure: released). */
 leat_status lt_dataset_of_stream(leat_runtime *rt, leat_schema *s, const lt_stream *stream, leat_dataset **out,
                                  leat_error *err);

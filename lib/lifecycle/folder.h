@@ -4,7 +4,8 @@
  *   MANIFEST.lock       held while a change is made
  *   models/v-N.leat     packages
  *   learner/LOCK        held by the one learner;  learner/c-N.leat  its checkpoints
- *   journal/ quarantine/ tables/
+ *   journal/ quarantine/
+ *   tables/NAME-N.ltab  generation N of the published table NAME
  * Thread-safe: one mutex a handle. */
 #ifndef LEAT_LIFECYCLE_FOLDER_H
 #define LEAT_LIFECYCLE_FOLDER_H
@@ -33,6 +34,8 @@ leat_status lt_folder_promote(leat_store *s, int64_t version, const char *stage,
 leat_status lt_folder_rollback(leat_store *s, const char *stage, int64_t expected, int64_t *generation, leat_error *err);
 leat_status lt_folder_pin(leat_store *s, int64_t version, int64_t pinned, leat_error *err);
 leat_status lt_folder_history(leat_store *s, int64_t *cursor, leat_event *out, leat_error *err);
+/* An event that nobody replays: monitored, refresh_due, refresh. */
+leat_status lt_folder_note(leat_store *s, const leat_event *event, leat_error *err);
 leat_status lt_folder_verify(leat_store *s, leat_error *err); /* every file under it, by its kind */
 leat_status lt_folder_gc(leat_store *s, int64_t *bytes, leat_error *err);
 

@@ -180,6 +180,26 @@ leat_status lt_folder_event(leat_store *s, int64_t ordinal, const leat_event *ev
   return st;
 }
 
+leat_status lt_folder_note(leat_store *s, const leat_event *event, leat_error *err) {
+  lt_change c = {0};
+  leat_status st = lt_folder_begin(s, &c, err);
+  if (!st) {
+    lt_put w;
+    leat_event e = *event;
+    e.name[sizeof e.name - 1] = 0;
+    e.text[sizeof e.text - 1] = 0;
+    e.generation = s->now.generation + 1;
+    if (!e.time_ns) e.time_ns = lt_now_ns(s->rt);
+    lt_put_init(&w, s->rt);
+    lt_manifest_head(&s->now, &w, 1, e.time_ns);
+    lt_manifest_put_event(&w, &e);
+    st = lt_folder_commit(s, LT_M_NOTE, &w, err);
+    lt_put_free(&w);
+  }
+  lt_folder_end(s, &c);
+  return st;
+}
+
 /* Checkpoints that no record names any more, and what a crash left of unfinished ones: nobody else writes there. */
 static void checkpoint_tidy(leat_store *s) {
   char **names = NULL;

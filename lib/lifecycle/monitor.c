@@ -72,6 +72,7 @@ leat_status lt_monitor_create(const leat_model *m, const leat_params *p, leat_mo
 }
 
 lt_owner *lt_monitor_owner(leat_monitor *w) { return &w->owner; }
+const leat_model *lt_monitor_model(const leat_monitor *w) { return w->model; }
 
 /* "[3.5, 7)", "7" (a cell of one value), a label, "missing", ... */
 static void cell_text(const lt_profile *p, int64_t cell, char *buf, uint64_t cap) {

@@ -206,6 +206,14 @@ void lt_column_numbers(const lt_column *c, const lt_col *v, int64_t width, int64
     if (c->kind == LEAT_BOOL) LOAD_NUMBERS(uint8_t, raw == 255 ? (double)NAN : (double)raw);
     else LOAD_NUMBERS(uint8_t, (double)raw);
     break;
+  case LEAT_I32:
+    if (c->kind == LEAT_NUMBER) LOAD_NUMBERS(int32_t, (double)raw);
+    else LOAD_NUMBERS(int32_t, raw == LT_MISSING ? (double)NAN : (double)raw);
+    break;
+  case LEAT_I64:
+    if (c->kind == LEAT_NUMBER) LOAD_NUMBERS(int64_t, (double)raw);
+    else LOAD_NUMBERS(int64_t, raw == INT64_MIN ? (double)NAN : (double)raw);
+    break;
   default:
     for (int64_t r = 0; r < n; r++)
       for (int64_t j = 0; j < width; j++) x[r * ld + j] = lt_col_number(c, v, from + r, j);
@@ -247,8 +255,7 @@ void lt_encode_dense(const lt_encode *b, const lt_rows *rows, int64_t from, int6
         int64_t m = n - r0 < strip ? n - r0 : strip;
         if (u->how == LT_HOW_NUMBER) {
           lt_col part = *v; /* the block's columns from j0 */
-          uint64_t size = v->dtype == LEAT_F64 || v->dtype == LEAT_I64 ? 8 : v->dtype == LEAT_U8 ? 1 : 4;
-          if (v->data) part.data = (const char *)v->data + j0 * v->col_stride * (int64_t)size;
+          if (v->data) part.data = (const char *)v->data + j0 * v->col_stride * lt_dtype_size(v->dtype);
           lt_column_numbers(&b->schema->col[u->column], &part, w, from + r0, m, x, w);
         } else {
           for (int64_t r = 0; r < m; r++) x[r] = label_number(u, v, from + r0 + r);

@@ -13,7 +13,7 @@ leat_status lt_model_new(leat_runtime *rt, leat_model **out, leat_error *err) {
   lt_ref_init(&m->ref);
   lt_runtime_ref(rt);
   m->rt = rt;
-  m->version = LT_MODEL_VERSION;
+  m->version = 1;
   *out = m;
   return LEAT_OK;
 }
@@ -80,6 +80,8 @@ leat_status lt_model_golden(const leat_model *m, double *out, leat_error *err) {
   if (plan) m->family->plan_free(plan);
   return st;
 }
+
+const leat_batch *lt_model_golden_rows(const leat_model *m) { return m->golden; }
 
 /* Keeps the feature columns of the rows only: a package tells no keys, targets or ignored columns of the data. */
 static leat_status model_take_golden(leat_model *m, const leat_batch *golden, leat_error *err) {

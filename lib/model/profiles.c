@@ -186,8 +186,7 @@ static void profile_count_numbers(const lt_column *c, const lt_col *v, int64_t e
                                   lt_profile *p) {
   double x[PROFILE_STRIP];
   lt_col one = *v;
-  int64_t size = v->dtype == LEAT_F64 || v->dtype == LEAT_I64 ? 8 : v->dtype == LEAT_U8 ? 1 : 4;
-  if (one.data) one.data = (const char *)v->data + element * v->col_stride * size;
+  if (one.data) one.data = (const char *)v->data + element * v->col_stride * lt_dtype_size(v->dtype);
   lt_column_numbers(c, &one, 1, from, n, x, 1);
   lt_profile_add_many(p, x, n);
 }
