@@ -54,6 +54,7 @@ static const option_def option_defs[] = {
   { { "limit", KEY_LIMIT, "N", 0, "List at most so many records (default: 50; with --json all)", 1 }, "Q" },
 
   { { NULL, 'o', "T.ltab", 0, "Where the table goes (build, load, convert, merge); the old one stays until it is whole", 1 }, "T" },
+  { { NULL, 'o', "FILE", 0, "Where the dataset file goes; it appears there whole or not at all", 1 }, "c" },
   { { "layout", KEY_LAYOUT, "NAME", 0, "sorted: ranges, scans, small; hash: the fastest look-ups (default: build sorted, merge as the "
       "first table, convert the other one)", 1 }, "T" },
   { { "shard", KEY_SHARD, "I/N", 0, "Only the keys of part I, from 0, of N (build, load); the parts merged are the whole", 1 }, "T" },
@@ -64,22 +65,22 @@ static const option_def option_defs[] = {
   { { "tolerance", KEY_TOLERANCE, "X", 0, "A value counts as changed when it moved by more (diff; default 0)", 1 }, "T" },
   { { "columns", KEY_COLUMNS, "NAME,...", 0, "Names of the columns of stdin, which has no header (worker)", 1 }, "T" },
 
-  { { NULL, 0, NULL, 0, "The data:", 2 }, "tepMLTr" },
-  { { "format", KEY_FORMAT, "NAME", 0, "csv, ndjson, svmlight, idx or npy (default: by the file's name)", 2 }, "tepMLTr" },
-  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepMLTr" },
-  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepMLTr" },
-  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepMLTr" },
+  { { NULL, 0, NULL, 0, "The data:", 2 }, "tepMLTrc" },
+  { { "format", KEY_FORMAT, "NAME", 0, "csv, ndjson, svmlight, ldat, idx or npy (default: by the file's name)", 2 }, "tepMLTrc" },
+  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepMLTrc" },
+  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepMLTrc" },
+  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepMLTrc" },
   { { "target", KEY_TARGET, "COL", 0, "What is to be predicted; a column is a name, or a number from 1 or, negative, "
-      "from the end", 2 }, "teML" },
-  { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tpLT" },
-  { { "weight", KEY_WEIGHT, "COL", 0, "How much a row counts", 2 }, "teML" },
-  { { "time", KEY_TIME, "COL", 0, "When the row was seen", 2 }, "tL" },
-  { { "ignore", KEY_IGNORE, "COL,...", 0, "Columns to leave out", 2 }, "tL" },
+      "from the end", 2 }, "teMLc" },
+  { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tpLTc" },
+  { { "weight", KEY_WEIGHT, "COL", 0, "How much a row counts", 2 }, "teMLc" },
+  { { "time", KEY_TIME, "COL", 0, "When the row was seen", 2 }, "tLc" },
+  { { "ignore", KEY_IGNORE, "COL,...", 0, "Columns to leave out", 2 }, "tLc" },
   { { "categorical", KEY_CATEGORICAL, "COL,...", 0, "Columns that hold labels even where they look like numbers", 2 },
-    "tL" },
-  { { "text", KEY_TEXT, "COL,...", 0, "Columns that hold running text", 2 }, "tL" },
+    "tLc" },
+  { { "text", KEY_TEXT, "COL,...", 0, "Columns that hold running text", 2 }, "tLc" },
   { { "task", KEY_TASK, "NAME", 0, "binary, multiclass or regression (default: inferred: text or at most 20 distinct "
-      "integers are classes)", 2 }, "tL" },
+      "integers are classes)", 2 }, "tLc" },
 
   { { NULL, 0, NULL, 0, "Common to all commands:", 3 }, "" },
   { { "json", KEY_JSON, NULL, 0, "One JSON object on stdout instead of tables", 3 }, "" },

@@ -160,6 +160,7 @@ double cli_seconds(void); /* monotonic */
 int cmd_train(const cli_args *a);
 int cmd_evaluate(const cli_args *a);
 int cmd_predict(const cli_args *a);
+int cmd_convert(const cli_args *a);
 int cmd_inspect(const cli_args *a);
 int cmd_generate(const cli_args *a);
 int cmd_report(const cli_args *a);

@@ -88,7 +88,7 @@ static const char *format_of(const char *path) {
     { ".csv", "csv" }, { ".tsv", "csv" }, { ".svm", "svmlight" }, { ".svmlight", "svmlight" },
     { ".libsvm", "svmlight" }, { ".npy", "npy" }, { ".idx", "idx" }, { "-idx1-ubyte", "idx" },
     { "-idx2-ubyte", "idx" }, { "-idx3-ubyte", "idx" }, { "-idx4-ubyte", "idx" }, { ".ndjson", "ndjson" },
-    { ".jsonl", "ndjson" },
+    { ".jsonl", "ndjson" }, { ".ldat", "ldat" },
   };
   size_t n = strlen(path);
   if (ends_with(path, n, ".zst")) n -= 4;
