@@ -625,11 +625,11 @@ LEAT_API leat_status leat_dataset_from_csr(leat_runtime *rt, const leat_schema *
                                            const leat_matrix *y, const leat_matrix *w, leat_dataset **out,
                                            leat_error *err);
 /* From a file. `reader` is a parameter set of "reader/csv", "reader/ndjson", "reader/svmlight", "reader/ldat",
- * "reader/idx" or "reader/npy"; NULL: by the file's name. zstd-compressed files are read as they are. s NULL: kinds and roles are
- * inferred and the reader's parameters target, key, weight, time, ignore, categorical, text, task are used. s given (a
- * model's schema): columns are found by name; TARGET, KEY and WEIGHT may be absent, features may not. Owner: caller.
- * Errors: ARG, IO, FORMAT, DATA (file, row, column in the message and detail), NOT_FOUND (a column), MEMORY.
- * Thread: immutable. */
+ * "reader/idx" or "reader/npy"; NULL: by the file's name. zstd-compressed files are read as they are. s NULL: kinds and
+ * roles are inferred and the reader's parameters target, key, weight, time, ignore, categorical, text, task are used. s
+ * given (a model's schema): columns are found by name; TARGET, KEY and WEIGHT may be absent, features may not. Owner:
+ * caller. Errors: ARG, IO, FORMAT, DATA (file, row, column in the message and detail), NOT_FOUND (a column), UNSUPPORTED
+ * (a dataset file's column is of another kind than that of s), MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_dataset_open(leat_runtime *rt, const leat_schema *s, const char *path,
                                        const leat_params *reader, leat_dataset **out, leat_error *err);
 /* From bytes that `pull` gives: it fills buf with up to cap bytes and returns how many, 0 at the end, negative on
