@@ -301,8 +301,9 @@ static void show_list(const char *what, const json_t *list) {
 static int show(learn_run *r, const leat_learner_state *s, leat_metrics *const k[5], const learn_events *o, const char *task, const char *sum) {
   char rate[32], seconds[32];
   char *held = held_text(r);
-  printf("task %s; %lld records seen, %lld learned, %lld held back%s%s%s\n\n", task, (long long)s->rows_seen, (long long)s->rows_learned,
-         (long long)s->rows_quarantined, held[0] ? " (" : "", held, held[0] ? ")" : "");
+  printf("task %s; %lld records seen, %lld learned, %lld in quarantine%s%s%s\n%s\n", task, (long long)s->rows_seen, (long long)s->rows_learned,
+         (long long)s->rows_quarantined, held[0] ? " (" : "", held, held[0] ? ")" : "",
+         strstr(held, "rollback_suspect") ? "  rollback_suspect: learned before a rollback; look at them, then release or purge them\n" : "");
   if (k[4]) show_metrics(k);
   puts("");
   show_list("swaps", o->swaps);

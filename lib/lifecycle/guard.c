@@ -23,12 +23,15 @@ leat_status lt_guard_create(lt_online_trainer *o, const leat_params *settings, l
     g->freeze_after = lt_param_int(settings, "freeze_after");
   }
   g->begun = g->who[GUARD_LIVE].row = g->who[GUARD_LIVE].origin = o->learned;
+  g->suspect_from = -1;
   lt_contest_init(&g->contest, g->rt);
   lt_adwin_init(&g->adwin, 1, 1);
   lt_adwin_init(&g->plain, 1, 1);
   lt_guard_disturbed(g);
-  *out = g;
-  return LEAT_OK;
+  leat_status st = g->on ? lt_guard_policy_open(g, settings, err) : LEAT_OK;
+  if (st) lt_guard_free(g);
+  else *out = g;
+  return st;
 }
 
 void lt_guard_free(lt_guard *g) {
@@ -36,6 +39,7 @@ void lt_guard_free(lt_guard *g) {
   leat_runtime *rt = g->rt;
   for (int i = 0; i < GUARD_MODELS; i++) lt_online_free(g->who[i].m);
   while (g->n_spare > 0) lt_online_free(g->spare[--g->n_spare]);
+  lt_guard_policy_close(g);
   lt_contest_free(&g->contest);
   lt_free(rt, g->stamp);
   lt_free(rt, g->page);
@@ -93,6 +97,7 @@ leat_status lt_guard_rollback(lt_guard *g, const lt_online *m, leat_error *err) 
   g->bad = g->warned = 0;
   lt_adwin_init(&g->adwin, 1, 1);
   lt_adwin_init(&g->plain, 1, 1);
+  lt_guard_policy_calm(g);
   lt_guard_drop(g, GUARD_NEXT);
   lt_guard_drop(g, GUARD_FRESH);
   lt_guard_drop(g, GUARD_DEPOSED);

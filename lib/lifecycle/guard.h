@@ -11,6 +11,10 @@ enum { LT_GUARD_BLOCK = 64, LT_GUARD_ROLLBACKS = 64 };
    "Records of a window (rounded up to blocks of 64): a model is certified after it has lived through one.", 1},           \
   {"drift_warning", LEAT_PARAM_F64, "0.05", 1e-12, 1, NULL, "ADWIN's confidence for a warning.", 1},                        \
   {"drift_alarm", LEAT_PARAM_F64, "0.0001", 1e-12, 1, NULL, "ADWIN's confidence for an alarm.", 1},                         \
+  {"drift_response", LEAT_PARAM_CHOICE, "guard", 0, 0, "guard|reset|faster|alert",                                         \
+   "At an alarm: contenders race; the live model begins anew; it learns faster; nothing but the event.", 1},               \
+  {"detector", LEAT_PARAM_CHOICE, "adwin", 0, 0, "adwin|ddm|hddm_a|hddm_w|page_hinkley|cusum|kswin|eddm",                  \
+   "What watches the losses, with the defaults of detector/NAME; adwin: with drift_warning and drift_alarm.", 1},          \
   {"evidence", LEAT_PARAM_F64, "10000", 2, 1e200, NULL, "How much evidence a swap needs.", 1},                             \
   {"freeze_after", LEAT_PARAM_I64, "3", 1, LT_GUARD_ROLLBACKS, NULL, "Learning freezes after so many rollbacks in so many windows.", 1}
 typedef struct lt_guard lt_guard;
@@ -38,7 +42,8 @@ leat_status lt_guard_learn(lt_guard *g, const lt_guard_call *c, int64_t *done, l
 typedef struct lt_guard_event {
   int32_t kind;
   int32_t suspects;     /* 1: what was learned since `since` is suspect */
-  int64_t row, since;   /* records learned; since: when the model that is live now was certified (or began) */
+  int64_t row, since;   /* records learned; since: when the model that is live now was certified (or began), or, if that is
+                         * later, a window before the loss began to differ */
   int64_t taken;        /* a revived model has learned the rows from here to `row` itself; the others it has never seen */
   double value, threshold;
   char name[32];        /* "adwin", "rollback", ...: what swapped, which detector */

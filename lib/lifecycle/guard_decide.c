@@ -68,7 +68,12 @@ void lt_guard_rows(lt_guard *g) {
     if (own->m->regression) unit = guard_unit(g, y - own->p[r]);
     double live = guard_loss(own, own->p, r, y, unit);
     lt_adwin_add(&g->adwin, live / GUARD_UNIT);
-    if (own->wants) lt_adwin_add(&g->plain, guard_loss(own, own->plain, r, y, unit) / GUARD_UNIT);
+    lt_guard_policy_add(g, 0, live, GUARD_CLIP);
+    if (own->wants) {
+      double plain = guard_loss(own, own->plain, r, y, unit);
+      lt_adwin_add(&g->plain, plain / GUARD_UNIT);
+      lt_guard_policy_add(g, 1, plain, GUARD_CLIP);
+    }
     for (int64_t k = 1; k < c->n_who; k++) {
       const lt_contestant *t = &c->who[k];
       lt_guard_who *who = &g->who[g->seat[k]];
@@ -92,15 +97,19 @@ static void guard_calm(lt_guard *g) {
   g->busy_until = g->o->learned + GUARD_BUSY_WINDOWS * g->window;
   lt_adwin_init(&g->adwin, 1, 1);
   lt_adwin_init(&g->plain, 1, 1);
+  lt_guard_policy_calm(g);
   g->warned = 0;
   lt_guard_drop(g, GUARD_NEXT);
   lt_guard_reset_evidence(g);
 }
 
-/* A suspect period: nothing is certified, last-good is pinned. Another one inside it does not make it longer. */
-static void guard_suspend(lt_guard *g) {
+/* A suspect period: nothing is certified, last-good is pinned. Another one inside it does not make it longer. `began`: the
+ * record at which the loss began to differ; a window before it is suspect too, for that record is an estimate. One period
+ * after the other, with nothing certified and nothing rolled back in between, are about the same beginning. */
+static void guard_suspend(lt_guard *g, int64_t began) {
   int64_t now = g->o->learned;
   if (!lt_guard_suspect(g)) g->suspect_until = now + GUARD_SUSPECT_WINDOWS * g->window;
+  if (g->suspect_from < 0) g->suspect_from = began > g->window ? began - g->window : 0;
   if (g->who[GUARD_GOOD].m && g->pin_until <= now) g->pin_until = now + GUARD_PIN_WINDOWS * g->window;
   lt_guard_drop(g, GUARD_NEXT);
 }
@@ -145,7 +154,7 @@ static void guard_swap(lt_guard *g, int who) {
   int back = who == GUARD_BACK || who == GUARD_PINNED;
   lt_guard_event *e = lt_guard_tell(g, kind[who], name[who], lt_guard_wealth(c), guard_price(g, who));
   e->suspects = back && lt_guard_suspect(g);
-  e->since = c->origin;
+  e->since = e->suspects && g->suspect_from > c->origin ? g->suspect_from : c->origin;
   e->taken = c->row;
   if (who == GUARD_FRESH && !g->who[GUARD_GOOD].m) g->begun = c->row;
   lt_guard_trade(g, GUARD_LIVE, who); /* who is the old live model now */
@@ -158,8 +167,11 @@ static void guard_swap(lt_guard *g, int who) {
   g->undo_life = (who == GUARD_FRESH ? GUARD_FRESH_WINDOWS : 1) * g->window;
   guard_calm(g);
   if (!g->who[GUARD_FRESH].m) guard_fresh(g, g->window / 2);
-  if (e->suspects) guard_rolled_back(g);
-  if (who == GUARD_FRESH) guard_suspend(g); /* as good as an alarm, and perhaps damage that will end */
+  if (e->suspects) {
+    g->suspect_from = -1;
+    guard_rolled_back(g);
+  }
+  if (who == GUARD_FRESH) guard_suspend(g, e->taken); /* as good as an alarm, and perhaps damage that will end */
 }
 
 static void guard_non_finite(lt_guard *g) {
@@ -188,20 +200,11 @@ static void guard_non_finite(lt_guard *g) {
 
 static void guard_detect(lt_guard *g) {
   int64_t now = g->o->learned;
-  lt_adwin *const detector[] = {&g->adwin, &g->plain};
-  static const char *const name[] = {"adwin", "adwin of the learners"};
-  double gap = 0;
-  int warned = 0;
-  for (int i = 0; i < 2; i++) {
-    if (!lt_adwin_changed(detector[i], g->alarm, &gap)) continue;
-    lt_guard_tell(g, LEAT_EVENT_ALARM, name[i], gap, 1);
-    lt_adwin_cut(detector[i], g->alarm);
+  int64_t newer = 0;
+  int warned;
+  if (lt_guard_alarms(g, &warned, &newer) > 0) {
     g->busy_until = now + GUARD_BUSY_WINDOWS * g->window;
-    guard_suspend(g);
-  }
-  for (int i = 0; i < 2 && !warned; i++) {
-    warned = lt_adwin_changed(detector[i], g->warning, &gap);
-    if (warned && !g->warned) lt_guard_tell(g, LEAT_EVENT_WARNING, name[i], gap, 1);
+    guard_suspend(g, now - newer);
   }
   if (warned && !g->warned) {
     g->busy_until = now + GUARD_BUSY_WINDOWS * g->window;
@@ -219,6 +222,7 @@ static void guard_window(lt_guard *g) {
   if (g->who[GUARD_NEXT].m && g->next_clean && !lt_guard_suspect(g)) {
     if (g->who[GUARD_GOOD].m && now < g->pin_until && !g->who[GUARD_PIN].m) lt_guard_trade(g, GUARD_GOOD, GUARD_PIN);
     lt_guard_trade(g, GUARD_GOOD, GUARD_NEXT);
+    g->suspect_from = -1;
     lt_guard_event *e = lt_guard_tell(g, LEAT_EVENT_CERTIFIED, "window", (double)g->who[GUARD_GOOD].row, 0);
     e->since = e->taken = g->who[GUARD_GOOD].row;
     if (g->who[GUARD_BACK].m && lt_guard_wealth(&g->who[GUARD_BACK]) < GUARD_PROMISING)
@@ -280,6 +284,7 @@ static int guard_winner(lt_guard *g) {
 
 /* Models that may have to come into being now. */
 static int64_t guard_need(const lt_guard *g, int window_end, int winner, int stir) {
+  if (g->policy) return window_end && (!g->who[GUARD_NEXT].m || !g->who[GUARD_GOOD].m);
   int fresh = stir;
   int pin = g->who[GUARD_PIN].m || (window_end && g->o->learned < g->pin_until);
   int passed_on = !g->who[GUARD_NEXT].m || !g->who[GUARD_GOOD].m || (g->o->learned < g->pin_until && !g->who[GUARD_PIN].m);
@@ -296,19 +301,19 @@ leat_status lt_guard_decide(lt_guard *g, leat_error *err) {
     g->window_end = window_end;
     return LEAT_OK;
   }
-  double most = g->warning > g->alarm ? g->warning : g->alarm; /* the one that finds more */
-  int stir = lt_adwin_changed(&g->adwin, most, NULL) || lt_adwin_changed(&g->plain, most, NULL);
+  int stir = lt_guard_stirred(g);
   int winner = guard_winner(g);
   leat_status st = lt_guard_spares(g, guard_need(g, look, winner, stir), err);
   if (st) return st;
   if (g->bad) guard_non_finite(g);
   else if (winner) guard_swap(g, winner);
+  else if (g->policy) lt_guard_policy_act(g);
   else if (stir) guard_detect(g);
   else g->warned = 0;
   for (int i = GUARD_BACK; i <= GUARD_PINNED; i += GUARD_PINNED - GUARD_BACK)
     if (g->who[i].m && lt_guard_wealth(&g->who[i]) >= GUARD_PROMISING) g->next_clean = 0;
   if (look) guard_window(g);
-  guard_lives(g);
+  if (!g->policy) guard_lives(g);
   g->due = 0;
   g->window_end = window_end;
   return LEAT_OK;

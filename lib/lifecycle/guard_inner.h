@@ -4,8 +4,10 @@
 #include "lifecycle/guard.h"
 #include "model/online_copy.h"
 #include "stats/adwin.h"
+#include "stats/detector.h"
 /* Who is there. Contenders learn; GOOD, NEXT (the candidate) and PIN are frozen copies. */
 enum { GUARD_LIVE = 0, GUARD_BACK, GUARD_FRESH, GUARD_PINNED, GUARD_DEPOSED, GUARD_GOOD, GUARD_NEXT, GUARD_PIN, GUARD_MODELS };
+enum { GUARD_RACE = 0, GUARD_RESET, GUARD_FASTER, GUARD_ALERT }; /* policies */
 enum { GUARD_CONTENDERS = 4, GUARD_BETS = 5, GUARD_EVENTS = 16 };
 enum { GUARD_SUSPECT_WINDOWS = 5, GUARD_PIN_WINDOWS = 20, GUARD_FRESH_WINDOWS = 10 };
 /* After a warning or a swap the guard is busy for so many windows. Else it is quiet: revived models learn in one of so many
@@ -34,6 +36,7 @@ struct lt_guard {
   lt_online *spare[GUARD_MODELS];
   int64_t n_spare;
   int64_t begun;                   /* records learned when the live line began: with no last-good, all since is suspect */
+  int64_t suspect_from;            /* a rollback makes suspect what was learned from here on; -1: no period, or all is said */
   int64_t suspect_until;           /* records learned; a suspect period is open before it */
   int64_t pin_until;
   int64_t busy_until;              /* something has happened not long ago: contenders are there all the time */
@@ -42,6 +45,10 @@ struct lt_guard {
   int32_t warned, next_clean;      /* the warning is on; nothing has spoken against the candidate */
   int32_t due, bad;                /* a decision is outstanding; the live model's numbers are not finite */
   lt_adwin adwin, plain;           /* on live's loss; on its learners' mean's, when there are several */
+  int32_t policy;                  /* GUARD_RACE, ... */
+  lt_detector *detector[2];        /* in their places, when another one was asked for */
+  const char *detector_name;
+  int32_t detector_errors, detected[2]; /* fed with errors, not losses; what they said since the last block's end */
   double square, squares;          /* regression: faded squared error, its weight */
   int64_t rollback[LT_GUARD_ROLLBACKS];
   int64_t n_rollbacks;
@@ -68,6 +75,16 @@ void lt_guard_begin(lt_guard *g, int who);                          /* an empty 
 void lt_guard_drop(lt_guard *g, int who);
 void lt_guard_trade(lt_guard *g, int a, int b);                     /* models change places */
 leat_status lt_guard_add_classes(lt_guard *g, int64_t classes, leat_error *err);
+/* guard_policy.c */
+leat_status lt_guard_policy_open(lt_guard *g, const leat_params *settings, leat_error *err);
+void lt_guard_policy_close(lt_guard *g);
+void lt_guard_policy_add(lt_guard *g, int which, double loss, double most);
+void lt_guard_policy_calm(lt_guard *g);
+int lt_guard_stirred(lt_guard *g);
+int lt_guard_alarms(lt_guard *g, int *warned, int64_t *newer);
+void lt_guard_policy_act(lt_guard *g);                              /* instead of contenders, at a block's end */
+void lt_guard_policy_save(const lt_guard *g, lt_put *w);            /* nothing with ADWIN */
+leat_status lt_guard_policy_restore(lt_guard *g, lt_get *r, leat_error *err);
 /* guard_decide.c */
 double lt_guard_wealth(const lt_guard_who *c);
 void lt_guard_reset_evidence(lt_guard *g);

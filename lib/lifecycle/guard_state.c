@@ -22,6 +22,7 @@ void lt_guard_save(const lt_guard *g, lt_put *w) {
   lt_put_i64(w, g->who[GUARD_LIVE].origin);
   lt_put_u8(w, (uint8_t)g->due);
   if (!g->on) return;
+  lt_put_i64(w, g->suspect_from);
   lt_put_i64(w, g->suspect_until);
   lt_put_i64(w, g->pin_until);
   lt_put_i64(w, g->busy_until);
@@ -35,6 +36,7 @@ void lt_guard_save(const lt_guard *g, lt_put *w) {
   lt_put_i64s(w, g->rollback, (uint64_t)g->n_rollbacks);
   lt_adwin_save(&g->adwin, w);
   lt_adwin_save(&g->plain, w);
+  lt_guard_policy_save(g, w);
   for (size_t i = 0; i < sizeof guard_order / sizeof *guard_order; i++) {
     const lt_guard_who *c = &g->who[guard_order[i]];
     lt_put_u8(w, c->m != NULL);
@@ -76,6 +78,7 @@ static leat_status guard_load_model(lt_guard *g, int who, lt_get *r, leat_error 
 
 static void guard_load_numbers(lt_guard *g, lt_get *r) {
   uint64_t n = 0;
+  g->suspect_from = lt_get_i64(r);
   g->suspect_until = lt_get_i64(r);
   g->pin_until = lt_get_i64(r);
   g->busy_until = lt_get_i64(r);
@@ -107,6 +110,7 @@ leat_status lt_guard_restore(lt_guard *g, lt_get *r, leat_error *err) {
   g->due = get_flag(r);
   if (on != g->on || window != g->window || g->begun < 0 || g->begun > g->o->learned || (on && !g->o->m)) lt_get_fail(r, LEAT_E_FORMAT);
   if (on && !r->failed) guard_load_numbers(g, r);
+  if (on && !r->failed) st = lt_guard_policy_restore(g, r, err);
   for (size_t i = 0; on && i < sizeof guard_order / sizeof *guard_order && !st && !r->failed; i++)
     st = guard_load_model(g, guard_order[i], r, err);
   if (!st) st = lt_get_status(r, "the guard", err);

@@ -1,6 +1,7 @@
 /* A model family is one file behind this table; the registry is lt_families in family.c, one line each. */
 #ifndef LEAT_MODEL_FAMILY_H
 #define LEAT_MODEL_FAMILY_H
+#include "model/calibrate.h"
 #include "model/encoder.h"
 #include "model/loss.h"
 typedef struct lt_task { int64_t n_classes; int64_t n_out; } lt_task; /* n_classes 0: regression; n_out: margins */
@@ -22,6 +23,12 @@ typedef struct lt_family {
   /* Named arrays for leat_model_get_f64s ("weights", "intercept"): pointer and count, NOT_FOUND else. */
   leat_status (*array)(const void *params, const char *name, const double **v, uint64_t *n, leat_error *err);
   void (*describe)(const void *params, lt_task *task, int64_t *n_parameters);
+  /* NULL: packages are of format version 1. Else the version that this model's package needs (what
+   * older readers would not know: a loss, a setting, the calibration); from 2 on it may have the
+   * section "calibration", and predictions may go through the C library's exponential also where they are numbers. */
+  int64_t (*format)(const void *params, const leat_params *settings);
+  const lt_calibration *(*calibration)(const void *params);  /* NULL, or gives NULL: none */
+  leat_status (*calibrate)(void *params, lt_get *r, leat_error *err); /* reads the section */
   /* Prediction. A plan is made once for a model (params and e must outlive it) and forked for each thread that predicts;
    * forks share what is constant. After plan_reserve for the longest text nothing allocates. */
   leat_status (*plan_create)(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err);
@@ -50,6 +57,9 @@ typedef struct lt_linear {
   int64_t n_classes, n_out, n_slots;
   double *weight;     /* [n_out, n_slots] */
   double *intercept;  /* [n_out] */
+  lt_calibration *calibration; /* owned; NULL: the loss's link gives the prediction */
 } lt_linear;
+/* The loss that the settings (NULL: auto) choose for a target of so many classes (0: a number), NULL when they do not fit. */
+const lt_loss *lt_linear_loss(const leat_params *settings, int64_t n_classes);
 extern const lt_family lt_family_linear;
 #endif

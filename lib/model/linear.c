@@ -1,15 +1,23 @@
-/* The linear family: squared, logistic and softmax models with an L2 penalty. Parameters, their bytes, the settings. The
+/* The linear family: generalised linear models with L1 and L2 penalties. Parameters, their bytes, the settings. The
  * solvers are in train/, prediction is in linear_plan.c. */
 #include "model/linear.h"
 #include <math.h>
 #include <string.h>
 
 static const lt_param_def linear_defs[] = {
-    {"loss", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|squared|logistic|softmax",
-     "What is minimised; auto: squared for numbers, logistic for two classes, softmax for more.", 1},
+    {"loss", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|squared|huber|quantile|poisson|logistic|hinge|squared_hinge|softmax",
+     "What is minimised; auto: squared for numbers, logistic for two classes, softmax for more. Numbers: squared, huber, "
+     "quantile, poisson (targets >= 0, predicts exp); two classes: logistic, hinge, squared_hinge.", 1},
+    {"huber_delta", LEAT_PARAM_F64, "1.35", 1e-9, 1e9, NULL,
+     "loss=huber: errors up to here count squared, larger ones straight; in standard deviations of the target.", 1},
+    {"quantile", LEAT_PARAM_F64, "0.5", 1e-6, 0.999999, NULL,
+     "loss=quantile: which quantile of the target is predicted.", 1},
     {"l2", LEAT_PARAM_F64, "1", 0, 1e30, NULL,
      "Penalty: the objective is sum of weight * loss over the rows + l2 / 2 * |weights|^2, intercept free. It is 1 / C of "
      "liblinear and scikit-learn, and alpha of scikit-learn's Ridge.", 1},
+    {"l1", LEAT_PARAM_F64, "0", 0, 1e30, NULL,
+     "Penalty l1 * sum of |weights|, intercept free, beside l2's; not for softmax. It is 1 / C of liblinear's -s 6, and "
+     "rows * alpha of scikit-learn's Lasso.", 1},
     {"intercept", LEAT_PARAM_BOOL, "true", 0, 0, NULL, "Learn a constant term.", 1},
     {"standardize", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|yes|no",
      "Scale dense numbers to mean 0 and deviation 1 (auto); yes: sparse blocks to deviation 1 too, never centred.", 1},
@@ -17,13 +25,15 @@ static const lt_param_def linear_defs[] = {
      "Categories of up to this many labels get a slot for each label; larger ones are hashed.", 1},
     {"hash_bits", LEAT_PARAM_I64, "18", 1, 24, NULL, "Hashed columns get 2^hash_bits slots.", 1},
     {"max_width", LEAT_PARAM_I64, "4194304", 1, 2147483647, NULL, "Sparse blocks wider than this are hashed.", 1},
-    {"solver", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|newton|lbfgs|tron",
-     "How the optimum is found; auto: newton for few dense slots, else lbfgs or tron.", 1},
+    {"solver", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|newton|lbfgs|tron|cd",
+     "How the optimum is found; auto: cd (coordinate descent) with l1, newton for few dense slots, else lbfgs or tron.", 1},
     {"max_iterations", LEAT_PARAM_I64, "1000", 1, 1000000000, NULL, "The most iterations of the solver.", 1},
     {"tolerance", LEAT_PARAM_F64, "1e-6", 0, 1, NULL,
      "Stop when the gradient's norm is below tolerance times the norm at the start.", 1},
     {"patience", LEAT_PARAM_I64, "5", 0, 1000000000, NULL,
      "With validation rows: stop after this many iterations without a better loss on them and keep the best; 0: never.", 1},
+    {"calibrate", LEAT_PARAM_CHOICE, "none", 0, 0, "none|platt|isotonic|temperature",
+     "Fit the probabilities on the validation rows, inside the model; none: hinge losses fit platt on the training rows.", 1},
     {"class_weights", LEAT_PARAM_TEXT, "none", 0, 0, NULL,
      "none, balanced (rows / (classes * rows of the class)), or label=weight,label=weight.", 1},
     {"lbfgs_memory", LEAT_PARAM_I64, "10", 1, 1000, NULL, "Pairs of steps that lbfgs remembers.", 1},
@@ -31,26 +41,39 @@ static const lt_param_def linear_defs[] = {
 };
 
 static const lt_spec linear_spec = {
-    "model/linear", "Linear model (squared, logistic, softmax loss) with L2 penalty, trained to the optimum.", linear_defs,
+    "model/linear", "Linear model of numbers or classes with L2 and L1 penalties, trained to the optimum.", linear_defs,
     (int64_t)(sizeof linear_defs / sizeof linear_defs[0])};
 
 /* ---------------------------------------------------------------------------------------------- task */
 
-static const char *linear_loss_name(int64_t n_classes) {
-  return n_classes == 0 ? "squared" : n_classes == 2 ? "logistic" : "softmax";
+static const lt_loss *linear_auto_loss(int64_t n_classes) {
+  return lt_loss_find(n_classes == 0 ? "squared" : n_classes == 2 ? "logistic" : "softmax");
+}
+
+static int linear_loss_fits(const lt_loss *loss, int64_t n_classes) {
+  return loss && loss->target == (n_classes > 2 ? LT_TARGET_MANY : n_classes == 2 ? LT_TARGET_TWO : LT_TARGET_NUMBER);
+}
+
+const lt_loss *lt_linear_loss(const leat_params *settings, int64_t n_classes) {
+  if (!settings || lt_param_is(settings, "loss", "auto")) return linear_auto_loss(n_classes);
+  const lt_loss *loss = lt_loss_find(lt_param_str(settings, "loss"));
+  return linear_loss_fits(loss, n_classes) ? loss : NULL;
 }
 
 static leat_status linear_task(int64_t n_classes, const leat_params *settings, lt_task *task, leat_error *err) {
-  const char *chosen = lt_param_str(settings, "loss"), *fits = linear_loss_name(n_classes);
+  const char *chosen = lt_param_str(settings, "loss");
   task->n_classes = task->n_out = 0;
   if (n_classes == 1)
     return lt_fail(err, LEAT_E_DATA, "the target has one class only; there is nothing to learn to tell apart");
-  if (strcmp(chosen, "auto") != 0 && strcmp(chosen, fits) != 0) {
-    if (n_classes == 0)
-      return lt_fail(err, LEAT_E_ARG, "loss=%s needs classes, and the target is a number: use loss=squared", chosen);
+  const lt_loss *loss = lt_linear_loss(settings, n_classes);
+  if (!loss && n_classes == 0)
+    return lt_fail(err, LEAT_E_ARG, "loss=%s needs classes, and the target is a number: use loss=squared", chosen);
+  if (!loss)
     return lt_fail(err, LEAT_E_ARG, "loss=%s does not fit a target of %lld classes: use loss=%s", chosen,
-                   (long long)n_classes, fits);
-  }
+                   (long long)n_classes, linear_auto_loss(n_classes)->name);
+  if (n_classes == 0 && !lt_param_is(settings, "calibrate", "none"))
+    return lt_fail(err, LEAT_E_ARG, "calibrate=%s needs classes, and the target is a number: use calibrate=none",
+                   lt_param_str(settings, "calibrate"));
   task->n_classes = n_classes;
   task->n_out = n_classes > 2 ? n_classes : 1;
   return LEAT_OK;
@@ -64,6 +87,7 @@ static void linear_release(void *params) {
   leat_runtime *rt = m->rt;
   lt_free(rt, m->weight);
   lt_free(rt, m->intercept);
+  lt_calibration_free(m->calibration);
   lt_free(rt, m);
   lt_runtime_unref(rt);
 }
@@ -74,7 +98,7 @@ static leat_status linear_make(leat_runtime *rt, const lt_task *task, int64_t n_
   if (!m) return lt_fail_memory(err, sizeof *m, "a linear model");
   lt_runtime_ref(rt);
   m->rt = rt;
-  m->loss = lt_loss_find(linear_loss_name(task->n_classes));
+  m->loss = linear_auto_loss(task->n_classes);
   m->n_classes = task->n_classes;
   m->n_out = task->n_out;
   m->n_slots = n_slots;
@@ -84,11 +108,12 @@ static leat_status linear_make(leat_runtime *rt, const lt_task *task, int64_t n_
 
 static leat_status linear_create(leat_runtime *rt, const lt_task *task, int64_t n_slots, const leat_params *settings,
                                  void **params, leat_error *err) {
-  (void)settings;
   lt_linear *m = NULL;
   *params = NULL;
   leat_status st = linear_make(rt, task, n_slots, &m, err);
   if (st) return st;
+  const lt_loss *chosen = lt_linear_loss(settings, task->n_classes);
+  if (chosen) m->loss = chosen;
   if (n_slots > 0 && m->n_out > INT64_MAX / 8 / n_slots) {
     st = lt_fail(err, LEAT_E_RANGE, "%lld classes times %lld encoded features are too many weights", (long long)m->n_out,
                  (long long)n_slots);
@@ -109,6 +134,13 @@ static leat_status linear_copy(const void *params, void **out, leat_error *err) 
   leat_status st = linear_create(m->rt, &task, m->n_slots, NULL, out, err);
   if (st) return st;
   lt_linear *c = *out;
+  c->loss = m->loss;
+  if (m->calibration) st = lt_calibration_copy(m->calibration, &c->calibration, err);
+  if (st) {
+    linear_release(c);
+    *out = NULL;
+    return st;
+  }
   memcpy(c->weight, m->weight, (size_t)(m->n_out * m->n_slots) * sizeof(double));
   memcpy(c->intercept, m->intercept, (size_t)m->n_out * sizeof(double));
   return LEAT_OK;
@@ -136,8 +168,9 @@ static leat_status linear_load(leat_runtime *rt, int64_t n_slots, lt_get *r, voi
   leat_status st = linear_make(rt, task, slots, &m, err);
   if (st) goto out;
   int64_t k = task->n_classes;
-  if (!r->failed && (!loss || slots != n_slots || k < 0 || k == 1 || k > LT_MAX_CLASSES ||
-                     strcmp(loss, m->loss->name) != 0 || task->n_out != (k > 2 ? k : 1)))
+  m->loss = loss ? lt_loss_find(loss) : NULL;
+  if (!r->failed && (!linear_loss_fits(m->loss, k) || slots != n_slots || k < 0 || k == 1 || k > LT_MAX_CLASSES ||
+                     task->n_out != (k > 2 ? k : 1)))
     lt_get_fail(r, LEAT_E_FORMAT);
   m->intercept = lt_get_f64s(r, &n_intercepts);
   m->weight = lt_get_f64s(r, &n_weights);
@@ -183,6 +216,32 @@ static void linear_describe(const void *params, lt_task *task, int64_t *n_parame
   *n_parameters = m->n_out * (m->n_slots + 1);
 }
 
+/* What version 1 knew keeps its version, and its bytes. */
+static int64_t linear_format(const void *params, const leat_params *settings) {
+  static const char *const numbers[] = {"huber_delta", "quantile", "l1"};
+  static const double defaults[] = {1.35, 0.5, 0};
+  const lt_linear *m = params;
+  int newer = m->calibration || m->loss != linear_auto_loss(m->n_classes) || lt_param_is(settings, "solver", "cd") ||
+              !lt_param_is(settings, "calibrate", "none");
+  for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+    if (lt_param_real(settings, numbers[k]) != defaults[k]) newer = 1;
+  return newer ? 2 : 1;
+}
+
+static const lt_calibration *linear_calibration(const void *params) {
+  const lt_linear *m = params;
+  return m->calibration;
+}
+
+static leat_status linear_calibrate(void *params, lt_get *r, leat_error *err) {
+  lt_linear *m = params;
+  if (m->n_classes == 0) {
+    lt_get_fail(r, LEAT_E_FORMAT);
+    return LEAT_OK;
+  }
+  return lt_calibration_load(m->rt, m->n_out, r, &m->calibration, err);
+}
+
 const lt_family lt_family_linear = {
     .name = "linear",
     .spec = &linear_spec,
@@ -194,6 +253,9 @@ const lt_family lt_family_linear = {
     .load = linear_load,
     .array = linear_array,
     .describe = linear_describe,
+    .format = linear_format,
+    .calibration = linear_calibration,
+    .calibrate = linear_calibrate,
     .plan_create = lt_linear_plan_create,
     .plan_fork = lt_linear_plan_fork,
     .plan_free = lt_linear_plan_free,

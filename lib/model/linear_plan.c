@@ -23,6 +23,7 @@ typedef struct plan_fold {
   leat_runtime *rt;
   const lt_vec *vec;
   const lt_loss *loss;
+  const lt_calibration *calibration; /* of the parameters; NULL: none */
   int32_t logistic, direct;  /* direct: the numbers of a row are one run */
   int32_t plain;             /* ... and there is nothing but them and one margin */
   int64_t n_out, n_user, n_dense, n_numbers, hash_bits;
@@ -157,7 +158,8 @@ static leat_status fold_create(const lt_linear *m, const lt_encoder *e, plan_fol
   f->rt = rt;
   f->vec = lt_vec_get();
   f->loss = m->loss;
-  f->logistic = strcmp(m->loss->name, "logistic") == 0;
+  f->calibration = m->calibration;
+  f->logistic = !m->calibration && strcmp(m->loss->name, "logistic") == 0;
   f->n_out = m->n_out;
   f->n_user = m->n_classes > 2 ? m->n_classes : 1;
   f->n_dense = e->n_dense;
@@ -179,7 +181,8 @@ static leat_status fold_create(const lt_linear *m, const lt_encoder *e, plan_fol
   fold_numbers(f, m, e);
   for (int64_t k = 0; k < e->n_parts && !st; k++) st = fold_part(f, m, e, k, err);
   f->direct = f->n_runs == 1;
-  f->plain = f->direct && f->n_out == 1 && f->n_far == 0 && f->n_tables == 0 && f->n_sparse == 0 && f->n_dense == e->n_numbers;
+  f->plain = f->direct && f->n_out == 1 && f->n_far == 0 && f->n_tables == 0 && f->n_sparse == 0 && f->n_dense == e->n_numbers &&
+             !f->calibration && (f->logistic || m->loss->flags & LT_LOSS_IDENTITY);
   if (!st) st = fold_sparse(f, m, e, err);
 out:
   if (st) fold_drop(f);
@@ -376,6 +379,10 @@ static void plan_link(lin_plan *p, double *out) {
   }
   if (f->logistic) {
     out[0] = f->vec->sigmoid(p->margin[0]);
+    return;
+  }
+  if (f->calibration) {
+    lt_calibration_apply(f->calibration, p->margin, out);
     return;
   }
   f->loss->link(p->margin, f->n_out);

@@ -1,10 +1,12 @@
 /* Losses of the generalised linear models: value, gradient, Hessian, link. */
 #include "model/loss.h"
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
 
-static double squared_eval(const double *f, int64_t n_out, double y, double *g, double *h) {
+static double squared_eval(const double *f, int64_t n_out, double y, const lt_loss_args *args, double *g, double *h) {
+  (void)args;
   double loss = 0.0;
   for (int64_t i = 0; i < n_out; i++) {
     double d = f[i] - y;
@@ -27,7 +29,8 @@ static double loss_sigmoid(double z) {
   return z >= 0.0 ? 1.0 / (1.0 + e) : e / (1.0 + e);
 }
 
-static double logistic_eval(const double *f, int64_t n_out, double y, double *g, double *h) {
+static double logistic_eval(const double *f, int64_t n_out, double y, const lt_loss_args *args, double *g, double *h) {
+  (void)args;
   (void)n_out;
   double z = f[0], m = y > 0.5 ? z : -z;
   /* log(1 + exp(-m)) = max(0, -m) + log1p(exp(-|m|)) */
@@ -44,7 +47,8 @@ static void logistic_link(double *f, int64_t n_out) {
   for (int64_t i = 0; i < n_out; i++) f[i] = loss_sigmoid(f[i]);
 }
 
-static double softmax_eval(const double *f, int64_t n_out, double y, double *g, double *h) {
+static double softmax_eval(const double *f, int64_t n_out, double y, const lt_loss_args *args, double *g, double *h) {
+  (void)args;
   int64_t k = (int64_t)y;
   double top = f[0], sum = 0.0;
   for (int64_t i = 1; i < n_out; i++)
@@ -75,10 +79,93 @@ static void softmax_link(double *f, int64_t n_out) {
   for (int64_t i = 0; i < n_out; i++) f[i] /= sum;
 }
 
+static double huber_eval(const double *f, int64_t n_out, double y, const lt_loss_args *args, double *g, double *h) {
+  (void)n_out;
+  double d = f[0] - y, delta = args->shape;
+  int inside = fabs(d) <= delta;
+  if (g) g[0] = inside ? d : d > 0.0 ? delta : -delta;
+  if (h) h[0] = inside ? 1.0 : 0.0;
+  return inside ? 0.5 * d * d : delta * (fabs(d) - 0.5 * delta);
+}
+
+/* y log y - y belongs to the deviance: with it the loss is 0 for a perfect answer. */
+static double poisson_eval(const double *f, int64_t n_out, double y, const lt_loss_args *args, double *g, double *h) {
+  (void)n_out;
+  (void)args;
+  double mean = exp(f[0]);
+  if (g) g[0] = mean - y;
+  if (h) h[0] = mean;
+  return mean - y * f[0] + (y > 0.0 ? y * log(y) - y : 0.0);
+}
+
+static void exponential_link(double *f, int64_t n_out) {
+  for (int64_t i = 0; i < n_out; i++) f[i] = fmin(exp(f[i]), DBL_MAX);
+}
+
+/* max(q r, (q - 1) r), and within +-width the parabola that meets both arms with their slopes. *s: slope, *c: curvature. */
+static double pinball(double r, double q, double width, double *s, double *c) {
+  if (fabs(r) < width) {
+    *s = q - 0.5 + 0.5 * r / width;
+    *c = 0.5 / width;
+    return 0.25 * (r * r / width + width) + (q - 0.5) * r;
+  }
+  *s = r > 0.0 ? q : q - 1.0;
+  *c = 0.0;
+  return *s * r;
+}
+
+/* The conjugate of pinball is 0 wherever it is finite, so the gap of the dual variable s is pinball(r) - s r. */
+static double pinball_gap(double r, double q, double width) {
+  double s, c;
+  if (!(fabs(r) < width)) return 0.0;
+  (void)pinball(r, q, width, &s, &c);
+  return (r > 0.0 ? q * r : (q - 1.0) * r) - s * r;
+}
+
+static double quantile_eval(const double *f, int64_t n_out, double y, const lt_loss_args *args, double *g, double *h) {
+  double s, c, v = pinball(y - f[0], args->shape, args->width, &s, &c);
+  (void)n_out;
+  if (g) g[0] = -s;
+  if (h) h[0] = c;
+  return v;
+}
+
+static double quantile_gap(double f, double y, const lt_loss_args *args) {
+  return pinball_gap(y - f, args->shape, args->width);
+}
+
+/* max(0, t) is the pinball of the quantile 1. */
+static double hinge_eval(const double *f, int64_t n_out, double y, const lt_loss_args *args, double *g, double *h) {
+  double sign = y > 0.5 ? 1.0 : -1.0, s, c, v = pinball(1.0 - sign * f[0], 1.0, args->width, &s, &c);
+  (void)n_out;
+  if (g) g[0] = -sign * s;
+  if (h) h[0] = c;
+  return v;
+}
+
+static double hinge_gap(double f, double y, const lt_loss_args *args) {
+  return pinball_gap(1.0 - (y > 0.5 ? f : -f), 1.0, args->width);
+}
+
+static double squared_hinge_eval(const double *f, int64_t n_out, double y, const lt_loss_args *args, double *g, double *h) {
+  double sign = y > 0.5 ? 1.0 : -1.0, t = 1.0 - sign * f[0];
+  (void)n_out;
+  (void)args;
+  if (!(t > 0.0)) t = 0.0;
+  if (g) g[0] = -2.0 * sign * t;
+  if (h) h[0] = t > 0.0 ? 2.0 : 0.0;
+  return t * t;
+}
+
 static const lt_loss lt_losses[] = {
-    {"squared", squared_eval, identity_link},
-    {"logistic", logistic_eval, logistic_link},
-    {"softmax", softmax_eval, softmax_link},
+    {"squared", LT_TARGET_NUMBER, LT_LOSS_IDENTITY, squared_eval, identity_link, NULL},
+    {"logistic", LT_TARGET_TWO, LT_LOSS_KERNEL, logistic_eval, logistic_link, NULL},
+    {"softmax", LT_TARGET_MANY, LT_LOSS_KERNEL, softmax_eval, softmax_link, NULL},
+    {"huber", LT_TARGET_NUMBER, LT_LOSS_IDENTITY, huber_eval, identity_link, NULL},
+    {"poisson", LT_TARGET_NUMBER, 0, poisson_eval, exponential_link, NULL},
+    {"quantile", LT_TARGET_NUMBER, LT_LOSS_IDENTITY | LT_LOSS_SMOOTHED, quantile_eval, identity_link, quantile_gap},
+    {"hinge", LT_TARGET_TWO, LT_LOSS_MARGIN | LT_LOSS_SMOOTHED, hinge_eval, logistic_link, hinge_gap},
+    {"squared_hinge", LT_TARGET_TWO, LT_LOSS_MARGIN, squared_hinge_eval, logistic_link, NULL},
 };
 
 const lt_loss *lt_loss_find(const char *name) {

@@ -13,7 +13,7 @@ leat_status lt_model_new(leat_runtime *rt, leat_model **out, leat_error *err) {
   lt_ref_init(&m->ref);
   lt_runtime_ref(rt);
   m->rt = rt;
-  m->version = LT_MODEL_VERSION;
+  m->version = 1;
   *out = m;
   return LEAT_OK;
 }

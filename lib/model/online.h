@@ -57,6 +57,8 @@ void lt_online_free(lt_online *m);
 leat_status lt_online_copy(const lt_online *m, lt_online **out, leat_error *err);
 /* One more class; the third one turns the model of two classes into one a class. On failure nothing has changed. */
 leat_status lt_online_add_class(lt_online *m, leat_error *err);
+/* online_hasten.c: what was summed up counts `share` of it, the weights stay; beta: FTRL's. Touches every slot. */
+void lt_online_hasten(lt_online *m, float share, double beta);
 void lt_online_save(const lt_online *m, lt_put *w);
 leat_status lt_online_load(leat_runtime *rt, lt_get *r, lt_online **out, leat_error *err);
 static inline float *lt_online_at(const lt_online *m, int64_t model, int64_t slot) {

@@ -36,9 +36,10 @@ void lt_adwin_add(lt_adwin *a, double x) {
   for (int i = 0; i + 1 < LT_ADWIN_LEVELS && a->count[i] > LT_ADWIN_BUCKETS; i++) adwin_merge(a, i);
 }
 
-int lt_adwin_changed(const lt_adwin *a, double delta, double *gap) {
+/* Difference over its threshold at the worst cut, 0 when there is none to look at; *newer: values behind that cut. */
+static double adwin_worst(const lt_adwin *a, double delta, double *newer) {
   double n = (double)a->n, n0 = 0, s0 = 0, worst = 0;
-  if (gap) *gap = 0;
+  *newer = 0;
   if (a->n < ADWIN_LEAST || a->seen % a->every != 0) return 0;
   double l = log((a->one_sided ? 1 : 2) * log(n) / delta), var = a->m2 > 0 ? a->m2 / n : 0;
   for (int i = a->levels - 1; i >= 0; i--) {
@@ -49,11 +50,25 @@ int lt_adwin_changed(const lt_adwin *a, double delta, double *gap) {
       if (n0 < ADWIN_PART || n1 < ADWIN_PART) continue;
       double up = (a->sum - s0) / n1 - s0 / n0, m = 1 / n0 + 1 / n1;
       double bound = sqrt(2 * m * var * l) + 2.0 / 3 * m * l, ratio = (a->one_sided ? up : fabs(up)) / bound;
-      if (ratio > worst) worst = ratio;
+      if (ratio > worst) {
+        worst = ratio;
+        *newer = n1;
+      }
     }
   }
+  return worst;
+}
+
+int lt_adwin_changed(const lt_adwin *a, double delta, double *gap) {
+  double newer, worst = adwin_worst(a, delta, &newer);
   if (gap) *gap = worst;
   return worst > 1;
+}
+
+int64_t lt_adwin_newer(const lt_adwin *a, double delta) {
+  double newer;
+  adwin_worst(a, delta, &newer);
+  return (int64_t)newer;
 }
 
 static void adwin_drop(lt_adwin *a) {

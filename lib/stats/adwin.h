@@ -17,6 +17,7 @@ void lt_adwin_add(lt_adwin *a, double x);
 /* A cut of the window whose two parts differ at confidence delta? Does not shorten the window (two deltas may ask). *gap
  * (may be NULL): difference of the means over its threshold, at the worst cut. 0 when it is not time to look. */
 int lt_adwin_changed(const lt_adwin *a, double delta, double *gap);
+int64_t lt_adwin_newer(const lt_adwin *a, double delta); /* values behind that worst cut: where the change began */
 void lt_adwin_cut(lt_adwin *a, double delta); /* drops the oldest buckets while they differ at delta */
 double lt_adwin_mean(const lt_adwin *a);
 void lt_adwin_save(const lt_adwin *a, lt_put *w);

@@ -52,6 +52,8 @@ void lt_detector_free(lt_detector *d) {
   lt_runtime_unref(rt);
 }
 
+void lt_detector_reset(lt_detector *d) { d->kind->init(d->self, d->settings); }
+
 int32_t lt_detector_add(lt_detector *d, double x) {
   int32_t state = d->kind->add(d->self, x);
   d->seen++;

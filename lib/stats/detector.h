@@ -26,6 +26,7 @@ const lt_detector_kind *const *lt_detector_kinds(int64_t *count);
 /* p: of "detector/NAME". */
 leat_status lt_detector_create(leat_runtime *rt, const leat_params *p, lt_detector **out, leat_error *err);
 void lt_detector_free(lt_detector *d);
+void lt_detector_reset(lt_detector *d); /* as if it had seen nothing; the counts stay */
 /* LT_STABLE, LT_WARNED or LT_DRIFTED. x must be finite. */
 int32_t lt_detector_add(lt_detector *d, double x);
 double lt_detector_level(const lt_detector *d);

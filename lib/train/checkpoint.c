@@ -30,6 +30,7 @@ static void put_state(const leat_trainer *t, lt_put *w) {
   lt_put_f64(w, fresh ? -1 : s->radius_base);
   lt_put_f64s(w, fresh && !t->warm_start ? t->null_model : s->base, (uint64_t)n);
   lt_put_f64s(w, t->best, t->best && !isnan(t->best_score) ? (uint64_t)n : 0);
+  if (t->loss->flags & LT_LOSS_SMOOTHED) lt_put_f64(w, t->o->args.width);
   if (s->kind != LT_SOLVER_LBFGS) return;
   lt_put_i64(w, s->count);
   lt_put_i64(w, s->head);
@@ -122,7 +123,7 @@ static leat_status get_state(leat_trainer *t, lt_get *g, leat_error *err) {
   r->radius = lt_get_f64(g);
   if (warm > 1 || done > 1 || r->n < 0 || t->iterations < 0 || t->rows_seen < 0 || rows < 1 || r->n_valid_rows < -1 ||
       t->best_iteration < 0 || t->since_best < 0 || isnan(r->g0) || isnan(r->radius) || r->kind < LT_SOLVER_NEWTON ||
-      r->kind > LT_SOLVER_TRON || (done && r->g0 < 0))
+      r->kind > LT_SOLVER_CD_ROWS || (done && r->g0 < 0))
     lt_get_fail(g, LEAT_E_FORMAT);
   t->warm_start = (int32_t)warm;
   t->phase = done ? PHASE_DONE : 0;
@@ -132,6 +133,11 @@ static leat_status get_state(leat_trainer *t, lt_get *g, leat_error *err) {
   if (isnan(t->best_score)) {
     lt_free(t->rt, t->best);
     t->best = NULL;
+  }
+  const lt_loss *loss = lt_linear_loss(t->settings, lt_schema_classes(t->schema));
+  if (loss && loss->flags & LT_LOSS_SMOOTHED) {
+    r->width = lt_get_f64(g);
+    if (!(r->width > 0) || !isfinite(r->width)) lt_get_fail(g, LEAT_E_FORMAT);
   }
   if (r->kind == LT_SOLVER_LBFGS) {
     int64_t memory = lt_param_int(t->settings, "lbfgs_memory");

@@ -78,12 +78,14 @@ leat_status lt_objective_create(const lt_objective_plan *plan, lt_objective **ou
   o->loss = plan->loss;
   o->logistic = strcmp(plan->loss->name, "logistic") == 0;
   o->squared = strcmp(plan->loss->name, "squared") == 0;
+  o->args = plan->args;
   o->n_out = plan->n_out;
   o->intercept = plan->intercept;
   o->n_par = d->n_slots + (plan->intercept ? 1 : 0);
   o->n = o->n_out * o->n_par;
   int64_t work = d->n * d->n_dense + d->nnz;
   o->exact = work <= EXACT_WORK / o->n_out;
+  o->wide = o->exact || o->squared || !(plan->loss->flags & LT_LOSS_KERNEL);
   uint32_t want = plan->want;
   o->n_lanes = count_lanes(o, want);
   uint64_t n = (uint64_t)o->n;
@@ -129,7 +131,7 @@ static const float *sparse32(const lt_objective *o, int64_t k) {
 static void clear_lane(void *arg, int64_t k) {
   lt_objective *o = arg;
   lt_lane *l = &o->lanes[k];
-  l->loss = l->weight = 0;
+  l->loss = l->weight = l->gap = 0;
   if (o->want & (LT_WANT_GRAD | LT_WANT_HV)) memset(l->g, 0, (size_t)o->n * sizeof *l->g);
   if (o->want & LT_WANT_HESS) memset(l->h, 0, (size_t)(o->n * o->n) * sizeof *l->h);
   if (o->want & LT_WANT_DIAG) memset(l->diag, 0, (size_t)o->n * sizeof *l->diag);
@@ -203,7 +205,8 @@ static void eval_rows(const lt_objective *o, lt_lane *l, int64_t r0, int64_t row
   for (int64_t i = 0; i < rows; i++) {
     double w = d->weight ? d->weight[r0 + i] : 1;
     for (int64_t k = 0; k < kk; k++) fs[k] = l->zd[k * d->tile + i];
-    l->loss += w * o->loss->eval(fs, kk, d->y[r0 + i], g, second ? h : NULL);
+    l->loss += w * o->loss->eval(fs, kk, d->y[r0 + i], &o->args, g, second ? h : NULL);
+    if (o->loss->gap) l->gap += w * o->loss->gap(fs[0], d->y[r0 + i], &o->args);
     for (int64_t k = 0; k < kk; k++) {
       double v = w * g[k];
       l->v[k * d->tile + i] = (float)v;
@@ -240,7 +243,7 @@ static void eval_softmax(const lt_objective *o, lt_lane *l, int64_t r0, int64_t 
       l->loss -= w * log((double)p[y]);
     } else {
       for (int64_t k = 0; k < kk; k++) l->eval[k] = (double)l->z[k * t + i];
-      l->loss += w * o->loss->eval(l->eval, kk, (double)y, NULL, NULL);
+      l->loss += w * o->loss->eval(l->eval, kk, (double)y, &o->args, NULL, NULL);
     }
     for (int64_t k = 0; k < kk; k++) l->v[k * t + i] = (float)(w * (k == y ? -rest : (double)p[k]));
     if (o->want & LT_WANT_HESS) {
@@ -262,7 +265,7 @@ static void derive(const lt_objective *o, lt_lane *l, int64_t r0, int64_t rows) 
   } else {
     l->weight += (double)rows;
   }
-  if (o->exact || o->squared) {
+  if (o->wide) {
     for (int64_t i = 0; i < rows; i++) {
       double f[1], *fs = o->n_out == 1 ? f : l->eval;
       lt_objective_margins(o, o->point, r0 + i, fs);
@@ -276,13 +279,8 @@ static void derive(const lt_objective *o, lt_lane *l, int64_t r0, int64_t rows) 
     int second = (o->want & (LT_WANT_HESS | LT_WANT_DIAG | LT_WANT_CURVE)) != 0;
     l->loss += o->vec->logistic_ff(l->z, o->y32 + r0, o->w32 ? o->w32 + r0 : NULL,
                                    o->want & LT_WANT_GRAD ? l->v : NULL, second ? l->c : NULL, rows);
-  } else if (strcmp(o->loss->name, "softmax") == 0) {
-    eval_softmax(o, l, r0, rows);
   } else {
-    for (int64_t k = 0; k < o->n_out; k++) {
-      for (int64_t i = 0; i < rows; i++) l->zd[k * d->tile + i] = (double)l->z[k * d->tile + i];
-    }
-    eval_rows(o, l, r0, rows);
+    eval_softmax(o, l, r0, rows);
   }
 }
 
@@ -451,8 +449,10 @@ static leat_status finish_pass(lt_objective *o, leat_error *err) {
   if (st) return lt_fail(err, st, "the threads failed while sums were added");
   if (o->want & LT_WANT_HESS) mirror_hessian(o);
   double loss = 0, weight = 0;
+  o->gap = 0;
   for (int64_t k = 0; k < o->n_lanes; k++) {
     loss += o->lanes[k].loss;
+    o->gap += o->lanes[k].gap;
     weight += o->lanes[k].weight;
   }
   double share = o->part == 1 || o->want & LT_WANT_HV || !(o->d->weight_sum > 0) ? 1 : weight / o->d->weight_sum;

@@ -22,7 +22,7 @@ enum {
   LT_WANT_HV = 32     /* g = Hessian * point with the curve; nothing else */
 };
 typedef struct lt_lane {
-  double loss, weight;
+  double loss, weight, gap;
   double *g, *h, *diag;
   float *gf, *z, *v, *c;  /* scratch of a tile: gradient, margins, first and second derivatives */
   double *zd, *eval;
@@ -33,7 +33,9 @@ typedef struct lt_objective {
   const lt_vec *vec;
   const lt_design *d;
   const lt_loss *loss;
+  lt_loss_args args;       /* width: of this pass, as the solution's course wants it */
   int logistic, squared;
+  int wide;                /* margins in double: exact, squared, and every loss without kernels */
   int exact;               /* margins and gradients in double throughout: few rows, where that costs nothing */
   int64_t n_out, n_par, n; /* n = n_out * n_par */
   int intercept;
@@ -49,6 +51,7 @@ typedef struct lt_objective {
   int running;
   /* results of the last pass */
   double f, share;         /* share: of the weights that the pass saw (1 for a whole pass) */
+  double gap;              /* LT_LOSS_SMOOTHED: see lt_loss.gap */
   double *g, *h, *diag;
   float *curve, *curve_new; /* a pass writes curve_new; lt_objective_keep_curve makes it the one that LT_WANT_HV uses */
 } lt_objective;
@@ -56,6 +59,7 @@ typedef struct lt_objective_plan {
   const lt_vec *vec;
   const lt_design *design;
   const lt_loss *loss;
+  lt_loss_args args;
   int64_t n_out;
   int intercept;
   double l2;

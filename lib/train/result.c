@@ -24,7 +24,30 @@ leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *
     }
     m->intercept[k] = t->intercept ? u[n_par - 1] - shift : 0;
   }
-  return LEAT_OK;
+  st = lt_trainer_calibration(t, &m->calibration, err);
+  if (st) {
+    t->family->release(m);
+    *params = NULL;
+  }
+  return st;
+}
+
+/* Without the weights of classes: probabilities of the rows as they come. */
+leat_status lt_trainer_calibration(const leat_trainer *t, lt_calibration **out, leat_error *err) {
+  int32_t kind = lt_calibration_kind(lt_param_str(t->settings, "calibrate"));
+  int held_out = kind != LT_CALIBRATE_NONE;
+  *out = NULL;
+  if (!held_out && t->loss->flags & LT_LOSS_MARGIN) kind = LT_CALIBRATE_PLATT;
+  if (kind == LT_CALIBRATE_NONE) return LEAT_OK;
+  const lt_design *d = held_out ? t->xv : t->x;
+  const lt_objective *o = held_out ? t->ov : t->o;
+  int64_t n_out = t->task.n_out;
+  double *margins = lt_array(t->rt, (uint64_t)(d->n * n_out), sizeof *margins);
+  if (!margins) return lt_fail_memory(err, (uint64_t)(d->n * n_out) * 8, "margins for a calibration");
+  for (int64_t r = 0; r < d->n; r++) lt_objective_margins(o, present(t), r, margins + r * n_out);
+  leat_status st = lt_calibration_fit(t->rt, kind, margins, d->n, n_out, d->y, d->sample, out, err);
+  lt_free(t->rt, margins);
+  return st;
 }
 
 leat_status lt_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *err) {
@@ -88,13 +111,18 @@ leat_status lt_trainer_metrics(leat_trainer *t, int64_t set, leat_metrics **out,
   const lt_design *d = set ? t->xv : t->x;
   const lt_objective *o = set ? t->ov : t->o;
   const double *point = present(t);
-  double *f = lt_array(t->rt, (uint64_t)t->task.n_out, sizeof *f);
-  if (!f) st = lt_fail_memory(err, (uint64_t)t->task.n_out * 8, "a row's margins");
+  int64_t n_out = t->task.n_out;
+  lt_calibration *c = NULL;
+  double *f = lt_array(t->rt, 2 * (uint64_t)n_out, sizeof *f), *p = f + n_out;
+  if (!f) st = lt_fail_memory(err, (uint64_t)n_out * 16, "a row's margins");
+  if (!st) st = lt_trainer_calibration(t, &c, err);
   for (int64_t r = 0; r < d->n && !st; r++) {
     lt_objective_margins(o, point, r, f);
-    t->loss->link(f, t->task.n_out);
-    st = lt_metrics_add(k, f, t->task.n_out, d->y[r], d->sample ? d->sample[r] : 1, err);
+    if (c) lt_calibration_apply(c, f, p);
+    else t->loss->link(f, n_out);
+    st = lt_metrics_add(k, c ? p : f, n_out, d->y[r], d->sample ? d->sample[r] : 1, err);
   }
+  lt_calibration_free(c);
   lt_free(t->rt, f);
   if (st) lt_metrics_free(k);
   else *out = k;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { SUB_STEPS = 12, FIT_ROWS = 1 << 30 };
+static const double WIDTH_FACTOR = 0.2, STAGE_TOLERANCE = 1e-3;
 
 static uint64_t f64_bits(double v) {
   uint64_t u;
@@ -57,28 +58,49 @@ leat_status lt_trainer_cancel(leat_trainer *t) {
 static void end_training(leat_trainer *t, const char *why, int32_t level) {
   char f[32], g[32];
   lt_f64_text(t->last_loss, f);
-  lt_f64_text(t->solver->g0 > 0 ? lt_norm(t->solver->g, t->solver->n) / t->solver->g0 : 0, g);
+  lt_f64_text(t->solver->g0 > 0 ? lt_solver_gradient(t->solver) / t->solver->g0 : 0, g);
   lt_log(t->rt, level, "training stopped after %lld iterations: %s (mean loss %s, gradient %s of its first)",
          (long long)t->iterations, why, f, g);
   t->phase = PHASE_DONE;
 }
 
+static int narrower(leat_trainer *t);
+
+static void no_better(leat_trainer *t) {
+  if (!narrower(t)) end_training(t, "no better point can be told apart in this arithmetic", LEAT_LOG_INFO);
+}
+
 static void set_loss(leat_trainer *t) { t->last_loss = t->solver->f / t->x->weight_sum; }
+
+/* A loss with a corner is minimised through parabolas around it, each stage narrower than the last and begun where the last
+ * one ended, until the duality gap tells that the objective itself is as near to its least value as the tolerance asks.
+ * 1 when a narrower stage has been begun. */
+static int narrower(leat_trainer *t) {
+  lt_solver *s = t->solver;
+  if (!(t->loss->flags & LT_LOSS_SMOOTHED) || s->gap <= s->tolerance * fabs(s->f) || t->o->args.width <= t->least_width)
+    return 0;
+  t->o->args.width *= WIDTH_FACTOR;
+  lt_solver_forget(s);
+  t->since_best = 0;
+  t->phase = PHASE_BASE;
+  return 1;
+}
 
 /* The base is settled: converged, or the solver's next iteration. */
 static void leave_base(leat_trainer *t) {
   lt_solver *s = t->solver;
-  if (lt_solver_converged(s)) {
-    end_training(t, "converged", LEAT_LOG_INFO);
+  int wide = t->loss->flags & LT_LOSS_SMOOTHED && s->gap > s->tolerance * fabs(s->f); /* of use only on the way */
+  if (lt_solver_converged(s, wide ? fmax(s->tolerance, STAGE_TOLERANCE) : s->tolerance)) {
+    if (!narrower(t)) end_training(t, "converged", LEAT_LOG_INFO);
   } else if (t->has_valid && t->patience > 0 && t->since_best >= t->patience) {
     end_training(t, "the validation loss has not improved", LEAT_LOG_INFO);
   } else if (t->iterations >= t->max_iterations) {
     end_training(t, "max_iterations reached before the gradient was small (raise max_iterations, tolerance or l2)", LEAT_LOG_WARN);
-  } else if (s->kind == LT_SOLVER_NEWTON && !s->has_h) {
+  } else if ((s->kind == LT_SOLVER_NEWTON || s->kind == LT_SOLVER_CD) && !s->has_h) {
     t->phase = PHASE_BASE; /* the Hessian was left out of the last pass */
   } else {
-    t->phase = lt_solver_begin(s) == LT_STUCK ? PHASE_DONE : PHASE_SEARCH;
-    if (t->phase == PHASE_DONE) end_training(t, "no better point can be told apart in this arithmetic", LEAT_LOG_INFO);
+    t->phase = PHASE_SEARCH;
+    if (lt_solver_begin(s) == LT_STUCK) no_better(t);
   }
 }
 
@@ -178,7 +200,7 @@ static leat_status pass_done(leat_trainer *t, int *iteration, leat_error *err) {
       break;
     case PHASE_SEARCH:
       got = lt_solver_after(s);
-      if (got == LT_STUCK) end_training(t, "no better point can be told apart in this arithmetic", LEAT_LOG_INFO);
+      if (got == LT_STUCK) no_better(t);
       if (got != LT_ACCEPT) break;
       if (t->has_valid) {
         t->phase = PHASE_SCORE;

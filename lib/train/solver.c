@@ -20,25 +20,28 @@ double lt_norm(const double *v, int64_t n) { return sqrt(lt_dot(v, v, n)); }
 uint32_t lt_solver_wants(int32_t kind) {
   uint32_t want = LT_WANT_LOSS | LT_WANT_GRAD;
   if (kind == LT_SOLVER_NEWTON) return want | LT_WANT_HESS;
+  if (kind == LT_SOLVER_CD) return want | LT_WANT_HESS;
+  if (kind == LT_SOLVER_CD_ROWS) return want | LT_WANT_DIAG | LT_WANT_CURVE;
   if (kind == LT_SOLVER_LBFGS) return want | LT_WANT_DIAG;
   return want | LT_WANT_DIAG | LT_WANT_CURVE | LT_WANT_HV;
 }
 
 uint32_t lt_solver_base_want(const lt_solver *s) {
   uint32_t want = LT_WANT_LOSS | LT_WANT_GRAD;
-  if (s->kind == LT_SOLVER_NEWTON) return want | LT_WANT_HESS;
-  if (s->kind == LT_SOLVER_TRON) return want | LT_WANT_DIAG | LT_WANT_CURVE;
+  if (s->kind == LT_SOLVER_NEWTON || s->kind == LT_SOLVER_CD) return want | LT_WANT_HESS;
+  if (s->kind == LT_SOLVER_TRON || s->kind == LT_SOLVER_CD_ROWS) return want | LT_WANT_DIAG | LT_WANT_CURVE;
   return s->g0 < 0 ? want | LT_WANT_DIAG : want;
 }
 
-double lt_solver_noise(const lt_solver *s) { return s->o->exact || s->o->squared ? 1e-13 : 3e-8; }
+double lt_solver_noise(const lt_solver *s) { return s->o->wide ? 1e-13 : 3e-8; }
 
 void lt_solver_free(lt_solver *s) {
   if (!s) return;
   leat_runtime *rt = s->rt;
   double *const own[] = {s->base, s->s, s->y, s->rho, s->metric, s->g, s->point, s->dir, s->diag, s->r, s->hd, s->z, s->step,
-                         s->factor, s->alpha};
+                         s->factor, s->alpha, s->hv_dir};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) lt_free(rt, own[i]);
+  lt_columns_free(s->columns);
   lt_free(rt, s);
 }
 
@@ -63,6 +66,8 @@ leat_status lt_solver_create(leat_runtime *rt, int32_t kind, int64_t n, int64_t 
   if (ok && kind == LT_SOLVER_TRON)
     ok = (s->diag = lt_zarray(rt, un, 8)) && (s->r = lt_zarray(rt, un, 8)) && (s->hd = lt_zarray(rt, un, 8)) &&
          (s->z = lt_zarray(rt, un, 8)) && (s->step = lt_zarray(rt, un, 8));
+  if (ok && kind == LT_SOLVER_CD) ok = (s->hv_dir = lt_zarray(rt, un, 8)) != NULL;
+  if (ok && kind == LT_SOLVER_CD_ROWS) ok = (s->diag = lt_zarray(rt, un, 8)) != NULL;
   if (!ok) {
     lt_solver_free(s);
     return lt_fail_memory(err, un * 8 * (4 + 2 * um), "a solver's vectors");
@@ -72,11 +77,12 @@ leat_status lt_solver_create(leat_runtime *rt, int32_t kind, int64_t n, int64_t 
 }
 
 void lt_solver_at_base(lt_solver *s) {
-  s->f = s->o->f;
+  s->f = s->o->f + lt_cd_penalty(s, s->o->point);
+  s->gap = s->o->gap;
   memcpy(s->g, s->o->g, (size_t)s->n * sizeof *s->g);
   s->has_h = (s->o->want & LT_WANT_HESS) != 0;
   s->radius_base = s->radius;
-  if (s->kind == LT_SOLVER_TRON) {
+  if (s->kind == LT_SOLVER_TRON || s->kind == LT_SOLVER_CD_ROWS) {
     memcpy(s->diag, s->o->diag, (size_t)s->n * sizeof *s->diag);
     lt_objective_keep_curve(s->o);
   }
@@ -87,17 +93,27 @@ void lt_solver_at_base(lt_solver *s) {
   }
 }
 
-int lt_solver_converged(const lt_solver *s) {
-  return lt_norm(s->g, s->n) <= s->tolerance * s->g0;
+double lt_solver_gradient(const lt_solver *s) {
+  return s->l1 ? lt_cd_gradient(s, s->base, s->g) : lt_norm(s->g, s->n);
+}
+
+int lt_solver_converged(const lt_solver *s, double tolerance) { return lt_solver_gradient(s) <= tolerance * s->g0; }
+
+/* What the curvature of the last smoothing taught says little of the next. */
+void lt_solver_forget(lt_solver *s) {
+  s->count = s->head = 0;
+  s->radius = s->radius_base = -1;
 }
 
 int lt_solver_begin(lt_solver *s) {
   if (s->kind == LT_SOLVER_NEWTON) return lt_newton_begin(s);
+  if (s->kind == LT_SOLVER_CD || s->kind == LT_SOLVER_CD_ROWS) return lt_cd_begin(s);
   return s->kind == LT_SOLVER_LBFGS ? lt_lbfgs_begin(s) : lt_tron_begin(s);
 }
 
 int lt_solver_after(lt_solver *s) {
   if (s->kind == LT_SOLVER_NEWTON) return lt_newton_after(s);
+  if (s->kind == LT_SOLVER_CD || s->kind == LT_SOLVER_CD_ROWS) return lt_cd_after(s);
   return s->kind == LT_SOLVER_LBFGS ? lt_lbfgs_after(s) : lt_tron_after(s);
 }
 

@@ -23,7 +23,7 @@ typedef struct lt_resume {
   uint64_t train_sum, valid_sum;
   double *base, *metric, *s, *y, *rho; /* as in lt_solver */
   int64_t count, head;
-  double g0, radius;
+  double g0, radius, width;
 } lt_resume;
 struct leat_trainer {
   leat_runtime *rt;
@@ -57,6 +57,8 @@ struct leat_trainer {
   int64_t rows_seen, rows_seen_base; /* _base: at the last commit */
   double *best, score, best_score;
   int64_t since_best, best_iteration;
+  double least_width;       /* LT_LOSS_SMOOTHED: no stage is narrower */
+  double *l1;               /* [n] for the solver, or NULL */
   double last_loss;
   int64_t elapsed_ns;
   /* for other threads */
@@ -75,6 +77,12 @@ void lt_trainer_publish(leat_trainer *t);
 void lt_trainer_publish_online(leat_trainer *t);
 /* Parameters of the family from the present (or best) solution. */
 leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *err);
+/* The loss's numbers from the settings and the training targets; FAIL: a target that the loss does not take. */
+leat_status lt_trainer_loss(const leat_trainer *t, lt_loss_args *args, leat_error *err);
+/* Probabilities of the solution's margins as the settings want them, NULL: the loss's link. */
+leat_status lt_trainer_calibration(const leat_trainer *t, lt_calibration **out, leat_error *err);
+/* The intercept of the model that knows nothing else. */
+leat_status lt_trainer_null_model(leat_trainer *t, leat_error *err);
 /* Checksums of the data, made once. */
 leat_status lt_trainer_sums(leat_trainer *t, leat_error *err);
 #endif

@@ -120,12 +120,13 @@ static void drop_data(leat_trainer *t) {
   lt_design_free(t->x);
   lt_design_free(t->xv);
   lt_free(t->rt, t->null_model);
+  lt_free(t->rt, t->l1);
   lt_dataset_free(t->train);
   lt_dataset_free(t->valid);
   t->solver = NULL;
   t->o = t->ov = NULL;
   t->x = t->xv = NULL;
-  t->null_model = NULL;
+  t->null_model = t->l1 = NULL;
   t->train = t->valid = NULL;
   t->has_valid = 0;
   if (!t->resume) { /* a checkpoint's best point is not from set_data */
@@ -277,7 +278,13 @@ static leat_status choose_solver(const leat_trainer *t, int32_t *kind, leat_erro
   int dense = d->n_dense == d->n_slots;
   int64_t n = t->task.n_out * (d->n_slots + t->intercept);
   const char *name = lt_param_str(t->settings, "solver");
-  if (strcmp(name, "newton") == 0) {
+  if (strcmp(name, "cd") == 0 || lt_param_real(t->settings, "l1") > 0) {
+    if (t->task.n_out != 1)
+      return lt_fail(err, LEAT_E_UNSUPPORTED, "softmax has no l1 and no solver cd: use l1=0 and solver=auto");
+    if (strcmp(name, "cd") != 0 && strcmp(name, "auto") != 0)
+      return lt_fail(err, LEAT_E_ARG, "solver=%s has no l1: use solver=auto or solver=cd", name);
+    *kind = dense && n <= NEWTON_LIMIT ? LT_SOLVER_CD : LT_SOLVER_CD_ROWS;
+  } else if (strcmp(name, "newton") == 0) {
     if (!dense || n > NEWTON_LIMIT)
       return lt_fail(err, LEAT_E_UNSUPPORTED, "solver newton takes up to %d parameters of dense rows, here are %lld%s: use lbfgs%s",
                      NEWTON_LIMIT, (long long)n, dense ? "" : " of sparse rows", t->task.n_out == 1 ? " or tron" : "");
@@ -293,33 +300,6 @@ static leat_status choose_solver(const leat_trainer *t, int32_t *kind, leat_erro
   } else {
     *kind = t->task.n_out == 1 ? LT_SOLVER_TRON : LT_SOLVER_LBFGS;
   }
-  return LEAT_OK;
-}
-
-/* The model that knows only the intercept: the mean, the log odds, the logs of the classes' shares. */
-static leat_status make_null_model(leat_trainer *t, leat_error *err) {
-  const lt_design *d = t->x;
-  int64_t k_out = t->task.n_out, n_par = t->o->n_par;
-  t->null_model = lt_zarray(t->rt, (uint64_t)t->o->n, sizeof *t->null_model);
-  double *sum = lt_zarray(t->rt, (uint64_t)k_out + 1, sizeof *sum);
-  if (!t->null_model || !sum) {
-    lt_free(t->rt, sum);
-    return lt_fail_memory(err, (uint64_t)t->o->n * 8, "a solver's vectors");
-  }
-  double total = 0;
-  for (int64_t r = 0; r < d->n; r++) {
-    double w = d->weight ? d->weight[r] : 1;
-    total += w;
-    if (k_out == 1) sum[0] += w * d->y[r];
-    else sum[(int64_t)d->y[r]] += w;
-  }
-  for (int64_t k = 0; t->intercept && k < k_out; k++) {
-    double *b = &t->null_model[k * n_par + n_par - 1];
-    if (t->task.n_classes == 0) *b = sum[0] / total;
-    else if (k_out == 1) *b = log((sum[0] + 1e-3) / (total - sum[0] + 1e-3));
-    else *b = log((sum[k] + 1e-3) / (total + 1e-3));
-  }
-  lt_free(t->rt, sum);
   return LEAT_OK;
 }
 
@@ -348,6 +328,7 @@ static leat_status adopt_resume(leat_trainer *t, leat_error *err) {
   memcpy(s->base, r->base, (size_t)s->n * sizeof *s->base);
   s->g0 = r->g0;
   s->radius = s->radius_base = r->radius;
+  if (t->loss->flags & LT_LOSS_SMOOTHED) t->o->args.width = r->width;
   if (s->kind == LT_SOLVER_LBFGS) {
     s->count = r->count;
     s->head = r->head;
@@ -378,32 +359,48 @@ static leat_status check_resume(leat_trainer *t, leat_error *err) {
  * as the statistics allow, at a fraction of the passes. */
 static int64_t sub_part(const leat_trainer *t) {
   const lt_objective *o = t->o;
-  if (t->solver->kind != LT_SOLVER_NEWTON || o->squared || o->exact || t->warm_start) return 1;
+  if (t->solver->kind != LT_SOLVER_NEWTON || !(t->loss->flags & LT_LOSS_KERNEL) || o->exact || t->warm_start) return 1;
   for (int64_t part = 16; part >= 4; part /= 2) {
     if (o->n_lanes == LT_LANES && o->d->n_tiles >= LT_LANES * part && o->d->n / part >= 20 * o->n) return part;
   }
   return 1;
 }
 
+/* Of the design's units, as the objective's pen. */
+static leat_status make_l1(leat_trainer *t, leat_error *err) {
+  const lt_design *d = t->x;
+  double l1 = lt_param_real(t->settings, "l1");
+  t->l1 = lt_zarray(t->rt, (uint64_t)t->o->n, sizeof *t->l1);
+  if (!t->l1) return lt_fail_memory(err, (uint64_t)t->o->n * 8, "a solver's vectors");
+  for (int64_t j = 0; j < d->n_slots; j++) t->l1[j] = l1 * (j < d->n_scaled ? d->scale[j] : 1);
+  t->solver->l1 = t->l1;
+  return t->solver->kind == LT_SOLVER_CD_ROWS ? lt_columns_create(d, &t->solver->columns, err) : LEAT_OK;
+}
+
 static leat_status make_solver(leat_trainer *t, leat_error *err) {
   int32_t kind = 0;
+  lt_objective_plan plan = {.vec = t->vec, .design = t->x, .loss = t->loss, .n_out = t->task.n_out,
+                            .intercept = t->intercept, .l2 = lt_param_real(t->settings, "l2")};
   leat_status st = choose_solver(t, &kind, err);
+  if (!st) st = lt_trainer_loss(t, &plan.args, err);
   if (st) return st;
-  lt_objective_plan plan = {t->vec, t->x, t->loss, t->task.n_out, t->intercept, lt_param_real(t->settings, "l2"),
-                            lt_solver_wants(kind)};
+  plan.want = lt_solver_wants(kind);
+  t->least_width = 1e-9 * plan.args.width;
   st = lt_objective_create(&plan, &t->o, err);
   if (!st && t->valid) {
     plan.design = t->xv;
-    plan.l2 = 0;
+    plan.l2 = plan.args.width = 0;
     plan.want = LT_WANT_LOSS;
     st = lt_objective_create(&plan, &t->ov, err);
   }
   if (!st)
     st = lt_solver_create(t->rt, kind, t->o->n, lt_param_int(t->settings, "lbfgs_memory"),
                           lt_param_real(t->settings, "tolerance"), &t->solver, err);
-  if (!st) st = make_null_model(t, err);
+  if (!st) st = lt_trainer_null_model(t, err);
   if (st) return st;
   t->solver->o = t->o;
+  if (kind == LT_SOLVER_CD || kind == LT_SOLVER_CD_ROWS) st = make_l1(t, err);
+  if (st) return st;
   if (!t->best && t->valid) {
     t->best = lt_array(t->rt, (uint64_t)t->o->n, sizeof *t->best);
     if (!t->best) return lt_fail_memory(err, (uint64_t)t->o->n * 8, "a solver's vectors");
@@ -434,8 +431,12 @@ static leat_status use_data(leat_trainer *t, leat_error *err) {
   st = one_label(t->schema, err);
   if (!st) st = t->family->task(lt_schema_classes(t->schema), t->settings, &t->task, err);
   if (st) return st;
-  t->loss = lt_loss_find(t->task.n_classes == 0 ? "squared" : t->task.n_out == 1 ? "logistic" : "softmax");
+  t->loss = lt_linear_loss(t->settings, t->task.n_classes);
   if (!t->loss) return lt_fail(err, LEAT_E_INTERNAL, "the loss of the task is not in the table");
+  const char *calibrate = lt_param_str(t->settings, "calibrate");
+  if (strcmp(calibrate, "none") != 0 && !t->valid)
+    return lt_fail(err, LEAT_E_STATE, "calibrate=%s needs validation rows, which the model does not learn from: give them, or use calibrate=none",
+                   calibrate);
   if (!t->encoder) st = lt_encoder_fit(t->rt, t->train, t->settings, &t->encoder, err);
   if (!st) st = make_designs(t, err);
   if (!st) st = make_solver(t, err);

@@ -262,12 +262,12 @@ static void test_versions(void **state) {
   uint64_t n;
   uint8_t *data = bytes_of(m, &n);
   lt_seal *s = NULL;
-  reseal(data, n, "", NULL, 0, 1, 2, 1, &s); /* newer, with a section that may be skipped */
+  reseal(data, n, "", NULL, 0, 1, 3, 1, &s); /* newer, with a section that may be skipped */
   OK(load_seal(s, &back));
-  expect_int(back, "format_version", 2);
+  expect_int(back, "format_version", 3);
   leat_model_free(back);
   lt_seal_free(s);
-  reseal(data, n, "", NULL, 0, 1, 2, 2, &s); /* newer, and it may not */
+  reseal(data, n, "", NULL, 0, 1, 3, 3, &s); /* newer, and it may not */
   FAILS(LEAT_E_VERSION, "", load_seal(s, &back));
   lt_seal_free(s);
   OK(lt_seal_create(rt, "CKPT", 1, 1, &s, &error_of));

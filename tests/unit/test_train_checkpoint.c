@@ -32,6 +32,10 @@ static const plan plans[] = {
     {6000, 8, 2, 4000, 1, "solver=tron class_weights=balanced"},
     {6000, 8, 2, 4000, 0, "solver=lbfgs lbfgs_memory=4 max_iterations=25"},
     {400000, 5, 2, 0, 0, "solver=newton tolerance=1e-4"},
+    {6000, 8, 2, 0, 1, "l1=20 l2=3 calibrate=isotonic"},
+    {6000, 8, 2, 4000, 0, "l1=2"},
+    {3000, 8, 2, 0, 0, "loss=hinge"},
+    {3000, 8, 0, 0, 0, "loss=quantile quantile=0.8"},
 };
 
 typedef struct rig { leat_runtime *rt; leat_dataset *d, *v; tr_rows r; } rig;

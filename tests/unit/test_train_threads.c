@@ -15,6 +15,12 @@ static const shape shapes[] = {
     {20000, 10, 2, 5000, "solver=tron"},
     {20000, 10, 2, 5000, "solver=lbfgs max_iterations=25"},
     {50, 3, 2, 0, ""},
+    {9000, 9, 2, 0, "l1=20 l2=3"},
+    {20000, 10, 2, 5000, "l1=2"},
+    {9000, 9, 2, 0, "loss=hinge"},
+    {20000, 10, 2, 5000, "loss=squared_hinge"},
+    {9000, 9, 0, 0, "loss=quantile quantile=0.8"},
+    {9000, 9, 0, 0, "loss=huber solver=lbfgs max_iterations=40"},
 };
 
 static uint8_t *train_bytes(const shape *s, int64_t threads, int64_t step_rows, uint64_t *size) {

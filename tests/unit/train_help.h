@@ -205,7 +205,7 @@ static inline double tr_judge(const tr_rows *t, const double *w, const double *b
       f[k] = b ? b[k] : 0;
       for (int64_t j = 0; j < t->cols; j++) f[k] += w[k * t->cols + j] * (double)x[j];
     }
-    total += wi * loss->eval(f, outs, t->y[i], f + outs, NULL);
+    total += wi * loss->eval(f, outs, t->y[i], NULL, f + outs, NULL);
     for (int64_t k = 0; k < outs; k++) {
       for (int64_t j = 0; j < t->cols; j++) g[k * (t->cols + 1) + j] += wi * f[outs + k] * (double)x[j];
       g[k * (t->cols + 1) + t->cols] += wi * f[outs + k];
