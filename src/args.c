@@ -16,7 +16,7 @@ enum {
   KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT,
   KEY_STAGE, KEY_TO, KEY_LEARNER, KEY_STORE, KEY_FROM, KEY_CHUNK, KEY_DELAY, KEY_ACK, KEY_COMMIT,
   KEY_NAME, KEY_FORCE, KEY_LAYOUT, KEY_SHARD, KEY_UNTIL, KEY_LIMIT, KEY_TOLERANCE, KEY_COLUMNS,
-  KEY_REASON, KEY_IF_DUE
+  KEY_REASON, KEY_IF_DUE, KEY_MEMORY
 };
 static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "FAMILY", 0, "Model family (default: linear)", 1 }, "t" },
@@ -91,6 +91,8 @@ static const option_def option_defs[] = {
   { { "seed", KEY_SEED, "N", 0, "Seed of everything random (default: 0)", 3 }, "" },
   { { "threads", KEY_THREADS, "N", 0, "Threads that work; results do not depend on it (default: all cores)", 3 },
     "" },
+  { { "memory", KEY_MEMORY, "SIZE", 0, "Keep about so much in memory (512M, 2G), the rest in scratch files beside -o; the result "
+      "does not change (default: 512M for more than 1 GB of DATA to train on, else all)", 1 }, "ter" },
   { { "device", KEY_DEVICE, "NAME", 0, "Device that computes, see `leat devices` (default: cpu)", 3 }, "" },
   { { "set", KEY_SET, "NAME=VALUE", 0, "Set a parameter (repeatable)", 3 }, "" },
   { { "quiet", 'q', NULL, 0, "No progress and no remarks on stderr", 3 }, "" },
@@ -245,6 +247,20 @@ static void take_set(parse_state *p, char *text) {
   a->set_value[a->n_sets++] = eq + 1;
 }
 
+/* Bytes: a whole number with K, M, G or T (powers of 1024) behind it, or none. */
+static void take_size(parse_state *p, const char *option, const char *arg, int64_t *to) {
+  static const char units[] = "KMGT";
+  char *end;
+  errno = 0;
+  long long v = strtoll(arg, &end, 10);
+  const char *unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
+  int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+  if (end == arg || errno || v < 1 || v > INT64_MAX >> 1 >> shift || (*end && (!unit || end[1])))
+    p->status = cli_wrong("--%s %s: expected bytes as 512M or 2G", option, arg);
+  else
+    *to = (int64_t)v << shift;
+}
+
 static void take_holdout(parse_state *p, const char *text) {
   char *end;
   p->a->holdout = strtod(text, &end);
@@ -307,6 +323,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_LEARNER: a->learner = 1; break;
   case KEY_TO: take_i64(p, "to", arg, 1, "a version, a number from 1", &a->to); break;
   case KEY_REASON: a->reason = arg; break;
+  case KEY_MEMORY: take_size(p, "memory", arg, &a->memory); break;
   case KEY_IF_DUE: a->if_due = 1; break;
   case ARGP_KEY_ARG: a->files[a->n_files++] = arg; break;
   default: return ARGP_ERR_UNKNOWN;

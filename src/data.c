@@ -14,6 +14,10 @@ int cli_runtime(const cli_args *a, leat_runtime **rt) {
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   o.n_threads = a->threads ? a->threads : cores > 0 ? cores : 1;
   cli_error_init(&err);
+  leat_allocator paged;
+  int pager = cli_pager_start(a, &paged);
+  if (pager < 0) return -pager;
+  if (pager) o.allocator = &paged;
   if (leat_runtime_create(&o, rt, &err)) return cli_fail_error(&err);
   return 0;
 }
