@@ -546,8 +546,8 @@ LEAT_API leat_status leat_device_state(const leat_device *dev, char *buf, uint64
 
 /* ------------------------------------------------------------------------------------------------ 7. Parameters
  * Hyper-parameters are named, typed and listed. A spec names a set of them: "model/linear", "reader/csv",
- * "reader/svmlight", "reader/idx", "reader/npy", "reader/arrow", "predictor", "store", "learner". Setting checks name, type and bounds
- * at once. */
+ * "reader/svmlight", "reader/idx", "reader/npy", "reader/arrow", "predictor", "store", "learner". Setting checks name, type
+ * and bounds at once. */
 
 /* How many specs there are. Errors: ARG. Thread: immutable. */
 LEAT_API leat_status leat_spec_count(const leat_runtime *rt, int64_t *count, leat_error *err);
@@ -682,8 +682,8 @@ LEAT_API leat_status leat_dataset_from_reader(leat_runtime *rt, const leat_schem
                                               void *user, leat_dataset **out, leat_error *err);
 /* From an Arrow array of structs (a record batch) and its schema. What lies as leat wants it is used where it lies: numbers
  * without nulls (floats also in fixed-size lists), times in nanoseconds, the bytes of texts; the rest is converted. p:
- * parameters of "reader/arrow" (NULL: defaults): target, key, ignore, categorical, ...; s as in leat_dataset_open. Types are
- * believed; dictionaries and strings are categories, nulls are missing, structs are taken apart ("a.b"); docs/arrow.md.
+ * parameters of "reader/arrow" (NULL: defaults): target, key, ignore, categorical, ...; s as in leat_dataset_open. Types
+ * are believed; dictionaries and strings are categories, nulls are missing, structs are taken apart ("a.b"); docs/arrow.md.
  * Ownership: success moves both (their release is NULL then); a failure leaves both as they were. Owner: caller.
  * Errors: ARG, DTYPE (a type that is not taken), FORMAT (the array breaks Arrow's rules), DATA (row and column in detail),
  * NOT_FOUND (a column), MEMORY. Thread: immutable. */
@@ -698,8 +698,8 @@ LEAT_API leat_status leat_dataset_from_arrow_stream(leat_runtime *rt, const leat
                                                     struct ArrowArrayStream *stream, leat_dataset **out,
                                                     leat_error *err);
 /* The same of a source that can be read more than once: `open` fills *out with a fresh stream of the same columns and rows
- * (0, or an errno value), now and whenever leat_dataset_rewind is called with stream=1, on the calling thread. Owner: caller.
- * Errors: as leat_dataset_from_arrow_stream. Thread: immutable. */
+ * (0, or an errno value), now and whenever leat_dataset_rewind is called with stream=1, on the calling thread. Owner:
+ * caller. Errors: as leat_dataset_from_arrow_stream. Thread: immutable. */
 LEAT_API leat_status leat_dataset_from_arrow_source(leat_runtime *rt, const leat_schema *s, const leat_params *p,
                                                     int32_t (*open)(void *user, struct ArrowArrayStream *out),
                                                     void *user, leat_dataset **out, leat_error *err);
@@ -880,10 +880,11 @@ LEAT_API leat_status leat_predictor_run_dataset(leat_predictor *q, const leat_da
 LEAT_API leat_status leat_predictor_run_dlpack(leat_predictor *q, const leat_dataset *d, int64_t major, void **tensor,
                                                leat_error *err);
 /* Predictions of d's rows as an Arrow stream, made when it is pulled, batch_rows an array (0: 65536): the KEY column when d
- * has one, `prediction` (a number, or a dictionary of the classes), and `p_CLASS` for every class (of two, the second one is
- * predicted from 0.5 on). A streaming dataset is read from its position on, so files larger than memory pass through. The
- * stream has a predictor of its own, with parameters p of "predictor" (NULL: defaults). Owner: caller, who releases *out; it
- * keeps m and d; it is for one thread at a time. Errors: ARG, RANGE, NOT_FOUND (a feature column), MEMORY. Thread: owner. */
+ * has one, `prediction` (a number, or a dictionary of the classes), and `p_CLASS` for every class (of two, the second one
+ * is predicted from 0.5 on). A streaming dataset is read from its position on, so files larger than memory pass through.
+ * The stream has a predictor of its own, with parameters p of "predictor" (NULL: defaults). Owner: caller, who releases *out;
+ * it keeps m and d; it is for one thread at a time. Errors: ARG, RANGE, NOT_FOUND (a feature column), MEMORY.
+ * Thread: owner. */
 LEAT_API leat_status leat_predict_arrow(const leat_model *m, const leat_params *p, leat_dataset *d, int64_t batch_rows,
                                         struct ArrowArrayStream *out, leat_error *err);
 /* One row x [in_cols] into out [out_cols]. Errors: ARG, SHAPE, CAPACITY, UNSUPPORTED, BUSY. Thread: owner. */

@@ -104,7 +104,7 @@ static void store_number(void *out, int32_t dtype, int64_t k, double x) {
 }
 
 /* n * width numbers as dtype into buffer 1. */
-static leat_status put_values(const lt_column *c, const lt_col *v, int64_t n, int32_t dtype, struct ArrowArray *a,
+static leat_status write_values(const lt_column *c, const lt_col *v, int64_t n, int32_t dtype, struct ArrowArray *a,
                               leat_error *err) {
   int64_t size = lt_dtype_size(dtype);
   if (v->dtype == dtype && v->col_stride == 1 && v->row_stride == c->width) {
@@ -123,7 +123,7 @@ static leat_status put_values(const lt_column *c, const lt_col *v, int64_t n, in
   return LEAT_OK;
 }
 
-static leat_status put_bools(const lt_col *v, int64_t n, struct ArrowArray *a, leat_error *err) {
+static leat_status write_bools(const lt_col *v, int64_t n, struct ArrowArray *a, leat_error *err) {
   uint8_t *bits = own_memory(a, 1, (n + 7) / 8, 1);
   if (!bits) return no_memory(err);
   for (int64_t r = 0; r < n; r++)
@@ -132,7 +132,7 @@ static leat_status put_bools(const lt_col *v, int64_t n, struct ArrowArray *a, l
 }
 
 /* Codes and the dictionary of their labels. */
-static leat_status put_labels(const lt_column *c, const lt_col *v, int64_t n, struct ArrowArray *a, leat_error *err) {
+static leat_status write_labels(const lt_column *c, const lt_col *v, int64_t n, struct ArrowArray *a, leat_error *err) {
   leat_status st = LEAT_OK;
   int64_t labels = lt_dict_count(c->labels), bytes = 0;
   if (a->null_count) { /* no consumer shall meet an index that is outside */
@@ -142,7 +142,7 @@ static leat_status put_labels(const lt_column *c, const lt_col *v, int64_t n, st
     for (int64_t r = 0; r < n; r++) code[r] = code[r] < 0 ? 0 : code[r];
     if (!labels) labels = 1; /* all are missing: index 0 needs something to point at */
   } else {
-    st = put_values(c, v, n, LEAT_I32, a, err);
+    st = write_values(c, v, n, LEAT_I32, a, err);
   }
   array_node *x = a->private_data;
   if (!st) st = make_array(x->rt, NULL, labels, 3, 0, a->dictionary, err);
@@ -165,7 +165,7 @@ static leat_status put_labels(const lt_column *c, const lt_col *v, int64_t n, st
   return st;
 }
 
-static leat_status put_sparse(const lt_col *v, int64_t n, leat_batch *held, struct ArrowArray *a, leat_error *err) {
+static leat_status write_sparse(const lt_col *v, int64_t n, leat_batch *held, struct ArrowArray *a, leat_error *err) {
   array_node *x = a->private_data;
   int64_t m = n ? v->row_start[n] : 0;
   struct ArrowArray *s = a->children[0];
@@ -186,7 +186,7 @@ static leat_status put_sparse(const lt_col *v, int64_t n, leat_batch *held, stru
 }
 
 /* A column without data: every value is missing. */
-static leat_status put_nothing(const lt_column *c, int64_t n, int32_t dtype, struct ArrowArray *a, leat_error *err) {
+static leat_status write_nothing(const lt_column *c, int64_t n, int32_t dtype, struct ArrowArray *a, leat_error *err) {
   array_node *x = a->private_data;
   int64_t size = c->sparse || lt_column_is_text(c) ? 8 : 8 * c->width;
   leat_status st = LEAT_OK;
@@ -213,18 +213,18 @@ static leat_status put_nothing(const lt_column *c, int64_t n, int32_t dtype, str
   return st;
 }
 
-static leat_status put_column(leat_batch *held, const lt_column *c, const lt_col *v, int64_t n, int32_t dtype,
+static leat_status write_column(leat_batch *held, const lt_column *c, const lt_col *v, int64_t n, int32_t dtype,
                               struct ArrowArray *out, leat_error *err) {
   int text = lt_column_is_text(c), block = c->width > 1 && !c->sparse;
   int64_t children = c->sparse || block ? 1 : c->kind == LEAT_CATEGORY && !text ? -1 : 0;
   int nothing = !v->data && !v->row_start && !v->text_end;
   leat_status st = make_array(held->rt, held, n, text ? 3 : block ? 1 : 2, children, out, err);
   if (st) return st;
-  if (nothing) return put_nothing(c, n, dtype, out, err);
-  if (c->sparse) return put_sparse(v, n, held, out, err);
+  if (nothing) return write_nothing(c, n, dtype, out, err);
+  if (c->sparse) return write_sparse(v, n, held, out, err);
   if (block) {
     st = make_array(held->rt, held, n * c->width, 2, 0, out->children[0], err);
-    return st ? st : put_values(c, v, n, dtype, out->children[0], err);
+    return st ? st : write_values(c, v, n, dtype, out->children[0], err);
   }
   st = put_valid(c, v, n, out, err);
   if (st) return st;
@@ -233,9 +233,9 @@ static leat_status put_column(leat_batch *held, const lt_column *c, const lt_col
     lend(out, 2, v->text ? v->text : "");
     return LEAT_OK;
   }
-  if (c->kind == LEAT_CATEGORY) return put_labels(c, v, n, out, err);
-  if (c->kind == LEAT_BOOL) return put_bools(v, n, out, err);
-  return put_values(c, v, n, c->kind == LEAT_TIME ? LEAT_I64 : dtype, out, err);
+  if (c->kind == LEAT_CATEGORY) return write_labels(c, v, n, out, err);
+  if (c->kind == LEAT_BOOL) return write_bools(v, n, out, err);
+  return write_values(c, v, n, c->kind == LEAT_TIME ? LEAT_I64 : dtype, out, err);
 }
 
 leat_status lt_arrow_put_array(leat_batch *held, const lt_rows *rows, const int32_t *dtype, struct ArrowArray *out,
@@ -244,7 +244,7 @@ leat_status lt_arrow_put_array(leat_batch *held, const lt_rows *rows, const int3
   for (int64_t i = 0; i < rows->schema->n; i++) n += dtype[i] != 0;
   leat_status st = make_array(held->rt, NULL, rows->n, 1, n, out, err);
   for (int64_t i = 0, k = 0; i < rows->schema->n && !st; i++)
-    if (dtype[i]) st = put_column(held, &rows->schema->col[i], &rows->col[i], rows->n, dtype[i], out->children[k++], err);
+    if (dtype[i]) st = write_column(held, &rows->schema->col[i], &rows->col[i], rows->n, dtype[i], out->children[k++], err);
   if (st && out->release) out->release(out);
   return st;
 }

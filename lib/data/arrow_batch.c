@@ -14,7 +14,7 @@ typedef struct arrow_held { /* what the columns of a batch point into */
   int64_t n_own;
 } arrow_held;
 
-static void held_free(leat_runtime *rt, void *held) {
+static void arrow_held_free(leat_runtime *rt, void *held) {
   arrow_held *h = held;
   if (h->array.release) h->array.release(&h->array);
   for (int64_t i = 0; i < h->n_own; i++) lt_free(rt, h->own[i]);
@@ -77,7 +77,7 @@ static leat_status number_cell(arrow_job *j, const lt_arrow_cells *cell, int64_t
   return !n || lt_parse_f64(s, s + n, x) ? LEAT_OK : bad_text(j, r, s, n, "is not a number");
 }
 
-static leat_status put_numbers(arrow_job *j, const lt_arrow_column *c, int32_t dtype) {
+static leat_status convert_numbers(arrow_job *j, const lt_arrow_column *c, int32_t dtype) {
   int64_t n = c->cells.n;
   int32_t same = c->field->index.type == LT_AR_NULL ? lt_arrow_dtype(c->field->type.type) : 0;
   int64_t size = lt_dtype_size(dtype);
@@ -104,7 +104,7 @@ static leat_status put_numbers(arrow_job *j, const lt_arrow_column *c, int32_t d
 }
 
 /* A dense block: `width` numbers a row, none of an absent row there. */
-static leat_status put_block(arrow_job *j, const lt_arrow_column *c, int32_t dtype) {
+static leat_status convert_block(arrow_job *j, const lt_arrow_column *c, int32_t dtype) {
   int64_t width = c->field->type.per_second, n = c->cells.n * width, size = lt_dtype_size(dtype);
   j->col->dtype = dtype;
   j->col->row_stride = width;
@@ -139,7 +139,7 @@ static int64_t entry_end(const lt_arrow_column *c, int64_t r) {
   return small;
 }
 
-static leat_status put_sparse(arrow_job *j, const lt_arrow_column *c) {
+static leat_status convert_sparse(arrow_job *j, const lt_arrow_column *c) {
   const lt_column *col = &j->b->schema->col[j->column];
   int64_t n = c->cells.n, m = n ? entry_end(c, n) - entry_end(c, 0) : 0, at = 0, first = n ? entry_end(c, 0) : 0;
   int same = c->index.type->type == LT_AR_I32 && c->value.type->type == LT_AR_F32;
@@ -185,7 +185,7 @@ static leat_status put_sparse(arrow_job *j, const lt_arrow_column *c) {
 
 /* ---- times, booleans, labels */
 
-static leat_status put_times(arrow_job *j, const lt_arrow_column *c) {
+static leat_status convert_times(arrow_job *j, const lt_arrow_column *c) {
   int64_t n = c->cells.n;
   const lt_arrow_type *t = &c->field->type;
   j->col->dtype = LEAT_I64;
@@ -210,7 +210,7 @@ static leat_status put_times(arrow_job *j, const lt_arrow_column *c) {
   return LEAT_OK;
 }
 
-static leat_status put_bools(arrow_job *j, const lt_arrow_column *c) {
+static leat_status convert_bools(arrow_job *j, const lt_arrow_column *c) {
   uint8_t *out = own_block(j, 0, c->cells.n, 1);
   if (!out) return LEAT_E_MEMORY;
   j->col->dtype = LEAT_U8;
@@ -243,7 +243,7 @@ static int32_t code_of_cell(const lt_column *col, const lt_arrow_cells *cell, in
   return lt_label_code(col, s, n);
 }
 
-static leat_status put_codes(arrow_job *j, const lt_arrow_column *c) {
+static leat_status convert_codes(arrow_job *j, const lt_arrow_column *c) {
   enum { NOT_LOOKED = -9 };
   const lt_column *col = &j->b->schema->col[j->column];
   int dictionary = c->field->index.type != LT_AR_NULL, number = lt_arrow_is_number(c->field->type.type) && !dictionary;
@@ -291,7 +291,7 @@ static int texts_in_place(const lt_arrow_column *c) {
   return 1;
 }
 
-static leat_status put_texts(arrow_job *j, const lt_arrow_column *c) {
+static leat_status convert_texts(arrow_job *j, const lt_arrow_column *c) {
   int64_t n = c->cells.n;
   int in_place = texts_in_place(c) && n;
   if (in_place && c->field->type.type == LT_AR_LARGE_TEXT && aligned(c->cells.buffer[1], 8)) {
@@ -361,13 +361,13 @@ static void convert_column(void *arg, int64_t index) {
     j->status = st; /* a column of nothing is an absent one */
     return;
   }
-  if (lt_column_is_text(col)) st = put_texts(j, &c);
-  else if (col->sparse) st = put_sparse(j, &c);
-  else if (c.field->type.type == LT_AR_LIST) st = put_block(j, &c, dtype);
-  else if (col->kind == LEAT_CATEGORY) st = put_codes(j, &c);
-  else if (col->kind == LEAT_BOOL) st = put_bools(j, &c);
-  else if (col->kind == LEAT_TIME) st = put_times(j, &c);
-  else st = put_numbers(j, &c, dtype);
+  if (lt_column_is_text(col)) st = convert_texts(j, &c);
+  else if (col->sparse) st = convert_sparse(j, &c);
+  else if (c.field->type.type == LT_AR_LIST) st = convert_block(j, &c, dtype);
+  else if (col->kind == LEAT_CATEGORY) st = convert_codes(j, &c);
+  else if (col->kind == LEAT_BOOL) st = convert_bools(j, &c);
+  else if (col->kind == LEAT_TIME) st = convert_times(j, &c);
+  else st = convert_numbers(j, &c, dtype);
   j->status = st ? st : check_labels(j, &c, col);
 }
 
@@ -388,7 +388,7 @@ static leat_status make_batch(const lt_arrow_bind *b, int64_t rows, int64_t firs
   h->own = own;
   h->n_own = n_own;
   (*out)->held = h;
-  (*out)->held_free = held_free;
+  (*out)->held_free = arrow_held_free;
   (*out)->n = rows;
   return b->source ? lt_batch_name_source(*out, b->source, first_row, err) : LEAT_OK;
 }

@@ -80,7 +80,7 @@ static leat_status check_offsets(const char *name, const struct ArrowArray *a, i
 
 typedef struct text_view { int32_t size; char head[4]; int32_t buffer, offset; } text_view;
 
-static leat_status check_views(const char *name, const struct ArrowArray *a, lt_arrow_cells *c, leat_error *err) {
+static leat_status check_text_views(const char *name, const struct ArrowArray *a, lt_arrow_cells *c, leat_error *err) {
   int64_t size;
   c->views = (int32_t)(a->n_buffers - 3);
   if (c->n && !a->buffers[1]) return rejected(name, "its views are missing", err);
@@ -114,7 +114,7 @@ static leat_status cells_of(const char *name, const lt_arrow_type *t, const stru
   if (!fits) return rejected(name, "it has another number of buffers than its type", err);
   leat_status st = t->type == LT_AR_NULL ? LEAT_OK : add_valid(name, a, at, n, c, err);
   if (st || !wanted || wanted == 1) return st;
-  if (t->type == LT_AR_TEXT_VIEW) return check_views(name, a, c, err);
+  if (t->type == LT_AR_TEXT_VIEW) return check_text_views(name, a, c, err);
   if (texts || lt_arrow_is_sparse(t->type)) st = check_offsets(name, a, large, at, n, &last, err);
   else if (n && !a->buffers[1]) st = rejected(name, "its values are missing", err);
   if (!st && texts && last && !a->buffers[2]) st = rejected(name, "its bytes are missing", err);

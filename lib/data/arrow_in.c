@@ -56,7 +56,7 @@ static leat_status producer_failed(struct ArrowArrayStream *s, int32_t rc, const
 }
 
 /* The stream's columns, into x->schema and `table`. */
-static leat_status read_schema(arrow_stream *x, struct ArrowArrayStream *s, lt_arrow_table *table, leat_error *err) {
+static leat_status pull_schema(arrow_stream *x, struct ArrowArrayStream *s, lt_arrow_table *table, leat_error *err) {
   memset(&x->schema, 0, sizeof x->schema);
   memset(table, 0, sizeof *table);
   int32_t rc = s->get_schema(s, &x->schema);
@@ -110,7 +110,7 @@ static leat_status fill_window(arrow_stream *x, int64_t rows, leat_error *err) {
 
 /* ---- in passes */
 
-static leat_status next_block(arrow_stream *x, leat_error *err) {
+static leat_status next_array(arrow_stream *x, leat_error *err) {
   struct ArrowArray own, *a = &own;
   leat_status st = LEAT_OK;
   lt_batch_free(x->block);
@@ -135,7 +135,7 @@ static leat_status arrow_next(void *self, int64_t max_rows, leat_batch *rows, in
   leat_status st = lt_batch_take_schema(rows, x->bind.schema, err);
   while (!st && *got < max_rows) {
     if (!x->block || x->given == x->block->n) {
-      st = next_block(x, err);
+      st = next_array(x, err);
       if (st || !x->block) break;
     }
     lt_rows view;
@@ -180,7 +180,7 @@ static leat_status arrow_rewind(void *self, leat_error *err) {
   x->row = x->given = 0;
   x->ended = 1; /* until it is open again */
   leat_status st = open_source(x, &x->stream, err);
-  if (!st) st = read_schema(x, &x->stream, &again, err);
+  if (!st) st = pull_schema(x, &x->stream, &again, err);
   if (!st && !same_columns(&x->table, &again))
     st = lt_fail(err, LEAT_E_DATA, "the Arrow stream was opened again and has other columns than before");
   lt_arrow_table_free(&again);
@@ -238,7 +238,7 @@ leat_status lt_dataset_from_arrow_stream(leat_runtime *rt, const leat_schema *s,
   if (!stream->release) return lt_fail(err, LEAT_E_ARG, "the Arrow stream was released already");
   leat_status st = make_stream(rt, s, p, &x, err);
   if (st) return st;
-  st = read_schema(x, stream, &x->table, err);
+  st = pull_schema(x, stream, &x->table, err);
   if (st) { /* nothing was pulled: the stream is still the caller's */
     arrow_free(x);
     return st;
@@ -258,7 +258,7 @@ leat_status lt_dataset_from_arrow_source(leat_runtime *rt, const leat_schema *s,
   x->open = open;
   x->user = user;
   st = open_source(x, &x->stream, err);
-  if (!st) st = read_schema(x, &x->stream, &x->table, err);
+  if (!st) st = pull_schema(x, &x->stream, &x->table, err);
   if (st) {
     arrow_free(x);
     return st;

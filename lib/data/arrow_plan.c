@@ -108,7 +108,7 @@ static leat_status kind_of_target(const arrow_look *k, const lt_arrow_field *f, 
 }
 
 /* Kind and role of a column as Arrow declares it. */
-static leat_status decide(const arrow_look *k, const lt_arrow_field *f, int task, const lt_want *want, int32_t *kind,
+static leat_status arrow_decide(const arrow_look *k, const lt_arrow_field *f, int task, const lt_want *want, int32_t *kind,
                           int32_t *role, leat_error *err) {
   int32_t plain = plain_kind(f);
   int counts = 0;
@@ -269,7 +269,7 @@ static leat_status fresh_column(const arrow_look *k, int64_t i, const lt_want *w
   const lt_arrow_field *f = &k->t->field[i];
   int32_t kind = 0, role = 0;
   int64_t width = 1;
-  leat_status st = decide(k, f, task, want, &kind, &role, err);
+  leat_status st = arrow_decide(k, f, task, want, &kind, &role, err);
   int block = !st && role == LEAT_ROLE_FEATURE && kind == LEAT_NUMBER;
   int sparse = block && lt_arrow_is_sparse(f->type.type);
   if (sparse) st = sparse_width(k, f, &width, err);
@@ -291,7 +291,7 @@ static leat_status fresh_column(const arrow_look *k, int64_t i, const lt_want *w
   return st;
 }
 
-static leat_status plan_fresh(const arrow_look *k, const leat_params *p, lt_arrow_bind *out, leat_error *err) {
+static leat_status arrow_plan_fresh(const arrow_look *k, const leat_params *p, lt_arrow_bind *out, leat_error *err) {
   lt_want *want = lt_zarray(k->rt, (uint64_t)k->t->n, sizeof *want);
   if (!want) return lt_fail_memory(err, (uint64_t)k->t->n * sizeof *want, "the columns");
   leat_status st = lt_table_wants(k->rt, k->name, k->t->names, p, want, err);
@@ -331,7 +331,7 @@ static leat_status named_column(const arrow_look *k, const leat_params *p, const
   return lt_fail(err, LEAT_E_ARG, "%s: column '%s' is used by the schema, it cannot be the key too", k->name, name);
 }
 
-static leat_status plan_known(const arrow_look *k, const leat_schema *s, const leat_params *p, lt_arrow_bind *out,
+static leat_status arrow_plan_known(const arrow_look *k, const leat_schema *s, const leat_params *p, lt_arrow_bind *out,
                               leat_error *err) {
   int64_t named[2];
   leat_status st = lt_schema_copy(s, &out->schema, err);
@@ -366,7 +366,7 @@ leat_status lt_arrow_plan(leat_runtime *rt, const lt_arrow_table *t, const leat_
   leat_status st = LEAT_OK;
   if (!out->field || !out->dtype) st = lt_fail_memory(err, (uint64_t)most * 12, "the columns");
   for (int64_t i = 0; !st && i < most; i++) out->field[i] = -1;
-  if (!st) st = s ? plan_known(&k, s, p, out, err) : plan_fresh(&k, p, out, err);
+  if (!st) st = s ? arrow_plan_known(&k, s, p, out, err) : arrow_plan_fresh(&k, p, out, err);
   if (!st && lt_param_int(p, "stream")) memset(out->dtype, 0, (uint64_t)most * sizeof *out->dtype);
   if (st) lt_arrow_bind_free(out);
   return st;

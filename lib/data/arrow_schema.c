@@ -22,7 +22,7 @@ static void schema_release(struct ArrowSchema *s) {
 }
 
 /* A node with room for children, or for a dictionary (children -1). */
-static leat_status make_node(leat_runtime *rt, const char *format, const char *name, int64_t children,
+static leat_status schema_make(leat_runtime *rt, const char *format, const char *name, int64_t children,
                              struct ArrowSchema *out, leat_error *err) {
   uint64_t n = children < 0 ? 1 : (uint64_t)children;
   memset(out, 0, sizeof *out);
@@ -66,37 +66,37 @@ static const char *format_of_numbers(int32_t dtype) {
   }
 }
 
-static leat_status put_column(leat_runtime *rt, const lt_column *c, int32_t dtype, struct ArrowSchema *out,
+static leat_status schema_column(leat_runtime *rt, const lt_column *c, int32_t dtype, struct ArrowSchema *out,
                               leat_error *err) {
   char width[32];
-  if (lt_column_is_text(c)) return make_node(rt, "U", c->name, 0, out, err);
+  if (lt_column_is_text(c)) return schema_make(rt, "U", c->name, 0, out, err);
   if (c->sparse) {
-    leat_status st = make_node(rt, "+L", c->name, 1, out, err);
-    if (!st) st = make_node(rt, "+s", "entry", 2, out->children[0], err);
-    if (!st) st = make_node(rt, "i", "index", 0, out->children[0]->children[0], err);
-    if (!st) st = make_node(rt, "f", "value", 0, out->children[0]->children[1], err);
+    leat_status st = schema_make(rt, "+L", c->name, 1, out, err);
+    if (!st) st = schema_make(rt, "+s", "entry", 2, out->children[0], err);
+    if (!st) st = schema_make(rt, "i", "index", 0, out->children[0]->children[0], err);
+    if (!st) st = schema_make(rt, "f", "value", 0, out->children[0]->children[1], err);
     return st;
   }
   if (c->width > 1) {
     snprintf(width, sizeof width, "+w:%lld", (long long)c->width);
-    leat_status st = make_node(rt, width, c->name, 1, out, err);
-    return st ? st : make_node(rt, format_of_numbers(dtype), "item", 0, out->children[0], err);
+    leat_status st = schema_make(rt, width, c->name, 1, out, err);
+    return st ? st : schema_make(rt, format_of_numbers(dtype), "item", 0, out->children[0], err);
   }
   if (c->kind == LEAT_CATEGORY) {
-    leat_status st = make_node(rt, "i", c->name, -1, out, err);
-    return st ? st : make_node(rt, "u", "", 0, out->dictionary, err);
+    leat_status st = schema_make(rt, "i", c->name, -1, out, err);
+    return st ? st : schema_make(rt, "u", "", 0, out->dictionary, err);
   }
   const char *format = c->kind == LEAT_BOOL ? "b" : c->kind == LEAT_TIME ? "tsn:UTC" : format_of_numbers(dtype);
-  return make_node(rt, format, c->name, 0, out, err);
+  return schema_make(rt, format, c->name, 0, out, err);
 }
 
 leat_status lt_arrow_put_schema(leat_runtime *rt, const leat_schema *s, const int32_t *dtype, struct ArrowSchema *out,
                                 leat_error *err) {
   int64_t n = 0;
   for (int64_t i = 0; i < s->n; i++) n += dtype[i] != 0;
-  leat_status st = make_node(rt, "+s", "", n, out, err);
+  leat_status st = schema_make(rt, "+s", "", n, out, err);
   for (int64_t i = 0, k = 0; i < s->n && !st; i++)
-    if (dtype[i]) st = put_column(rt, &s->col[i], dtype[i], out->children[k++], err);
+    if (dtype[i]) st = schema_column(rt, &s->col[i], dtype[i], out->children[k++], err);
   if (st && out->release) out->release(out);
   return st;
 }

@@ -83,7 +83,7 @@ static leat_status broken(const char *name, const char *what, leat_error *err) {
                  what);
 }
 
-static leat_status check_schema(const struct ArrowSchema *s, const char *name, leat_error *err) {
+static leat_status check_node(const struct ArrowSchema *s, const char *name, leat_error *err) {
   if (!s) return broken(name, "a child is NULL", err);
   if (!s->release) return broken(name, "it was released already", err);
   if (!s->format) return broken(name, "it has no format", err);
@@ -98,7 +98,7 @@ static leat_status list_of(const struct ArrowSchema *s, lt_arrow_field *f, leat_
   int64_t width = 0;
   if (s->n_children != 1) return broken(f->name, "a list has one child", err);
   const struct ArrowSchema *c = s->children[0];
-  leat_status st = check_schema(c, f->name, err);
+  leat_status st = check_node(c, f->name, err);
   if (st || c->dictionary) return st;
   if (!strncmp(format, "+w:", 3)) {
     type_of(c->format, &f->item[0]);
@@ -109,7 +109,7 @@ static leat_status list_of(const struct ArrowSchema *s, lt_arrow_field *f, leat_
   if (strcmp(format, "+l") != 0 && strcmp(format, "+L") != 0 && strcmp(format, "+m") != 0) return LEAT_OK;
   if (strcmp(c->format, "+s") != 0 || c->n_children != 2) return LEAT_OK;
   for (int k = 0; k < 2 && !st; k++) {
-    st = check_schema(c->children[k], f->name, err);
+    st = check_node(c->children[k], f->name, err);
     if (!st && c->children[k]->dictionary) return LEAT_OK;
     if (!st) type_of(c->children[k]->format, &f->item[k]);
   }
@@ -144,7 +144,7 @@ static leat_status add_field(lt_arrow_table *t, const struct ArrowSchema *s, con
   f.name = lt_dict_text(t->names, code, NULL);
   type_of(s->format, &f.type);
   if (s->dictionary) {
-    st = check_schema(s->dictionary, name, err);
+    st = check_node(s->dictionary, name, err);
     if (st) return st;
     f.index = f.type;
     if (!lt_arrow_is_integer(f.index.type)) return broken(name, "a dictionary's indices are integers", err);
@@ -165,7 +165,7 @@ static leat_status add_fields(lt_arrow_table *t, const struct ArrowSchema *s, co
   leat_status st = LEAT_OK;
   for (int64_t i = 0; !st && i < s->n_children; i++) {
     const struct ArrowSchema *c = s->children[i];
-    st = check_schema(c, *outer ? outer : "", err);
+    st = check_node(c, *outer ? outer : "", err);
     if (st) break;
     char number[40] = "c", *name = NULL; /* columns without a name are c1, c2, ... as those of a file without a header */
     lt_i64_text(i + 1, number + 1);
@@ -184,7 +184,7 @@ leat_status lt_arrow_table_of(leat_runtime *rt, const struct ArrowSchema *s, lt_
   int32_t path[LT_AR_DEEPEST] = {0};
   memset(out, 0, sizeof *out);
   out->rt = rt;
-  leat_status st = check_schema(s, "", err);
+  leat_status st = check_node(s, "", err);
   if (!st && strcmp(s->format, "+s") != 0)
     st = lt_fail(err, LEAT_E_DTYPE, "the Arrow schema is of type '%.20s', a table is a struct ('+s')", s->format);
   if (!st && s->n_children < 1) st = lt_fail(err, LEAT_E_DATA, "the Arrow schema has no columns");
