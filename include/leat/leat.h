@@ -931,8 +931,8 @@ LEAT_API leat_status leat_predictor_run_dlpack(leat_predictor *q, const leat_dat
 /* Predictions of d's rows as an Arrow stream, made when it is pulled, batch_rows an array (0: 65536): the KEY column when d
  * has one, `prediction` (a number, or a dictionary of the classes), and `p_CLASS` for every class (of two, the second one
  * is predicted from 0.5 on). A streaming dataset is read from its position on, so files larger than memory pass through.
- * The stream has a predictor of its own, with parameters p of "predictor" (NULL: defaults). Owner: caller, who releases *out;
- * it keeps m and d; it is for one thread at a time. Errors: ARG, RANGE, NOT_FOUND (a feature column), MEMORY.
+ * The stream has a predictor of its own, with parameters p of "predictor" (NULL: defaults). Owner: caller, who releases
+ * *out; it keeps m and d; it is for one thread at a time. Errors: ARG, RANGE, NOT_FOUND (a feature column), MEMORY.
  * Thread: owner. */
 LEAT_API leat_status leat_predict_arrow(const leat_model *m, const leat_params *p, leat_dataset *d, int64_t batch_rows,
                                         struct ArrowArrayStream *out, leat_error *err);
