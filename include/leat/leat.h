@@ -16,8 +16,8 @@
  *  - Error text. `err` may be NULL. Else the caller owns it and has set err->struct_size; on failure it receives the
  *    code, numbers (row, column, ...) and a sentence that says what was wrong, where, and what would be right.
  *  - Memory. Plain pointers are borrowed for the call and copied if kept; only Arrow and DLPack structs change
- *    owner. Outputs go to caller buffers with `cap` and `needed` (LEAT_E_CAPACITY tells that `needed` is more than `cap`; it counts the final NUL of text).
- *    A returned `const char *` lives as long as the handle it came from.
+ *    owner. Outputs go to caller buffers with `cap` and `needed` (LEAT_E_CAPACITY tells that `needed` is
+ *    more than `cap`; it counts the final NUL of text). A returned `const char *` lives as long as the handle it came from.
  *  - Handles. `free` takes NULL and is legal in any order: a child keeps a counted reference to its parents.
  *  - Structs. `struct_size` first, set by the caller to sizeof; zero means default; an unknown non-zero tail is refused.
  *  - The library never prints, aborts, exits, reads the environment, installs signal handlers or changes the locale.
