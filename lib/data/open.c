@@ -1,15 +1,14 @@
 /* Which reader reads a file. */
 #include <string.h>
 
-#include "data/arrow.h"
+#include "data/reader.h"
 
 static const lt_reader *const readers[] = {&lt_reader_csv, &lt_reader_ndjson, &lt_reader_svmlight, &lt_reader_idx, &lt_reader_npy};
 enum { N_READERS = sizeof readers / sizeof readers[0] };
 
 const lt_spec *const *lt_reader_specs(int64_t *count) {
-  static const lt_spec *const specs[] = {&lt_spec_csv, &lt_spec_ndjson, &lt_spec_svmlight,
-                                         &lt_spec_idx, &lt_spec_npy,    &lt_spec_arrow};
-  *count = (int64_t)(sizeof specs / sizeof specs[0]);
+  static const lt_spec *const specs[N_READERS] = {&lt_spec_csv, &lt_spec_ndjson, &lt_spec_svmlight, &lt_spec_idx, &lt_spec_npy};
+  *count = N_READERS;
   return specs;
 }
 
