@@ -108,12 +108,24 @@ static leat_status next_of_stream(dataset_rows *x, lt_rows *rows, leat_batch **h
   return LEAT_OK;
 }
 
+/* The batch in which rows from x->at on lie in this order, *n of them at most; NULL: they do not lie in one. */
+static leat_batch *lying_in(const dataset_rows *x, int64_t *n) {
+  const leat_dataset *d = x->d;
+  const lt_chunks *c = d->chunks;
+  int64_t at = d->first + x->at, i = 0;
+  if (d->pick || !d->base) return NULL;
+  while (c && i + 1 < c->n && c->start[i + 1] <= at) i++;
+  int64_t left = (c ? c->start[i + 1] : d->base->n) - at;
+  if (*n > left) *n = left;
+  return c ? c->batch[i] : d->base;
+}
+
 /* Rows of a dataset in memory: where they lie, or gathered. */
 static leat_status next_of_memory(dataset_rows *x, lt_rows *rows, leat_batch **held, leat_error *err) {
   const leat_dataset *d = x->d;
   if (x->at >= d->n) return LEAT_OK;
   int64_t n = d->n - x->at < x->batch_rows ? d->n - x->at : x->batch_rows;
-  leat_batch *chunk = lt_dataset_chunk(d, x->at, &n), *b = NULL;
+  leat_batch *chunk = lying_in(x, &n), *b = NULL;
   leat_status st = lt_batch_create(d->rt, d->schema, &b, err);
   if (!st) st = lt_dataset_view(d, x->at, n, b, rows, err);
   if (!st && chunk) { /* the columns outlive the scratch batch that describes them */
@@ -163,7 +175,7 @@ leat_status lt_dataset_to_arrow(leat_dataset *d, int64_t batch_rows, struct Arro
     lt_free(rt, dtype);
     return lt_fail_memory(err, n * sizeof *col, "an Arrow stream");
   }
-  *x = (dataset_rows){d, 0, batch_rows ? batch_rows : lt_dataset_streams(d) || d->pick ? 65536 : INT64_MAX, col};
+  *x = (dataset_rows){d, 0, batch_rows ? batch_rows : !d->base || d->pick ? 65536 : INT64_MAX, col};
   lt_dataset_ref(d);
   dataset_dtypes(d, dtype);
   lt_arrow_rows rows = {x, dataset_rows_next, dataset_rows_free};

@@ -204,14 +204,6 @@ static leat_batch *chunk_of(const leat_dataset *d, int64_t at, int64_t *from, in
   return c->batch[lo];
 }
 
-leat_batch *lt_dataset_chunk(const leat_dataset *d, int64_t first, int64_t *n) {
-  int64_t from, to;
-  if (d->pick) return NULL;
-  leat_batch *b = chunk_of(d, d->first + first, &from, &to);
-  if (*n > to - d->first - first) *n = to - d->first - first;
-  return b;
-}
-
 /* Rows [at, at + n) of all, copied behind those of b. */
 static leat_status append_rows(const leat_dataset *d, int64_t at, int64_t n, leat_batch *b, leat_error *err) {
   leat_status st = LEAT_OK;

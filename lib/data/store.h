@@ -92,8 +92,6 @@ typedef struct lt_chunks { /* batches of one schema object, one behind the other
   int64_t *start; /* n + 1: the number of each one's first row */
 } lt_chunks;
 typedef struct lt_pick { leat_runtime *rt; lt_ref ref; int64_t *row; } lt_pick;
-/* The batch in which rows from `first` on lie in this order, and *n of them at most; NULL: they are picked one by one. */
-leat_batch *lt_dataset_chunk(const leat_dataset *d, int64_t first, int64_t *n);
 typedef struct lt_stream { /* rows in passes, behind a reader */
   void *self;
   leat_status (*next)(void *self, int64_t max_rows, leat_batch *rows, int64_t *got, leat_error *err);
