@@ -139,6 +139,7 @@ want consumer && step consumer tests/consumer/run.sh build
 want cli && { if [ -x tests/cli/run.sh ]; then step cli tests/cli/run.sh build; else step cli sh -c "exit 77"; fi; }
 want examples && step examples examples
 want python && step python examples/ffi/python/test.sh build
+want python && step spark examples/spark/test.sh build
 want clang && step clang build build-clang clang -DLEAT_BENCH=ON
 any asan fuzz faults && step asan-build build build-asan gcc -DLEAT_SANITIZE=address,undefined -DLEAT_PROGRAMS=OFF
 want asan && step asan env LEAT_QUICK=1 bash -c "$(declare -f units); jobs=$jobs; units build-asan ."
