@@ -7,7 +7,7 @@
  *   ece       expected calibration error in 15 cells of equal width; two classes: of p against y, more: of the largest
  *             prediction against being right         kappa  Cohen's, of predicted against true class
  *   rmse mae r2   numbers; r2 against the weighted mean of the targets
- * A task's name stands for all that it has: "binary", "multiclass:K", "regression". A list of metrics tells the task
+ * A task's name stands for all that it has: "binary" ("binary:T": class 1 when p >= T), "multiclass:K", "regression". A list of metrics tells the task
  * itself; "loss" and "rows" alone mean classes when predictions have more than one number, else numbers. */
 #ifndef LEAT_STATS_METRICS_H
 #define LEAT_STATS_METRICS_H

@@ -444,6 +444,10 @@ static leat_status use_data(leat_trainer *t, leat_error *err) {
   if (strcmp(calibrate, "none") != 0 && !t->valid)
     return lt_fail(err, LEAT_E_STATE, "calibrate=%s needs validation rows, which the model does not learn from: give them, or use calibrate=none",
                    calibrate);
+  if (!t->valid && (lt_param_real(t->settings, "false_positive_cost") > 0 || lt_param_real(t->settings, "interval") > 0))
+    return lt_fail(err, LEAT_E_STATE,
+                   "%s needs validation rows, which the model does not learn from: give them, or leave it out",
+                   t->task.n_classes ? "a threshold by cost" : "interval");
   if (!t->encoder) st = lt_encoder_fit(t->rt, t->train, t->settings, &t->encoder, err);
   if (!st) st = make_designs(t, err);
   if (!st) st = make_solver(t, err);
