@@ -1,4 +1,5 @@
 #include "model/decision.h"
+#include "base/number.h"
 #include "stats/sums.h"
 #include <math.h>
 
@@ -33,7 +34,7 @@ leat_status lt_decision_threshold(leat_runtime *rt, const double *p, const doubl
   for (int64_t i = 0; i < n;) {
     double here = v[i].key;
     for (; i < n && !(v[i].key > here); i++)
-      cost += v[i].weight > 0 ? -positive * v[i].weight : -negative * v[i].weight; /* these are answered class 0 from here on */
+      cost -= v[i].weight > 0 ? positive * v[i].weight : negative * v[i].weight; /* answered class 0 from here on */
     double next = i < n ? v[i].key : 1, lowest = nextafter(here, 2), middle = 0.5 * (here + next);
     if (i == n && !(here < 1)) break; /* nothing above 1 can be asked for */
     middle = fmax(middle, lowest);
@@ -61,9 +62,13 @@ leat_status lt_decision_interval(leat_runtime *rt, const double *residual, const
   while (a < n && low + v[a].weight <= miss) low += v[a++].weight;
   while (b >= 0 && high + v[b].weight <= miss) high += v[b--].weight;
   /* v[a - 1] is the outermost that is still allowed as an end */
-  if (a < 1 || b > n - 2)
-    st = lt_fail(err, LEAT_E_DATA, "interval=%g needs at least %.0f validation rows, here are %lld: give more, or a smaller share",
-                 share, ceil(1 / half - 1e-9) - 1, (long long)n);
+  if (a < 1 || b > n - 2) {
+    char text[32];
+    lt_f64_text(share, text);
+    st = lt_fail(err, LEAT_E_DATA,
+                 "interval=%s needs at least %lld validation rows, here are %lld: give more, or a smaller share", text,
+                 (long long)ceil(1 / half - 1e-9) - 1, (long long)n);
+  }
   interval[0] = st ? 0 : share;
   interval[1] = st ? 0 : v[a - 1].key;
   interval[2] = st ? 0 : v[b + 1].key;
