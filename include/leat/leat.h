@@ -4,7 +4,7 @@
  *   1 numbers     2 handles     3 structs      4 version      5 runtime     6 devices
  *   7 parameters  8 schema      9 batches     10 datasets    11 trainers   12 models
  *  13 predictors 14 metrics    15 inspection   16 store    17 learner   18 quarantine
- *  19 tables     20 monitor
+ *  19 tables     20 monitor   21 endpoint
  *
  * A host that trains, saves, loads and predicts needs five calls:
  *   leat_runtime_create, leat_dataset_open, leat_trainer_create + leat_trainer_fit,
@@ -117,6 +117,8 @@ enum {
   LEAT_EVENT_STAGE_BACK = 3,   /* a stage was rolled back to version; name: the stage */
   LEAT_EVENT_PIN = 4,          /* value 1 pinned, 0 no longer */
   LEAT_EVENT_REMOVED = 5,      /* a version's file was removed */
+  LEAT_EVENT_TABLE = 6,        /* a table was published; name: its own, row: its generation, value: rows, threshold: psi */
+  LEAT_EVENT_TABLE_BACK = 7,   /* a table went back to the generation in row */
   LEAT_EVENT_WARNING = 10,     /* a detector warns; name: which, value and threshold */
   LEAT_EVENT_ALARM = 11,       /* a detector's alarm: a suspect period begins */
   LEAT_EVENT_CERTIFIED = 12,   /* version became last-good */
@@ -177,7 +179,9 @@ typedef struct leat_quarantine leat_quarantine;
 typedef struct leat_table leat_table;
 typedef struct leat_table_reader leat_table_reader;
 typedef struct leat_table_writer leat_table_writer;
+typedef struct leat_follower leat_follower;
 typedef struct leat_monitor leat_monitor;
+typedef struct leat_endpoint leat_endpoint;
 
 /* ------------------------------------------------------------------------------------------------ 3. Structs
  * Caller-owned. A host may pass NULL wherever a host table is taken: the default is used. */
@@ -425,6 +429,29 @@ typedef struct leat_drift_info {
   char name[128], worst_cell[64];
 } leat_drift_info;
 
+/* A predictor on loan from an endpoint, the model it predicts with (borrowed for as long as the loan), and the model's
+ * version in the store. serial: of the swap that brought it, to tell whether anything has changed since the last loan.
+ * place is the endpoint's own. */
+typedef struct leat_lease {
+  uint64_t struct_size;
+  leat_predictor *predictor;
+  const leat_model *model;
+  int64_t version, serial, place;
+  uint64_t flags;
+} leat_lease;
+
+/* What an endpoint serves: a version (0 none), since when, for which stage; the version before. serial counts swaps.
+ * failures: versions that did not load or failed their self-test; failed_version (0 none) should be served but cannot be,
+ * and failure says why. load_ns: what the last load, self-test and warm-up took. leases: loans now; resident: versions
+ * in memory. generation: the store's when it was looked at last. */
+typedef struct leat_endpoint_state {
+  uint64_t struct_size;
+  int64_t version, previous_version, serial, since_ns, generation;
+  int64_t failures, failed_version, load_ns, leases, resident;
+  char stage[64];
+  char failure[512];
+} leat_endpoint_state;
+
 /* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)... */
 typedef struct leat_device_props {
   uint64_t struct_size;
@@ -452,6 +479,28 @@ typedef struct leat_table_changes {
   int64_t same, added, removed, changed;
   double max_difference;
 } leat_table_changes;
+
+/* A table that is published in a store. generation: of this name, from 1; previous: where a rollback leads, 0 none;
+ * newest: the highest one that was ever given. psi: of its predictions against the one before, NaN when there was nothing
+ * to compare. flags: LEAT_PUBLISHED_*. */
+enum { LEAT_PUBLISHED_FORCED = 1 };
+typedef struct leat_published_info {
+  uint64_t struct_size;
+  int64_t generation, previous, newest, published_ns, rows, bytes;
+  double psi;
+  uint64_t flags;
+  char name[64], checksum[40], model_checksum[40];
+} leat_published_info;
+
+/* What publishing found. generation: the new one, 0 when it was refused; previous_*: what it was compared with, 0
+ * nothing; psi: of the value that moved most, its name in value, and psi_limit, above which it is refused; NaN: not
+ * compared. */
+typedef struct leat_publish_report {
+  uint64_t struct_size;
+  int64_t generation, rows, previous_generation, previous_rows;
+  double psi, psi_limit;
+  char value[64];
+} leat_publish_report;
 
 /* ------------------------------------------------------------------------------------------------ 4. Version */
 
@@ -815,8 +864,9 @@ LEAT_API leat_status leat_predictor_one_text(leat_predictor *q, const char *cons
 /* ------------------------------------------------------------------------------------------------ 14. Metrics
  * Weighted running metrics. Predictions as a predictor gives them, targets as class codes or numbers. */
 
-/* names: comma-separated of rows, loss, accuracy, auc, brier, ece, kappa, f1, rmse, mae, r2; or a task's name (binary,
- * binary:T with class 1 guessed from probability T on, multiclass:K, regression) for all that it has. Owner: caller.
+/* names: comma-separated of rows, loss, accuracy, auc, brier, ece, kappa, f1, rmse, mae, r2, calibration (predicted over
+ * true, of class 1 or of numbers); or a task's name (binary, binary:T with class 1 guessed from probability T on,
+ * multiclass:K, regression) for all that it has. Owner: caller.
  * Errors: ARG, NOT_FOUND, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_metrics_create(leat_runtime *rt, const char *names, leat_metrics **out, leat_error *err);
 /* Frees it. Thread: owner. */
@@ -836,6 +886,10 @@ LEAT_API leat_status leat_metrics_name(const leat_metrics *k, int64_t index, con
 /* Its value; NaN while it is undefined (no rows, AUC of one class). Errors: ARG, NOT_FOUND, BUSY.
  * Thread: owner. */
 LEAT_API leat_status leat_metrics_value(const leat_metrics *k, const char *name, double *value, leat_error *err);
+/* 95 % confidence interval of loss, rmse, mae (normal), accuracy (Wilson) or auc (Hanley and McNeil), rows taken as
+ * independent and each as one; NaN for others and while it is undefined. Errors: ARG, NOT_FOUND, BUSY. Thread: owner. */
+LEAT_API leat_status leat_metrics_interval(const leat_metrics *k, const char *name, double *low, double *high,
+                                           leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 15. Inspection
  * What any leat file holds, and that it is whole. The contents are not parsed. */
@@ -1095,6 +1149,42 @@ LEAT_API leat_status leat_table_diff(const leat_table *a, const leat_table *b, d
                                      void (*each)(void *user, int64_t what, const void *key, uint64_t key_size,
                                                   const float *a_value, const float *b_value),
                                      void *user, leat_table_changes *out, leat_error *err);
+/* Publishes the table in the file `path` under `name` (1 to 63 letters, digits, '.', '_', '-') in a store: verified,
+ * copied into the store, compared with the generation before, then made the current one by one record of the MANIFEST;
+ * the generation before is kept. p: parameters of "table/publish" (NULL: defaults). Unless force=1 it is refused with
+ * STATE when more than max_row_drop (0.1) of the rows are gone, or the psi of any value against the generation before is
+ * above max_psi (0.25; more where few rows make more likely, see leat_drift_info), and with SHAPE when kind of keys or
+ * number of values differ. report may be NULL; set its struct_size. It is filled when the table is refused, too.
+ * Errors: ARG, STATE, SHAPE, BUSY, IO, NOT_FOUND, FORMAT, MEMORY, VERSION. Thread: safe. */
+LEAT_API leat_status leat_table_publish(leat_store *s, const char *name, const char *path, const leat_params *p,
+                                        leat_publish_report *report, leat_error *err);
+/* Makes the generation before the current one again, once it has been verified; again: one further back, as far as they are
+ * kept (store parameter keep_tables). *generation (may be NULL): the current one. Errors: ARG, NOT_FOUND (no such table, or
+ * nothing to go back to), STATE, BUSY, IO, FORMAT, MEMORY. Thread: safe. */
+LEAT_API leat_status leat_table_rollback(leat_store *s, const char *name, int64_t *generation, leat_error *err);
+/* How many tables are published. Errors: ARG, IO, FORMAT. Thread: safe. */
+LEAT_API leat_status leat_published_count(leat_store *s, int64_t *count, leat_error *err);
+/* Table `index` in [0, count), in the order of first publishing; set info->struct_size. Errors: ARG, NOT_FOUND, IO, FORMAT,
+ * VERSION. Thread: safe. */
+LEAT_API leat_status leat_published_at(leat_store *s, int64_t index, leat_published_info *info, leat_error *err);
+/* A follower: always the current generation of a published table, also when another process publishes. p: parameters of
+ * "table/read" (NULL: defaults); its poll_ms (200) says how often a look-up looks for a new generation, 0: only
+ * leat_follower_poll does. It keeps the store. Owner: caller. Errors: ARG, NOT_FOUND (nothing of that name is
+ * published), IO, FORMAT, VERSION, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_follower_create(leat_store *s, const char *name, const leat_params *p, leat_follower **out,
+                                          leat_error *err);
+/* Frees it; tables that were taken from it stay. Thread: safe. */
+LEAT_API void leat_follower_free(leat_follower *f);
+/* Looks for a new generation now, opens it and swaps it in; *generation (may be NULL): the one that answers. On failure the
+ * old one goes on answering. Errors: ARG, IO, FORMAT, VERSION, MEMORY. Thread: safe. */
+LEAT_API leat_status leat_follower_poll(leat_follower *f, int64_t *generation, leat_error *err);
+/* The current table, for as long as the caller wants: a batch, a reader's life. *generation may be NULL. Owner: caller,
+ * leat_table_free. Errors: ARG. Thread: safe. */
+LEAT_API leat_status leat_follower_table(leat_follower *f, leat_table **out, int64_t *generation, leat_error *err);
+/* leat_table_get of the current table. Errors: as leat_table_get. Thread: safe. */
+LEAT_API leat_status leat_follower_get(leat_follower *f, const void *key, uint64_t key_size, float *value, uint64_t cap,
+                                       int64_t *found, leat_error *err);
+
 /* ------------------------------------------------------------------------------------------------ 20. Monitor
  * Has the data drifted away from what the model was trained on? Every model that was trained offline carries a reference
  * profile of each feature and of the target; a monitor counts rows in the same cells and compares. A limit on psi
@@ -1119,6 +1209,34 @@ LEAT_API leat_status leat_monitor_count(const leat_monitor *w, int64_t *count, l
 LEAT_API leat_status leat_monitor_at(const leat_monitor *w, int64_t index, leat_drift_info *info, leat_error *err);
 /* The worst state of all, and rows counted (may be NULL). Errors: ARG. Thread: owner. */
 LEAT_API leat_status leat_monitor_state(const leat_monitor *w, int64_t *state, int64_t *rows, leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 21. Endpoint
+ * Online inference in the host: predictors of the version that a stage of a store shows, whoever promotes or rolls back,
+ * in this process or in another one. A new version is loaded, tested on its golden rows and warmed up beside the old one;
+ * then one atomic store makes it current: nobody waits, what is lent stays as it is until it is given back. A version
+ * that does not load or fails its test is not served: the one before stays.
+ *
+ * A host asks for a loan for every request (or batch of requests) and calls refresh now and then, from one thread of its
+ * own: it costs a look at the end of one file when nothing has changed. */
+
+/* An endpoint of a store. p: parameters of "endpoint" (NULL: defaults): stages (what is served: the first that shows a
+ * version), predictors (how many loans at a time cost no allocation), max_rows, keep_previous. Opens also when there is
+ * nothing to serve yet, or nothing that loads: the state says so, acquire is STATE. Owner: caller.
+ * Errors: ARG, IO, FORMAT, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_endpoint_open(leat_store *s, const leat_params *p, leat_endpoint **out, leat_error *err);
+/* Frees it; every loan must have been given back. Thread: owner. */
+LEAT_API void leat_endpoint_free(leat_endpoint *e);
+/* Looks at the store and swaps when it shows another version. *swapped (may be NULL): 1 when it did. On failure what was
+ * served goes on. Errors: ARG, IO, FORMAT, NUMERIC, NOT_FOUND, MEMORY, BUSY (8 versions are on loan). Thread: safe. */
+LEAT_API leat_status leat_endpoint_refresh(leat_endpoint *e, int64_t *swapped, leat_error *err);
+/* A loan; set out->struct_size. The predictor is the borrower's alone until it is given back: reserved, warm, with
+ * nothing allocated and no lock taken, unless more than `predictors` are lent at once (then one is made).
+ * Errors: ARG, STATE (nothing to serve yet), VERSION, MEMORY. Thread: safe. */
+LEAT_API leat_status leat_endpoint_acquire(leat_endpoint *e, leat_lease *out, leat_error *err);
+/* Gives a loan back, on any thread, once; *lease is zeroed. A zeroed lease is none. Thread: safe. */
+LEAT_API void leat_endpoint_release(leat_endpoint *e, leat_lease *lease);
+/* How it is; set out->struct_size. Errors: ARG, VERSION. Thread: safe. */
+LEAT_API leat_status leat_endpoint_get_state(leat_endpoint *e, leat_endpoint_state *out, leat_error *err);
 
 #ifdef __cplusplus
 }
