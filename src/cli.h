@@ -127,6 +127,8 @@ int cli_data_failed(const cli_data *d, const leat_error *err);
 int cli_model_load(leat_runtime *rt, const char *path, leat_model **out);
 /* leat_model_get_text into fresh memory; NULL when there is none. */
 char *cli_model_text(const leat_model *m, const char *name);
+/* A short array of the model; 0 when it has none of that name. */
+uint64_t cli_model_numbers(const leat_model *m, const char *name, double *v, uint64_t cap);
 int64_t cli_model_i64(const leat_model *m, const char *name);
 /* First column of a role, or -1. */
 int64_t cli_schema_role(const leat_schema *s, leat_role role);

@@ -129,8 +129,10 @@ static int prepare(evaluation *e) {
   if (!status && a->weight) status = cli_schema_set_weight(e->schema, a->weight);
   if (status) return status;
   e->n_classes = cli_model_i64(e->m, "n_classes");
+  double threshold = 0.5;
+  cli_model_numbers(e->m, "threshold", &threshold, 1);
   char *names = e->n_classes > 2    ? cli_text("multiclass:%lld", (long long)e->n_classes)
-                : e->n_classes == 2 ? cli_text("binary")
+                : e->n_classes == 2 ? cli_text(threshold == 0.5 ? "binary" : "binary:%.17g", threshold)
                                     : cli_text("regression");
   if (leat_metrics_create(e->rt, names, &e->metrics, &err)) status = cli_fail_error(&err);
   free(names);

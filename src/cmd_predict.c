@@ -17,6 +17,8 @@ typedef struct predict_run {
   int headed;               /* the first line is out */
   int64_t key;              /* column, or -1: the row's number */
   int64_t n_classes, n_out, rows;
+  double threshold;         /* two classes: from this probability on the second is the answer */
+  double interval[3];       /* numbers: share, what to add for the ends; share 0: none */
   char **label;             /* of each class, quoted for CSV */
   double *out;              /* [BATCH_ROWS, n_out] */
   char *text;               /* a key */
@@ -77,7 +79,7 @@ static void put_real(FILE *to, double v) {
 }
 
 static void put_head(predict_run *r) {
-  fputs("key,prediction", r->to.to);
+  fputs(r->interval[0] > 0 ? "key,prediction,lower,upper" : "key,prediction", r->to.to);
   for (int64_t k = 0; k < r->n_classes; k++) {
     char *name = cli_text("p_%s", r->label[k]);
     putc(',', r->to.to);
@@ -110,9 +112,10 @@ static void put_prediction(predict_run *r, const double *p) {
   int64_t best = 0;
   if (!r->n_classes) {
     put_real(r->to.to, p[0]);
+    for (int k = 1; k < 3 && r->interval[0] > 0; k++) put_real(r->to.to, p[0] + r->interval[k]);
     return;
   }
-  if (r->n_out == 1) best = p[0] >= 0.5;
+  if (r->n_out == 1) best = p[0] >= r->threshold;
   else
     for (int64_t k = 1; k < r->n_classes; k++) if (p[k] > p[best]) best = k;
   putc(',', r->to.to);
@@ -179,6 +182,9 @@ static int prepare(predict_run *r) {
   leat_params_free(p);
   if (status) return status;
   r->n_classes = cli_model_i64(r->m, "n_classes");
+  r->threshold = 0.5;
+  cli_model_numbers(r->m, "threshold", &r->threshold, 1);
+  if (!cli_model_numbers(r->m, "interval", r->interval, 3)) r->interval[0] = 0;
   r->label = cli_alloc((size_t)(r->n_classes + 1) * sizeof *r->label);
   for (int64_t k = 0; k < r->n_classes; k++) {
     char *name = cli_text("class:%lld", (long long)k);

@@ -285,6 +285,11 @@ int64_t cli_model_i64(const leat_model *m, const char *name) {
   return v;
 }
 
+uint64_t cli_model_numbers(const leat_model *m, const char *name, double *v, uint64_t cap) {
+  uint64_t n = 0;
+  return leat_model_get_f64s(m, name, v, cap, &n, NULL) == LEAT_OK ? n : 0;
+}
+
 int64_t cli_schema_role(const leat_schema *s, leat_role role) {
   int64_t n = 0;
   leat_schema_count(s, &n, NULL);

@@ -894,8 +894,10 @@ LEAT_API leat_status leat_model_get_i64(const leat_model *m, const char *name, i
  * param:NAME (a hyper-parameter). Errors: ARG, NOT_FOUND, CAPACITY. Thread: immutable. */
 LEAT_API leat_status leat_model_get_text(const leat_model *m, const char *name, char *buf, uint64_t cap,
                                          uint64_t *needed, leat_error *err);
-/* Arrays: weights [outputs, encoded features] in units of the encoded features, intercept [outputs]. cap and needed
- * count numbers. Errors: ARG, NOT_FOUND, UNSUPPORTED, CAPACITY. Thread: immutable. */
+/* Arrays: weights [outputs, encoded features] in units of the encoded features, intercept [outputs]; threshold [1] of two
+ * classes: the second is the answer from this probability on; interval [3]: the share of new rows that lie within it, then
+ * what is added to a prediction for its lower and its upper end (NOT_FOUND: the model has none). cap and needed count
+ * numbers. Errors: ARG, NOT_FOUND, UNSUPPORTED, CAPACITY. Thread: immutable. */
 LEAT_API leat_status leat_model_get_f64s(const leat_model *m, const char *name, double *buf, uint64_t cap,
                                          uint64_t *needed, leat_error *err);
 /* Its schema, a copy. Owner: caller. Errors: ARG, MEMORY. Thread: immutable. */
@@ -962,7 +964,8 @@ LEAT_API leat_status leat_predictor_one_text(leat_predictor *q, const char *cons
  * Weighted running metrics. Predictions as a predictor gives them, targets as class codes or numbers. */
 
 /* names: comma-separated of rows, loss, accuracy, auc, brier, ece, kappa, f1, rmse, mae, r2, calibration (predicted over
- * true, of class 1 or of numbers); or a task's name (binary, multiclass:K, regression) for all that it has. Owner: caller.
+ * true, of class 1 or of numbers); or a task's name (binary, binary:T with class 1 guessed from probability T on,
+ * multiclass:K, regression) for all that it has. Owner: caller.
  * Errors: ARG, NOT_FOUND, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_metrics_create(leat_runtime *rt, const char *names, leat_metrics **out, leat_error *err);
 /* Frees it. Thread: owner. */

@@ -2,6 +2,7 @@
 #ifndef LEAT_MODEL_FAMILY_H
 #define LEAT_MODEL_FAMILY_H
 #include "model/calibrate.h"
+#include "model/decision.h"
 #include "model/encoder.h"
 #include "model/loss.h"
 typedef struct lt_task { int64_t n_classes; int64_t n_out; } lt_task; /* n_classes 0: regression; n_out: margins */
@@ -29,6 +30,7 @@ typedef struct lt_family {
   int64_t (*format)(const void *params, const leat_params *settings);
   const lt_calibration *(*calibration)(const void *params);  /* NULL, or gives NULL: none */
   leat_status (*calibrate)(void *params, lt_get *r, leat_error *err); /* reads the section */
+  lt_decision *(*decision)(void *params);                    /* NULL: never one; a package has it when it is not none */
   /* Prediction. A plan is made once for a model (params and e must outlive it) and forked for each thread that predicts;
    * forks share what is constant. After plan_reserve for the longest text nothing allocates. */
   leat_status (*plan_create)(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err);
@@ -57,6 +59,7 @@ typedef struct lt_linear {
   int64_t n_classes, n_out, n_slots;
   double *weight;     /* [n_out, n_slots] */
   double *intercept;  /* [n_out] */
+  lt_decision decision;
   lt_calibration *calibration; /* owned; NULL: the loss's link gives the prediction */
 } lt_linear;
 /* The loss that the settings (NULL: auto) choose for a target of so many classes (0: a number), NULL when they do not fit. */

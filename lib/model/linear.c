@@ -34,6 +34,14 @@ static const lt_param_def linear_defs[] = {
      "With validation rows: stop after this many iterations without a better loss on them and keep the best; 0: never.", 1},
     {"calibrate", LEAT_PARAM_CHOICE, "none", 0, 0, "none|platt|isotonic|temperature",
      "Fit the probabilities on the validation rows, inside the model; none: hinge losses fit platt on the training rows.", 1},
+    {"threshold", LEAT_PARAM_F64, "0.5", 0, 1, NULL,
+     "Two classes: the second is the answer from this probability on. Probabilities stay what they are.", 1},
+    {"false_positive_cost", LEAT_PARAM_F64, "0", 0, 1e30, NULL,
+     "Two classes, with false_negative_cost: what it costs to answer the second class wrongly; the threshold is then the one "
+     "that costs least on the validation rows.", 1},
+    {"false_negative_cost", LEAT_PARAM_F64, "0", 0, 1e30, NULL, "What it costs to miss the second class.", 1},
+    {"interval", LEAT_PARAM_F64, "0", 0, 0.9999, NULL,
+     "Numbers: prediction intervals that hold this share of new rows, from the validation rows (split conformal); 0: none.", 1},
     {"class_weights", LEAT_PARAM_TEXT, "none", 0, 0, NULL,
      "none, balanced (rows / (classes * rows of the class)), or label=weight,label=weight.", 1},
     {"lbfgs_memory", LEAT_PARAM_I64, "10", 1, 1000, NULL, "Pairs of steps that lbfgs remembers.", 1},
@@ -71,6 +79,15 @@ static leat_status linear_task(int64_t n_classes, const leat_params *settings, l
   if (!loss)
     return lt_fail(err, LEAT_E_ARG, "loss=%s does not fit a target of %lld classes: use loss=%s", chosen,
                    (long long)n_classes, linear_auto_loss(n_classes)->name);
+  double cost = fmax(lt_param_real(settings, "false_positive_cost"), lt_param_real(settings, "false_negative_cost"));
+  if (n_classes != 2 && (cost > 0 || lt_param_real(settings, "threshold") != 0.5))
+    return lt_fail(err, LEAT_E_ARG, "threshold and costs are for two classes, and the target is %s: leave them out",
+                   n_classes ? "of more" : "a number");
+  if (cost > 0 && fmin(lt_param_real(settings, "false_positive_cost"), lt_param_real(settings, "false_negative_cost")) == 0)
+    return lt_fail(err, LEAT_E_ARG, "a threshold by cost needs both false_positive_cost and false_negative_cost above 0");
+  if (n_classes && lt_param_real(settings, "interval") > 0)
+    return lt_fail(err, LEAT_E_ARG, "interval is for numbers, and the target has %lld classes: use interval=0",
+                   (long long)n_classes);
   if (n_classes == 0 && !lt_param_is(settings, "calibrate", "none"))
     return lt_fail(err, LEAT_E_ARG, "calibrate=%s needs classes, and the target is a number: use calibrate=none",
                    lt_param_str(settings, "calibrate"));
@@ -99,6 +116,7 @@ static leat_status linear_make(leat_runtime *rt, const lt_task *task, int64_t n_
   lt_runtime_ref(rt);
   m->rt = rt;
   m->loss = linear_auto_loss(task->n_classes);
+  m->decision = LT_DECISION_NONE;
   m->n_classes = task->n_classes;
   m->n_out = task->n_out;
   m->n_slots = n_slots;
@@ -135,6 +153,7 @@ static leat_status linear_copy(const void *params, void **out, leat_error *err) 
   if (st) return st;
   lt_linear *c = *out;
   c->loss = m->loss;
+  c->decision = m->decision;
   if (m->calibration) st = lt_calibration_copy(m->calibration, &c->calibration, err);
   if (st) {
     linear_release(c);
@@ -191,7 +210,7 @@ out:
 
 static leat_status linear_array(const void *params, const char *name, const double **v, uint64_t *n, leat_error *err) {
   const lt_linear *m = params;
-  static const char *const names[] = {"weights", "intercept"};
+  static const char *const names[] = {"weights", "intercept", "threshold", "interval"};
   *v = NULL;
   *n = 0;
   if (strcmp(name, "weights") == 0) {
@@ -204,8 +223,19 @@ static leat_status linear_array(const void *params, const char *name, const doub
     *n = (uint64_t)m->n_out;
     return LEAT_OK;
   }
-  const char *near = lt_nearest(name, names, 2);
-  return lt_fail(err, LEAT_E_NOT_FOUND, "a linear model has no array '%.60s'; it has weights and intercept%s%s%s", name,
+  if (strcmp(name, "threshold") == 0 && m->n_classes == 2) {
+    *v = &m->decision.threshold;
+    *n = 1;
+    return LEAT_OK;
+  }
+  if (strcmp(name, "interval") == 0 && m->decision.interval[0] > 0) {
+    *v = m->decision.interval;
+    *n = 3;
+    return LEAT_OK;
+  }
+  const char *near = lt_nearest(name, names, 4);
+  return lt_fail(err, LEAT_E_NOT_FOUND,
+                 "this linear model has no array '%.60s'; all have weights and intercept, some threshold or interval%s%s%s", name,
                  near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
@@ -218,10 +248,11 @@ static void linear_describe(const void *params, lt_task *task, int64_t *n_parame
 
 /* What version 1 knew keeps its version, and its bytes. */
 static int64_t linear_format(const void *params, const leat_params *settings) {
-  static const char *const numbers[] = {"huber_delta", "quantile", "l1"};
-  static const double defaults[] = {1.35, 0.5, 0};
+  static const char *const numbers[] = {"huber_delta",         "quantile", "l1",       "threshold",
+                                        "false_positive_cost", "false_negative_cost", "interval"};
+  static const double defaults[] = {1.35, 0.5, 0, 0.5, 0, 0, 0};
   const lt_linear *m = params;
-  int newer = m->calibration || m->loss != linear_auto_loss(m->n_classes) || lt_param_is(settings, "solver", "cd") ||
+  int newer = m->calibration || !lt_decision_is_none(&m->decision) || m->loss != linear_auto_loss(m->n_classes) || lt_param_is(settings, "solver", "cd") ||
               !lt_param_is(settings, "calibrate", "none");
   for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
     if (lt_param_real(settings, numbers[k]) != defaults[k]) newer = 1;
@@ -242,6 +273,11 @@ static leat_status linear_calibrate(void *params, lt_get *r, leat_error *err) {
   return lt_calibration_load(m->rt, m->n_out, r, &m->calibration, err);
 }
 
+static lt_decision *linear_decision(void *params) {
+  lt_linear *m = params;
+  return &m->decision;
+}
+
 const lt_family lt_family_linear = {
     .name = "linear",
     .spec = &linear_spec,
@@ -256,6 +292,7 @@ const lt_family lt_family_linear = {
     .format = linear_format,
     .calibration = linear_calibration,
     .calibrate = linear_calibrate,
+    .decision = linear_decision,
     .plan_create = lt_linear_plan_create,
     .plan_fork = lt_linear_plan_fork,
     .plan_free = lt_linear_plan_free,

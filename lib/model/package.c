@@ -65,10 +65,17 @@ static const lt_calibration *package_calibration(const leat_model *m) {
 }
 static void write_calibration(const leat_model *m, lt_put *w) { lt_calibration_save(package_calibration(m), w); }
 
+static lt_decision *package_decision(const leat_model *m) {
+  lt_decision *d = m->family->decision ? m->family->decision(m->params) : NULL;
+  return d && !lt_decision_is_none(d) ? d : NULL;
+}
+static void write_decision(const leat_model *m, lt_put *w) { lt_decision_save(package_decision(m), w); }
+
 typedef struct package_section { const char *name; void (*write)(const leat_model *m, lt_put *w); } package_section;
 static const package_section package_sections[] = {
     {"manifest", write_manifest}, {"schema", write_schema},     {"encoder", write_encoder}, {"params", write_params},
     {"settings", write_settings}, {"profile", write_profile},   {"golden", write_golden},   {"calibration", write_calibration},
+    {"decision", write_decision},
 };
 enum { PACKAGE_SECTIONS = sizeof package_sections / sizeof package_sections[0] };
 
@@ -79,6 +86,7 @@ leat_status lt_package_write(leat_model *m, leat_error *err) {
   leat_status st = lt_seal_create(m->rt, "MODL", (uint32_t)m->version, (uint32_t)m->version, &seal, err);
   for (int i = 0; i < PACKAGE_SECTIONS && !st; i++) {
     if (package_sections[i].write == write_calibration && !package_calibration(m)) continue;
+    if (package_sections[i].write == write_decision && !package_decision(m)) continue;
     lt_put_init(&w, m->rt);
     package_sections[i].write(m, &w);
     st = lt_seal_add_put(seal, package_sections[i].name, LT_SEAL_ZSTD, &w, err);
@@ -232,6 +240,13 @@ static leat_status read_calibration(package_reader *p, lt_get *r) {
   return p->m->family->calibrate(p->m->params, r, p->err);
 }
 
+static leat_status read_decision(package_reader *p, lt_get *r) {
+  lt_decision *d = p->m->family->decision ? p->m->family->decision(p->m->params) : NULL;
+  if (!d) return package_bad(p, "decision");
+  lt_decision_load(d, r);
+  return LEAT_OK;
+}
+
 static int package_has(const package_reader *p, const char *name) {
   const void *data;
   uint64_t size;
@@ -294,6 +309,7 @@ leat_status lt_package_read(leat_runtime *rt, const void *data, uint64_t size, c
   if (!st) st = package_section_read(&p, "params", read_params);
   if (!st) p.m->version = (int64_t)lt_sealed_version(p.sealed);
   if (!st && package_has(&p, "calibration")) st = package_section_read(&p, "calibration", read_calibration);
+  if (!st && package_has(&p, "decision")) st = package_section_read(&p, "decision", read_decision);
   if (!st) st = lt_model_finish(p.m, err);
   if (!st) st = package_section_read(&p, "settings", read_settings);
   if (!st) st = package_section_read(&p, "profile", read_profile);

@@ -24,6 +24,7 @@ struct leat_metrics {
   uint32_t wanted;
   int32_t order[METRIC_N], n;      /* as they were asked for */
   int32_t task, asked_task;
+  double above;                    /* two classes: class 1 is guessed when p > above */
   int64_t classes, asked_classes;  /* 0: known with the first row */
   int64_t n_out;                   /* 0: no row yet */
   int64_t rows;
@@ -69,6 +70,13 @@ static leat_status metrics_take_name(leat_metrics *k, const char *s, uint64_t n,
     k->asked_classes = 2;
     return metrics_want(k, OF_ALL | OF_CLASSES | OF_TWO | METRIC_BIT(METRIC_CALIBRATION));
   }
+  if (n > 7 && memcmp(s, "binary:", 7) == 0) {
+    double from;
+    if (!lt_parse_f64(s + 7, s + n, &from) || !(from >= 0 && from <= 1))
+      return lt_fail(err, LEAT_E_ARG, "binary:T needs a threshold T from 0 to 1");
+    k->above = from == 0.5 ? 0.5 : nextafter(from, -1);
+    return metrics_take_name(k, "binary", 6, err);
+  }
   if (n == 10 && memcmp(s, "regression", 10) == 0) {
     k->asked_task = TASK_NUMBERS;
     return metrics_want(k, OF_ALL | OF_NUMBERS | METRIC_BIT(METRIC_CALIBRATION));
@@ -109,6 +117,7 @@ leat_status lt_metrics_create(leat_runtime *rt, const char *names, leat_metrics 
   leat_metrics *k = lt_zalloc(rt, sizeof *k);
   if (!k) return lt_fail_memory(err, sizeof *k, "metrics");
   k->rt = rt;
+  k->above = 0.5;
   lt_runtime_ref(rt);
   lt_auc_init(&k->auc, rt);
   leat_status st = metrics_take_names(k, names, err);
@@ -219,7 +228,7 @@ static inline void metrics_count_two(leat_metrics *k, double p, double loss, dou
 
 static void metrics_add_two(leat_metrics *k, double p, int64_t truth, double w) {
   double y = (double)truth;
-  metrics_count_two(k, p, truth ? metrics_log_loss(p) : metrics_log_loss(1 - p), (p - y) * (p - y), p > 0.5, truth, w);
+  metrics_count_two(k, p, truth ? metrics_log_loss(p) : metrics_log_loss(1 - p), (p - y) * (p - y), p > k->above, truth, w);
   if (k->wanted & METRIC_BIT(METRIC_ECE)) metrics_calibration(k, p, y, w);
   if (k->wanted & METRIC_BIT(METRIC_AUC)) lt_auc_add(&k->auc, p, (int)truth, w);
 }
@@ -229,7 +238,7 @@ void lt_metrics_add_binary(leat_metrics *const *k, const double *w, int n, doubl
   for (int i = 0; i < n; i++) {
     k[i]->rows++;
     lt_sum_add(&k[i]->weight, w[i]);
-    metrics_count_two(k[i], p, loss, miss * miss, p > 0.5, truth, w[i]);
+    metrics_count_two(k[i], p, loss, miss * miss, p > k[i]->above, truth, w[i]);
   }
 }
 

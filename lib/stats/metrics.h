@@ -9,7 +9,8 @@
  *   rmse mae r2   numbers; r2 against the weighted mean of the targets
  *   calibration   two classes: sum of P(class 1) over the number of rows of class 1; numbers: sum of predictions over
  *             sum of targets; 1 is right, NaN for more classes
- * A task's name stands for all that it has: "binary", "multiclass:K", "regression". A list of metrics tells the task
+ * A task's name stands for all that it has: "binary" ("binary:T": class 1 when p >= T), "multiclass:K", "regression".
+ * A list of metrics tells the task
  * itself; "loss" and "rows" alone mean classes when predictions have more than one number, else numbers. */
 #ifndef LEAT_STATS_METRICS_H
 #define LEAT_STATS_METRICS_H

@@ -1,4 +1,5 @@
 /* What a trainer gives: parameters, a model, metrics. */
+#include "base/number.h"
 #include "train/state.h"
 #include "model/profiles.h"
 #include <math.h>
@@ -25,10 +26,44 @@ leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *
     m->intercept[k] = t->intercept ? u[n_par - 1] - shift : 0;
   }
   st = lt_trainer_calibration(t, &m->calibration, err);
+  if (!st) st = lt_trainer_decision(t, m->calibration, &m->decision, err);
   if (st) {
     t->family->release(m);
     *params = NULL;
   }
+  return st;
+}
+
+/* The solution's prediction of row r of `o`, one output: what a predictor gives. */
+static double predicted(const leat_trainer *t, const lt_objective *o, const lt_calibration *c, int64_t r) {
+  double f, p;
+  lt_objective_margins(o, present(t), r, &f);
+  if (c) {
+    lt_calibration_apply(c, &f, &p);
+    return p;
+  }
+  t->loss->link(&f, 1);
+  return f;
+}
+
+leat_status lt_trainer_decision(const leat_trainer *t, const lt_calibration *c, lt_decision *out, leat_error *err) {
+  const lt_design *d = t->xv;
+  double positive = lt_param_real(t->settings, "false_positive_cost"), share = lt_param_real(t->settings, "interval");
+  leat_status st = LEAT_OK;
+  *out = LT_DECISION_NONE;
+  out->threshold = lt_param_real(t->settings, "threshold");
+  if (positive == 0 && share == 0) return LEAT_OK;
+  double *v = lt_array(t->rt, (uint64_t)d->n, sizeof *v);
+  if (!v) return lt_fail_memory(err, (uint64_t)d->n * 8, "predictions of the validation rows");
+  for (int64_t r = 0; r < d->n; r++) v[r] = predicted(t, t->ov, c, r);
+  if (positive > 0) {
+    st = lt_decision_threshold(t->rt, v, d->y, d->sample, d->n, positive, lt_param_real(t->settings, "false_negative_cost"),
+                               &out->threshold, err);
+  } else {
+    for (int64_t r = 0; r < d->n; r++) v[r] = d->y[r] - v[r];
+    st = lt_decision_interval(t->rt, v, d->sample, d->n, share, out->interval, err);
+  }
+  lt_free(t->rt, v);
   return st;
 }
 
@@ -84,17 +119,20 @@ leat_status lt_trainer_snapshot(leat_trainer *t, leat_model **out, leat_error *e
   return st;
 }
 
-static leat_status task_names(const leat_trainer *t, char names[40]) {
+static void task_names(const leat_trainer *t, double threshold, char names[48]) {
   const char *base = t->task.n_classes == 0 ? "regression" : t->task.n_classes == 2 ? "binary" : "multiclass:";
   size_t n = strlen(base);
   memcpy(names, base, n + 1);
-  if (t->task.n_classes <= 2) return LEAT_OK;
+  if (t->task.n_classes == 2 && threshold != 0.5) {
+    names[n++] = ':';
+    lt_f64_text(threshold, names + n);
+  }
+  if (t->task.n_classes <= 2) return;
   char digits[24];
   size_t k = 0;
   for (int64_t v = t->task.n_classes; v > 0; v /= 10) digits[k++] = (char)('0' + v % 10);
   while (k > 0) names[n++] = digits[--k];
   names[n] = 0;
-  return LEAT_OK;
 }
 
 leat_status lt_trainer_metrics(leat_trainer *t, int64_t set, leat_metrics **out, leat_error *err) {
@@ -103,19 +141,26 @@ leat_status lt_trainer_metrics(leat_trainer *t, int64_t set, leat_metrics **out,
   if (!t->train) return lt_fail(err, LEAT_E_STATE, "the trainer has no data yet: call set_data first");
   if (set != 0 && set != 1) return lt_fail(err, LEAT_E_ARG, "set is %lld: 0 (training) or 1 (validation) is expected", (long long)set);
   if (set == 1 && !t->valid) return lt_fail(err, LEAT_E_STATE, "the trainer has no validation rows");
-  char names[40];
+  char names[48];
   leat_metrics *k = NULL;
-  leat_status st = task_names(t, names);
-  if (!st) st = lt_metrics_create(t->rt, names, &k, err);
-  if (st) return st;
+  lt_calibration *c = NULL;
+  lt_decision decision;
+  leat_status st = lt_trainer_calibration(t, &c, err);
+  if (!st) st = lt_trainer_decision(t, c, &decision, err);
+  if (!st) {
+    task_names(t, decision.threshold, names);
+    st = lt_metrics_create(t->rt, names, &k, err);
+  }
+  if (st) {
+    lt_calibration_free(c);
+    return st;
+  }
   const lt_design *d = set ? t->xv : t->x;
   const lt_objective *o = set ? t->ov : t->o;
   const double *point = present(t);
   int64_t n_out = t->task.n_out;
-  lt_calibration *c = NULL;
   double *f = lt_array(t->rt, 2 * (uint64_t)n_out, sizeof *f), *p = f + n_out;
   if (!f) st = lt_fail_memory(err, (uint64_t)n_out * 16, "a row's margins");
-  if (!st) st = lt_trainer_calibration(t, &c, err);
   for (int64_t r = 0; r < d->n && !st; r++) {
     lt_objective_margins(o, point, r, f);
     if (c) lt_calibration_apply(c, f, p);

@@ -96,6 +96,8 @@ static void leave_base(leat_trainer *t) {
     end_training(t, "the validation loss has not improved", LEAT_LOG_INFO);
   } else if (t->iterations >= t->max_iterations) {
     end_training(t, "max_iterations reached before the gradient was small (raise max_iterations, tolerance or l2)", LEAT_LOG_WARN);
+  } else if (lt_solver_change(s)) {
+    t->phase = PHASE_BASE;
   } else if ((s->kind == LT_SOLVER_NEWTON || s->kind == LT_SOLVER_CD) && !s->has_h) {
     t->phase = PHASE_BASE; /* the Hessian was left out of the last pass */
   } else {

@@ -45,6 +45,20 @@ void lt_solver_free(lt_solver *s) {
   lt_free(rt, s);
 }
 
+static int solver_room(lt_solver *s, int32_t kind) {
+  leat_runtime *rt = s->rt;
+  uint64_t un = (uint64_t)s->n, um = (uint64_t)s->memory;
+  if (kind == LT_SOLVER_LBFGS)
+    return (s->s = lt_zarray(rt, un * um, 8)) && (s->y = lt_zarray(rt, un * um, 8)) && (s->rho = lt_zarray(rt, um, 8)) &&
+           (s->metric = lt_zarray(rt, un, 8)) && (s->alpha = lt_zarray(rt, um, 8));
+  if (kind == LT_SOLVER_NEWTON) return (s->factor = lt_array(rt, un * un, 8)) && (s->z = lt_zarray(rt, un, 8));
+  if (kind == LT_SOLVER_TRON)
+    return (s->diag = lt_zarray(rt, un, 8)) && (s->r = lt_zarray(rt, un, 8)) && (s->hd = lt_zarray(rt, un, 8)) &&
+           (s->z = lt_zarray(rt, un, 8)) && (s->step = lt_zarray(rt, un, 8));
+  if (kind == LT_SOLVER_CD) return (s->hv_dir = lt_zarray(rt, un, 8)) != NULL;
+  return (s->diag = lt_zarray(rt, un, 8)) != NULL; /* CD_ROWS */
+}
+
 leat_status lt_solver_create(leat_runtime *rt, int32_t kind, int64_t n, int64_t memory, double tolerance, lt_solver **out,
                              leat_error *err) {
   *out = NULL;
@@ -59,21 +73,35 @@ leat_status lt_solver_create(leat_runtime *rt, int32_t kind, int64_t n, int64_t 
   uint64_t un = (uint64_t)n, um = (uint64_t)memory;
   int ok = (s->base = lt_zarray(rt, un, 8)) && (s->g = lt_zarray(rt, un, 8)) && (s->point = lt_zarray(rt, un, 8)) &&
            (s->dir = lt_zarray(rt, un, 8));
-  if (ok && kind == LT_SOLVER_LBFGS)
-    ok = (s->s = lt_zarray(rt, un * um, 8)) && (s->y = lt_zarray(rt, un * um, 8)) && (s->rho = lt_zarray(rt, um, 8)) &&
-         (s->metric = lt_zarray(rt, un, 8)) && (s->alpha = lt_zarray(rt, um, 8));
-  if (ok && kind == LT_SOLVER_NEWTON) ok = (s->factor = lt_array(rt, un * un, 8)) && (s->z = lt_zarray(rt, un, 8));
-  if (ok && kind == LT_SOLVER_TRON)
-    ok = (s->diag = lt_zarray(rt, un, 8)) && (s->r = lt_zarray(rt, un, 8)) && (s->hd = lt_zarray(rt, un, 8)) &&
-         (s->z = lt_zarray(rt, un, 8)) && (s->step = lt_zarray(rt, un, 8));
-  if (ok && kind == LT_SOLVER_CD) ok = (s->hv_dir = lt_zarray(rt, un, 8)) != NULL;
-  if (ok && kind == LT_SOLVER_CD_ROWS) ok = (s->diag = lt_zarray(rt, un, 8)) != NULL;
-  if (!ok) {
+  if (!ok || !solver_room(s, kind)) {
     lt_solver_free(s);
     return lt_fail_memory(err, un * 8 * (4 + 2 * um), "a solver's vectors");
   }
   *out = s;
   return LEAT_OK;
+}
+
+leat_status lt_solver_second(lt_solver *s, int32_t kind, leat_error *err) {
+  s->second = kind;
+  return solver_room(s, kind) ? LEAT_OK : lt_fail_memory(err, (uint64_t)s->n * 40, "a solver's vectors");
+}
+
+/* The gradient five steps ago is the present one without the changes that the pairs remember: nothing more needs to be kept
+ * (nor to be in a checkpoint) to tell how fast it falls. */
+int lt_solver_change(lt_solver *s) {
+  enum { STEPS = 5 };
+  static const double enough = 0.35;
+  if (s->kind != LT_SOLVER_LBFGS || !s->second || s->count < STEPS) return 0;
+  double before = 0;
+  for (int64_t i = 0; i < s->n; i++) {
+    double g = s->g[i];
+    for (int64_t k = 1; k <= STEPS; k++) g -= s->y[(s->head - k + s->memory) % s->memory * s->n + i];
+    before += g * g;
+  }
+  if (lt_norm(s->g, s->n) <= enough * sqrt(before)) return 0;
+  lt_solver_forget(s);
+  s->kind = s->second;
+  return 1;
 }
 
 void lt_solver_at_base(lt_solver *s) {

@@ -22,7 +22,7 @@ typedef struct lt_columns {
 typedef struct lt_solver {
   leat_runtime *rt;
   lt_objective *o;
-  int32_t kind;
+  int32_t kind, second; /* second: TRON, when L-BFGS hands over to it; else 0 */
   int64_t n, memory;
   double tolerance;
   /* the state at the base point, kept in checkpoints */
@@ -53,6 +53,10 @@ typedef struct lt_solver {
 uint32_t lt_solver_wants(int32_t kind);
 leat_status lt_solver_create(leat_runtime *rt, int32_t kind, int64_t n, int64_t memory, double tolerance, lt_solver **out,
                              leat_error *err);
+/* Room for the kind that lt_solver_change may hand over to. FAIL: MEMORY. */
+leat_status lt_solver_second(lt_solver *s, int32_t kind, leat_error *err);
+/* At a settled base: 1 when L-BFGS gets on so slowly that the second kind has taken over; the base wants a pass again. */
+int lt_solver_change(lt_solver *s);
 void lt_solver_free(lt_solver *s);
 /* What the pass at a base point must give. */
 uint32_t lt_solver_base_want(const lt_solver *s);

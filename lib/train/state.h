@@ -81,6 +81,8 @@ leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *
 leat_status lt_trainer_loss(const leat_trainer *t, lt_loss_args *args, leat_error *err);
 /* Probabilities of the solution's margins as the settings want them, NULL: the loss's link. */
 leat_status lt_trainer_calibration(const leat_trainer *t, lt_calibration **out, leat_error *err);
+/* Threshold and interval of the solution as the settings want them; c: its calibration or NULL. */
+leat_status lt_trainer_decision(const leat_trainer *t, const lt_calibration *c, lt_decision *out, leat_error *err);
 /* The intercept of the model that knows nothing else. */
 leat_status lt_trainer_null_model(leat_trainer *t, leat_error *err);
 /* Checksums of the data, made once. */

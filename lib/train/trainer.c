@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640 };
+enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640, LBFGS_FIRST = 1 << 20 };
 
 leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, const leat_schema *schema,
                              const leat_device *dev, leat_trainer **out, leat_error *err) {
@@ -273,7 +273,7 @@ static leat_status make_designs(leat_trainer *t, leat_error *err) {
   return st;
 }
 
-static leat_status choose_solver(const leat_trainer *t, int32_t *kind, leat_error *err) {
+static leat_status choose_solver(const leat_trainer *t, int32_t *kind, int32_t *second, leat_error *err) {
   const lt_design *d = t->x;
   int dense = d->n_dense == d->n_slots;
   int64_t n = t->task.n_out * (d->n_slots + t->intercept);
@@ -299,6 +299,11 @@ static leat_status choose_solver(const leat_trainer *t, int32_t *kind, leat_erro
     *kind = LT_SOLVER_NEWTON;
   } else {
     *kind = t->task.n_out == 1 ? LT_SOLVER_TRON : LT_SOLVER_LBFGS;
+    /* well-conditioned data are done with in a few steps of L-BFGS; the others need TRON's inner iterations */
+    if (*kind == LT_SOLVER_TRON && !(t->loss->flags & (LT_LOSS_SMOOTHED | LT_LOSS_MARGIN)) && n <= LBFGS_FIRST) {
+      *kind = LT_SOLVER_LBFGS;
+      *second = LT_SOLVER_TRON;
+    }
   }
   return LEAT_OK;
 }
@@ -323,8 +328,9 @@ static void start_from_model(leat_trainer *t) {
 static leat_status adopt_resume(leat_trainer *t, leat_error *err) {
   lt_resume *r = t->resume;
   lt_solver *s = t->solver;
-  if (r->kind != s->kind || r->n != s->n)
+  if ((r->kind != s->kind && (!s->second || r->kind != s->second)) || r->n != s->n)
     return lt_fail(err, LEAT_E_FORMAT, "the checkpoint's solver state does not fit its own settings: it is damaged");
+  s->kind = r->kind;
   memcpy(s->base, r->base, (size_t)s->n * sizeof *s->base);
   s->g0 = r->g0;
   s->radius = s->radius_base = r->radius;
@@ -378,13 +384,13 @@ static leat_status make_l1(leat_trainer *t, leat_error *err) {
 }
 
 static leat_status make_solver(leat_trainer *t, leat_error *err) {
-  int32_t kind = 0;
+  int32_t kind = 0, second = 0;
   lt_objective_plan plan = {.vec = t->vec, .design = t->x, .loss = t->loss, .n_out = t->task.n_out,
                             .intercept = t->intercept, .l2 = lt_param_real(t->settings, "l2")};
-  leat_status st = choose_solver(t, &kind, err);
+  leat_status st = choose_solver(t, &kind, &second, err);
   if (!st) st = lt_trainer_loss(t, &plan.args, err);
   if (st) return st;
-  plan.want = lt_solver_wants(kind);
+  plan.want = lt_solver_wants(kind) | (second ? lt_solver_wants(second) : 0);
   t->least_width = 1e-9 * plan.args.width;
   st = lt_objective_create(&plan, &t->o, err);
   if (!st && t->valid) {
@@ -396,6 +402,7 @@ static leat_status make_solver(leat_trainer *t, leat_error *err) {
   if (!st)
     st = lt_solver_create(t->rt, kind, t->o->n, lt_param_int(t->settings, "lbfgs_memory"),
                           lt_param_real(t->settings, "tolerance"), &t->solver, err);
+  if (!st && second) st = lt_solver_second(t->solver, second, err);
   if (!st) st = lt_trainer_null_model(t, err);
   if (st) return st;
   t->solver->o = t->o;
@@ -437,6 +444,10 @@ static leat_status use_data(leat_trainer *t, leat_error *err) {
   if (strcmp(calibrate, "none") != 0 && !t->valid)
     return lt_fail(err, LEAT_E_STATE, "calibrate=%s needs validation rows, which the model does not learn from: give them, or use calibrate=none",
                    calibrate);
+  if (!t->valid && (lt_param_real(t->settings, "false_positive_cost") > 0 || lt_param_real(t->settings, "interval") > 0))
+    return lt_fail(err, LEAT_E_STATE,
+                   "%s needs validation rows, which the model does not learn from: give them, or leave it out",
+                   t->task.n_classes ? "a threshold by cost" : "interval");
   if (!t->encoder) st = lt_encoder_fit(t->rt, t->train, t->settings, &t->encoder, err);
   if (!st) st = make_designs(t, err);
   if (!st) st = make_solver(t, err);

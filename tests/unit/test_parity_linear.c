@@ -112,6 +112,23 @@ static void a9a(void **state) {
   leat_runtime_free(rt);
 }
 
+/* Debian's liblinear 2.30: -s 6 -c 1 -B -1 -e 1e-6: 10558.723373421, 96 weights that are not 0 at that tolerance. */
+static void a9a_l1(void **state) {
+  (void)state;
+  (void)data_folder();
+  leat_runtime *rt = tr_runtime(2);
+  leat_dataset *a = open_file(rt, "a9a.libsvm.zst", "reader/svmlight", "", NULL);
+  leat_dataset *b = open_file(rt, "a9a_t.libsvm.zst", "reader/svmlight", "", a);
+  leat_metrics *k = NULL;
+  double f = fit_and_score(a, b, "l1=1 l2=0 intercept=no standardize=no", "accuracy", &k);
+  check("a9a l1 objective", f, 10558.723373, 10558.72 * 1e-6);
+  check("a9a l1 right", metric(k, "accuracy") * 16281, 13838, 15);
+  leat_metrics_free(k);
+  lt_dataset_free(a);
+  lt_dataset_free(b);
+  leat_runtime_free(rt);
+}
+
 /* The folds of scikit-learn's StratifiedKFold(5, shuffle=True, random_state=0), a digit a row. */
 static void telco(void **state) {
   (void)state;
@@ -239,7 +256,7 @@ static void agaricus(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a9a),     cmocka_unit_test(telco),    cmocka_unit_test(bike),
+      cmocka_unit_test(a9a), cmocka_unit_test(a9a_l1),     cmocka_unit_test(telco),    cmocka_unit_test(bike),
       cmocka_unit_test(covtype), cmocka_unit_test(agaricus),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

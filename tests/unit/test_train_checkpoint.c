@@ -34,6 +34,7 @@ static const plan plans[] = {
     {400000, 5, 2, 0, 0, "solver=newton tolerance=1e-4"},
     {6000, 8, 2, 0, 1, "l1=20 l2=3 calibrate=isotonic"},
     {6000, 8, 2, 4000, 0, "l1=2"},
+    {3000, 10, 2, 20000, 0, "l2=1e-3"}, /* L-BFGS hands over to TRON */
     {3000, 8, 2, 0, 0, "loss=hinge"},
     {3000, 8, 0, 0, 0, "loss=quantile quantile=0.8"},
 };

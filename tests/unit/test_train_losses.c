@@ -141,6 +141,26 @@ static void sparse_l1(void **state) {
   lt_runtime_unref(rt);
 }
 
+/* Slow L-BFGS hands over to TRON; where it is quick it does not. */
+static void hands_over(void **state) {
+  (void)state;
+  static const struct { const char *settings; int32_t last; } cases[] = {{"l2=1e-3", LT_SOLVER_TRON}, {"l2=30", LT_SOLVER_LBFGS}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    leat_runtime *rt = tr_runtime(2);
+    tr_rows r = tr_make(3000, 10, 2, 31, 0, k ? 1 : 3);
+    leat_dataset *d = tr_sparse(rt, &r, 20000);
+    leat_trainer *t = tr_trainer(rt, cases[k].settings, d, NULL);
+    assert_true(t->solver->kind == LT_SOLVER_LBFGS && t->solver->second == LT_SOLVER_TRON);
+    tr_fit(t);
+    assert_int_equal(t->solver->kind, cases[k].last);
+    assert_true(lt_solver_gradient(t->solver) <= 1e-6 * t->solver->g0);
+    lt_trainer_free(t);
+    lt_dataset_free(d);
+    tr_drop(&r);
+    lt_runtime_unref(rt);
+  }
+}
+
 static void refused(leat_runtime *rt, const leat_dataset *d, const char *settings, leat_status want, const char *says) {
   leat_error e = tr_error();
   leat_trainer *t = tr_trainer(rt, settings, NULL, NULL);
@@ -341,7 +361,7 @@ int main(int argc, char **argv) {
   }
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(smooth_losses), cmocka_unit_test(losses_with_corners), cmocka_unit_test(sparse_l1),
-      cmocka_unit_test(what_does_not_fit), cmocka_unit_test(packages),
+      cmocka_unit_test(what_does_not_fit), cmocka_unit_test(packages), cmocka_unit_test(hands_over),
       cmocka_unit_test(golden_v2), cmocka_unit_test(damaged_calibrations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

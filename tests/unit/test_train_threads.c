@@ -16,6 +16,7 @@ static const shape shapes[] = {
     {20000, 10, 2, 5000, "solver=lbfgs max_iterations=25"},
     {50, 3, 2, 0, ""},
     {9000, 9, 2, 0, "l1=20 l2=3"},
+    {3000, 10, 2, 20000, "l2=1e-3"}, /* L-BFGS hands over to TRON */
     {20000, 10, 2, 5000, "l1=2"},
     {9000, 9, 2, 0, "loss=hinge"},
     {20000, 10, 2, 5000, "loss=squared_hinge"},
