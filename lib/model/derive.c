@@ -146,7 +146,7 @@ static leat_status add_missing(lt_encoder *e, const lt_encode *bind, const leat_
       if (any[k] || e->part[k].type != LT_PART_NUMBERS || e->part[k].width != 1) continue;
       for (int64_t i = 0; i < v.n; i++) {
         x[i] = lt_encode_number(bind, k, &v, i);
-        any[k] |= !isfinite(x[i]);
+        if (!isfinite(x[i])) any[k] = 1;
       }
     }
   }

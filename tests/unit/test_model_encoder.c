@@ -238,8 +238,8 @@ static void test_words(void **state) {
   n = lt_text_slots(text, LONG, 18, 0, a, va);
   for (int64_t i = 1; i < n; i++) assert_true(a[i] > a[i - 1]);
   memset(text, 'q', LONG); /* one word of 64 KiB is not the word of 64 bytes */
-  assert_int_equal(lt_text_slots(text, LONG, 24, a, va), 1);
-  assert_int_equal(lt_text_slots(text, 64, 24, b, vb), 1);
+  assert_int_equal(lt_text_slots(text, LONG, 24, 0, a, va), 1);
+  assert_int_equal(lt_text_slots(text, 64, 24, 0, b, vb), 1);
   assert_int_not_equal(a[0], b[0]);
 }
 
