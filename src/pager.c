@@ -101,8 +101,10 @@ static void *alloc_middle(uint64_t size) {
     return p;
   }
   room = (room + 63) & ~(uint64_t)63;
-  if (pager.region_left < room) {
+  if (pager.region_left < room) { /* the thread below must not wait for the file system */
+    pthread_mutex_unlock(&pager.lock);
     uint8_t *r = scratch_map(REGION);
+    pthread_mutex_lock(&pager.lock);
     if (!r) return NULL;
     if (!remember(r, REGION)) {
       munmap(r, REGION);
@@ -151,7 +153,6 @@ static void pager_release(void *user, void *p, uint64_t size, uint64_t align) {
         pager.map[i] = pager.map[--pager.n];
         break;
       }
-    munmap(p, pages(size));
   } else {
     uint64_t room;
     int k = class_of(size, &room);
@@ -160,6 +161,7 @@ static void pager_release(void *user, void *p, uint64_t size, uint64_t align) {
     pager.free[k] = b;
   }
   pthread_mutex_unlock(&pager.lock);
+  if (size > LARGE) munmap(p, pages(size)); /* the file goes with it, which takes its time */
 }
 
 /* ---- the thread that keeps the process small */
