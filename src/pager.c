@@ -210,7 +210,7 @@ static void *pager_main(void *arg) {
   (void)arg;
   while (!__atomic_load_n(&pager.stop, __ATOMIC_RELAXED)) {
     nanosleep(&nap, NULL);
-    if (resident() >= pager.limit / 8 * 4) sweep();
+    if (resident() >= pager.limit / 4) sweep();
   }
   return NULL;
 }
@@ -221,7 +221,7 @@ static leat_status pager_run(void *user, int64_t n_tasks, void (*task)(void *arg
   (void)user;
   for (int64_t i = 0; i < n_tasks; i++) {
     task(arg, i);
-    if (resident() >= pager.limit / 8 * 3) sweep();
+    if (resident() >= pager.limit / 4) sweep();
   }
   return LEAT_OK;
 }
