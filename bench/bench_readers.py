@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time to read text into memory: leat beside pandas' C engine and XGBoost's readers.
+"""Time to read text into memory: leat beside pandas' C engine, XGBoost's readers and scikit-learn's.
 
     bench/bench_readers.py [--lib build/libleat.so] [--rows 500000] [--repeats 5] [--threads 2] [--folder FOLDER]
 
@@ -99,6 +99,12 @@ def readers(leat, csv, svm, threads):
         name = "xgboost " + xgboost.__version__
         out["csv"][name] = timed(lambda: xgboost.DMatrix(csv + "?format=csv&label_column=0", nthread=threads))
         out["svmlight"][name] = timed(lambda: xgboost.DMatrix(svm + "?format=libsvm", nthread=threads))
+    except ImportError:
+        pass
+    try:
+        import sklearn
+        from sklearn.datasets import load_svmlight_file
+        out["svmlight"]["sklearn " + sklearn.__version__] = timed(lambda: load_svmlight_file(svm))
     except ImportError:
         pass
     return out

@@ -107,9 +107,9 @@ void cli_catch_signals(leat_trainer *t);
 
 /* ---- runtime, parameters, data (data.c) */
 int cli_runtime(const cli_args *a, leat_runtime **rt);
-/* Large work in bounded memory (pager.c): 1 and the allocator to run with, 0 when that is not wanted, or -exit status. The
+/* Large work in bounded memory (pager.c): 1 and the allocator and executor to run with, 0 when that is not wanted, or -exit status. The
  * pager lives until the process ends. */
-int cli_pager_start(const cli_args *a, leat_allocator *out);
+int cli_pager_start(const cli_args *a, leat_allocator *out, leat_executor *work);
 int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev);
 int cli_params_have(const leat_params *p, const char *name);
 /* Every --set into the first of the n parameter sets that has the name; an unknown name is wrong usage. */

@@ -15,9 +15,13 @@ int cli_runtime(const cli_args *a, leat_runtime **rt) {
   o.n_threads = a->threads ? a->threads : cores > 0 ? cores : 1;
   cli_error_init(&err);
   leat_allocator paged;
-  int pager = cli_pager_start(a, &paged);
+  leat_executor work;
+  int pager = cli_pager_start(a, &paged, &work);
   if (pager < 0) return -pager;
-  if (pager) o.allocator = &paged;
+  if (pager) {
+    o.allocator = &paged;
+    o.executor = &work;
+  }
   if (leat_runtime_create(&o, rt, &err)) return cli_fail_error(&err);
   return 0;
 }

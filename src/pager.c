@@ -101,8 +101,10 @@ static void *alloc_middle(uint64_t size) {
     return p;
   }
   room = (room + 63) & ~(uint64_t)63;
-  if (pager.region_left < room) {
+  if (pager.region_left < room) { /* the thread below must not wait for the file system */
+    pthread_mutex_unlock(&pager.lock);
     uint8_t *r = scratch_map(REGION);
+    pthread_mutex_lock(&pager.lock);
     if (!r) return NULL;
     if (!remember(r, REGION)) {
       munmap(r, REGION);
@@ -151,7 +153,6 @@ static void pager_release(void *user, void *p, uint64_t size, uint64_t align) {
         pager.map[i] = pager.map[--pager.n];
         break;
       }
-    munmap(p, pages(size));
   } else {
     uint64_t room;
     int k = class_of(size, &room);
@@ -160,6 +161,7 @@ static void pager_release(void *user, void *p, uint64_t size, uint64_t align) {
     pager.free[k] = b;
   }
   pthread_mutex_unlock(&pager.lock);
+  if (size > LARGE) munmap(p, pages(size)); /* the file goes with it, which takes its time */
 }
 
 /* ---- the thread that keeps the process small */
@@ -196,18 +198,32 @@ static void drop_data(void) {
   if (f) fclose(f);
 }
 
+static void sweep(void) {
+  pthread_mutex_lock(&pager.lock);
+  for (size_t i = 0; i < pager.n; i++) (void)madvise(pager.map[i].at, pager.map[i].size, MADV_DONTNEED);
+  pthread_mutex_unlock(&pager.lock);
+  if (pager.n_files) drop_data();
+}
+
 static void *pager_main(void *arg) {
   const struct timespec nap = { 0, 2000000 };
   (void)arg;
   while (!__atomic_load_n(&pager.stop, __ATOMIC_RELAXED)) {
     nanosleep(&nap, NULL);
-    if (resident() < pager.limit / 8 * 5) continue;
-    pthread_mutex_lock(&pager.lock);
-    for (size_t i = 0; i < pager.n; i++) (void)madvise(pager.map[i].at, pager.map[i].size, MADV_DONTNEED);
-    pthread_mutex_unlock(&pager.lock);
-    if (pager.n_files) drop_data();
+    if (resident() >= pager.limit / 4) sweep();
   }
   return NULL;
+}
+
+/* One thread works, and looks between two pieces of work: pages do not come faster than they go. The thread above is for long
+ * pieces. */
+static leat_status pager_run(void *user, int64_t n_tasks, void (*task)(void *arg, int64_t index), void *arg) {
+  (void)user;
+  for (int64_t i = 0; i < n_tasks; i++) {
+    task(arg, i);
+    if (resident() >= pager.limit / 4) sweep();
+  }
+  return LEAT_OK;
 }
 
 /* ---- when */
@@ -231,7 +247,7 @@ static char *scratch_folder(const cli_args *a) {
   return cli_text("%s", folder && folder[0] ? folder : "/tmp");
 }
 
-int cli_pager_start(const cli_args *a, leat_allocator *out) {
+int cli_pager_start(const cli_args *a, leat_allocator *out, leat_executor *work) {
   int wanted = a->memory > 0;
   memset(out, 0, sizeof *out);
   if (pager.on) return 0;
@@ -255,6 +271,7 @@ int cli_pager_start(const cli_args *a, leat_allocator *out) {
   pager.on = 1;
   cli_note(a, "at most about %lld MB are kept in memory, the rest in scratch files in '%s'",
            (long long)(pager.limit >> 20), pager.folder);
+  *work = (leat_executor){ .struct_size = sizeof *work, .width = 1, .run = pager_run };
   *out = (leat_allocator){ .struct_size = sizeof *out, .alloc = pager_alloc, .release = pager_release };
   return 1;
 }

@@ -142,9 +142,11 @@ leat_status lt_encode_create(const lt_encoder *e, const leat_schema *schema, lt_
     lt_free(e->rt, b);
     return lt_fail_memory(err, (uint64_t)e->n_parts * sizeof *b->part, "an encoder's binding");
   }
+  b->n_parts = e->n_parts;
   b->schema = (leat_schema *)(uintptr_t)schema;
   lt_schema_ref(b->schema);
   for (int64_t k = 0; k < e->n_parts && !st; k++) {
+    if (lt_part_is_derived(&e->part[k])) continue;
     const lt_column *want = &e->schema->col[e->part[k].column];
     /* the same order is the usual case: look at the same place, then behind the last one, then everywhere */
     int64_t at = schema == e->schema ? e->part[k].column : hint;
@@ -165,7 +167,7 @@ leat_status lt_encode_create(const lt_encoder *e, const leat_schema *schema, lt_
 void lt_encode_free(lt_encode *b) {
   if (!b) return;
   leat_runtime *rt = b->e->rt;
-  for (int64_t k = 0; k < b->e->n_parts; k++) {
+  for (int64_t k = 0; k < b->n_parts; k++) {
     lt_free(rt, b->part[k].map);
     lt_free(rt, b->part[k].number);
     lt_free(rt, b->part[k].value);
@@ -237,6 +239,8 @@ void lt_encode_numbers(const lt_encode *b, const lt_rows *rows, int64_t from, in
     } else {
       for (int64_t r = 0; r < n; r++) x[r * ld + p->slot] = label_number(u, v, from + r);
     }
+    for (int64_t r = 0; p->hashed && r < n; r++)
+      for (int64_t j = 0; j < p->width; j++) x[r * ld + p->slot + j] = lt_signed_log(x[r * ld + p->slot + j]);
   }
 }
 
@@ -264,6 +268,7 @@ void lt_encode_dense(const lt_encode *b, const lt_rows *rows, int64_t from, int6
           for (int64_t j = 0; j < w; j++) {
             int64_t slot = p->slot + j0 + j;
             double raw = x[r * w + j];
+            if (p->hashed) raw = lt_signed_log(raw);
             if (!isfinite(raw)) raw = e->mean[slot];
             if (e->standardize) raw = (raw - e->mean[slot]) * e->inverse[slot];
             dense[(r0 + r) * ld + slot] = (float)raw;
@@ -285,8 +290,20 @@ static int64_t number_code(const lt_bound *b, double v, int64_t unseen) {
   return low < b->n && b->value[low].value == v ? b->value[low].code : unseen;
 }
 
+double lt_encode_number(const lt_encode *b, int64_t k, const lt_rows *rows, int64_t r) {
+  const lt_bound *u = &b->part[k];
+  const lt_col *v = &rows->col[u->column];
+  double x = NAN;
+  if (u->how != LT_HOW_NUMBER) return label_number(u, v, r);
+  lt_column_numbers(&b->schema->col[u->column], v, 1, r, 1, &x, 1);
+  return x;
+}
+
 int64_t lt_encode_code(const lt_encode *b, int64_t k, const lt_rows *rows, int64_t r) {
   const lt_part *p = &b->e->part[k];
+  if (p->type == LT_PART_BUCKETS) return lt_bucket_of(p->edge, p->n_edges, lt_encode_number(b, p->source, rows, r));
+  if (p->type == LT_PART_CROSS)
+    return lt_encode_code(b, p->source, rows, r) * (b->e->part[p->other].n_labels + 1) + lt_encode_code(b, p->other, rows, r);
   const lt_bound *u = &b->part[k];
   const lt_col *v = &rows->col[u->column];
   int64_t unseen = p->n_labels;
@@ -326,12 +343,15 @@ int64_t lt_encode_room(const lt_encode *b, const lt_rows *rows, int64_t r) {
   int64_t room = 0;
   for (int64_t k = 0; k < b->e->n_parts; k++) {
     const lt_part *p = &b->e->part[k];
+    if (lt_part_has_code(p)) {
+      room += 1;
+      continue;
+    }
     const lt_col *v = &rows->col[b->part[k].column];
     uint64_t n = 0;
-    if (p->type == LT_PART_CATEGORY) room += 1;
     if (p->type == LT_PART_TEXT) {
       lt_encode_text(b, k, rows, r, &n);
-      room += (int64_t)(n / 2 + 1);
+      room += (int64_t)lt_text_room(n, p->hashed == LT_PART_PAIRS);
     }
     if (p->type == LT_PART_SPARSE && v->row_start) room += v->row_start[r + 1] - v->row_start[r];
   }
@@ -359,14 +379,14 @@ int64_t lt_encode_sparse(const lt_encode *b, const lt_rows *rows, int64_t r, int
     const lt_part *p = &e->part[k];
     int64_t got = 0;
     if (p->type == LT_PART_NUMBERS) continue;
-    if (p->type == LT_PART_CATEGORY) {
+    if (lt_part_has_code(p)) {
       index[n] = p->slot_of[lt_encode_code(b, k, rows, r)];
       value[n] = 1.0f;
       got = 1;
     } else if (p->type == LT_PART_TEXT) {
       uint64_t len = 0;
       const char *text = lt_encode_text(b, k, rows, r, &len);
-      got = lt_text_slots(text, len, e->hash_bits, index + n, value + n);
+      got = lt_text_slots(text, len, e->hash_bits, p->hashed == LT_PART_PAIRS, index + n, value + n);
     } else {
       got = encode_block(e, p, &rows->col[b->part[k].column], r, index + n, value + n);
     }

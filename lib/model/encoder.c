@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ENC_TILE = 4096 };
+enum { ENC_TILE = 4096, ENC_DERIVED = 2 };
 
 /* ---------------------------------------------------------------------------------------------- layout */
 
@@ -30,6 +30,10 @@ static leat_status enc_layout_category(lt_encoder *e, lt_part *p, const lt_colum
 leat_status lt_encoder_layout(lt_encoder *e, leat_error *err) {
   int64_t number = 0, dense = 0, sparse = 0;
   e->sparse_part = -1;
+  for (int64_t k = 0; k < e->n_parts; k++) { /* once more, when parts were derived */
+    lt_free(e->rt, e->part[k].slot_of);
+    e->part[k].slot_of = NULL;
+  }
   for (int64_t k = 0; k < e->n_parts; k++) {
     lt_part *p = &e->part[k];
     const lt_column *c = &e->schema->col[p->column];
@@ -44,6 +48,9 @@ leat_status lt_encoder_layout(lt_encoder *e, leat_error *err) {
       if (st) return st;
     } else if (p->type == LT_PART_TEXT) {
       p->width = (int64_t)1 << e->hash_bits;
+    } else if (lt_part_is_derived(p)) {
+      leat_status st = lt_derive_layout(e, p, err);
+      if (st) return st;
     } else {
       p->numbers = c->width;
       p->width = p->hashed ? (int64_t)1 << e->hash_bits : c->width;
@@ -292,6 +299,30 @@ out:
   return st;
 }
 
+/* The columns that `log` names, and whether texts give word pairs. */
+static leat_status enc_settings(lt_encoder *e, const leat_params *settings, leat_error *err) {
+  const char *at = lt_param_str(settings, "log");
+  leat_status st = LEAT_OK;
+  for (int64_t k = 0; k < e->n_parts; k++)
+    if (e->part[k].type == LT_PART_TEXT && lt_param_int(settings, "words") == 2) e->part[k].hashed = LT_PART_PAIRS;
+  while (!st && *at) {
+    uint64_t n = strcspn(at, ","), from = 0, to = n;
+    while (from < to && at[from] == ' ') from++;
+    while (to > from && at[to - 1] == ' ') to--;
+    char *name = lt_strndup(e->rt, at + from, to - from);
+    if (!name) return lt_fail_memory(err, to - from, "a column's name");
+    int64_t column = 0, k = 0;
+    st = lt_schema_find(e->schema, name, &column, err);
+    while (!st && k < e->n_parts && e->part[k].column != column) k++;
+    if (!st && (k == e->n_parts || e->part[k].type != LT_PART_NUMBERS || e->schema->col[column].kind != LEAT_NUMBER))
+      st = lt_fail(err, LEAT_E_ARG, "log=%s: column '%s' is no feature that is a number", lt_param_str(settings, "log"), name);
+    if (!st) e->part[k].hashed = LT_PART_LOG;
+    lt_free(e->rt, name);
+    at += n + (at[n] == ',');
+  }
+  return st;
+}
+
 static leat_status enc_new(leat_runtime *rt, leat_schema *schema, int64_t hash_bits, lt_encoder **out, leat_error *err) {
   lt_encoder *e = lt_zalloc(rt, sizeof *e);
   if (!e) return lt_fail_memory(err, sizeof *e, "the encoder");
@@ -317,11 +348,15 @@ leat_status lt_encoder_fit(leat_runtime *rt, const leat_dataset *train, const le
   if (!st) {
     e->standardize = !lt_param_is(settings, "standardize", "no");
     st = lt_encoder_plan(e, lt_param_int(settings, "max_onehot"), lt_param_int(settings, "max_width"), err);
+    if (!st) st = enc_settings(e, settings, err);
   }
   if (!st) st = lt_encoder_alloc_stats(e, err);
   if (!st) st = lt_encode_create(e, e->schema, &bind, err);
+  int64_t bound = e ? e->n_parts : 0;
   if (!st && e->n_dense > 0) st = enc_fit_dense(e, bind, train, err);
   if (!st && e->sparse_part >= 0 && lt_param_is(settings, "standardize", "yes")) st = enc_fit_sparse(e, train, err);
+  if (!st) st = lt_derive_fit(e, bind, train, settings, err);
+  if (!st && e->n_parts > bound) st = lt_encoder_layout(e, err);
   lt_encode_free(bind);
   if (st) lt_encoder_free(e);
   else *out = e;
@@ -345,7 +380,10 @@ leat_status lt_encoder_unfitted(leat_runtime *rt, leat_schema *schema, int64_t h
 void lt_encoder_free(lt_encoder *e) {
   if (!e) return;
   leat_runtime *rt = e->rt;
-  for (int64_t k = 0; k < e->n_parts; k++) lt_free(rt, e->part[k].slot_of);
+  for (int64_t k = 0; k < e->n_parts; k++) {
+    lt_free(rt, e->part[k].slot_of);
+    lt_free(rt, e->part[k].edge);
+  }
   lt_free(rt, e->part);
   lt_free(rt, e->mean);
   lt_free(rt, e->scale);
@@ -358,9 +396,12 @@ void lt_encoder_free(lt_encoder *e) {
 
 void lt_encoder_save(const lt_encoder *e, lt_put *w) {
   lt_put_i64(w, e->hash_bits);
-  lt_put_u8(w, (uint8_t)e->standardize);
-  lt_put_i64(w, e->n_parts);
-  for (int64_t k = 0; k < e->n_parts; k++) {
+  int64_t n = e->n_parts;
+  while (n && lt_part_is_derived(&e->part[n - 1])) n--;
+  int derived = n < e->n_parts;
+  lt_put_u8(w, (uint8_t)(e->standardize | (derived ? ENC_DERIVED : 0)));
+  lt_put_i64(w, n);
+  for (int64_t k = 0; k < n; k++) {
     lt_put_i64(w, e->part[k].column);
     lt_put_u8(w, (uint8_t)e->part[k].type);
     lt_put_u8(w, (uint8_t)e->part[k].hashed);
@@ -368,15 +409,17 @@ void lt_encoder_save(const lt_encoder *e, lt_put *w) {
   lt_put_f64s(w, e->mean, (uint64_t)e->n_dense);
   lt_put_f64s(w, e->scale, (uint64_t)e->n_dense);
   lt_put_f64s(w, e->sparse_scale, e->sparse_scale ? (uint64_t)e->part[e->sparse_part].width : 0);
+  if (derived) lt_derive_save(e, w);
 }
 
 /* The type that a part of a column must have; hashed must be possible for it. */
 static int enc_part_fits(const lt_column *c, const lt_part *p) {
-  if (c->role != LEAT_ROLE_FEATURE || c->kind == LEAT_ID || p->hashed > 1) return 0;
+  if (c->role != LEAT_ROLE_FEATURE || c->kind == LEAT_ID) return 0;
+  if (c->kind == LEAT_TEXT) return p->type == LT_PART_TEXT && (p->hashed == 1 || p->hashed == LT_PART_PAIRS);
+  if (p->hashed > 1) return 0;
   if (c->sparse) return p->type == LT_PART_SPARSE;
   if (c->kind == LEAT_CATEGORY) return p->type == LT_PART_CATEGORY;
-  if (c->kind == LEAT_TEXT) return p->type == LT_PART_TEXT && p->hashed == 1;
-  return p->type == LT_PART_NUMBERS && p->hashed == 0;
+  return p->type == LT_PART_NUMBERS && (p->hashed == 0 || c->kind == LEAT_NUMBER);
 }
 
 static void enc_load_parts(lt_encoder *e, lt_get *r) {
@@ -437,12 +480,17 @@ leat_status lt_encoder_load(leat_runtime *rt, const leat_schema *schema, lt_get 
   *out = NULL;
   leat_status st = enc_new(rt, (leat_schema *)(uintptr_t)schema, lt_get_i64(r), &e, err);
   if (st) return st;
-  e->standardize = lt_get_u8(r);
-  if (e->hash_bits < 1 || e->hash_bits > 24 || e->standardize > 1) lt_get_fail(r, LEAT_E_FORMAT);
+  int flags = lt_get_u8(r);
+  e->standardize = flags & 1;
+  if (e->hash_bits < 1 || e->hash_bits > 24 || flags > (1 | ENC_DERIVED)) lt_get_fail(r, LEAT_E_FORMAT);
   if (!r->failed) enc_load_parts(e, r);
   if (!r->failed) {
     st = lt_encoder_layout(e, err);
     if (!st) enc_load_stats(e, r);
+    if (!st && !r->failed && flags & ENC_DERIVED) {
+      st = lt_derive_load(e, r, err);
+      if (!st && !r->failed) st = lt_encoder_layout(e, err);
+    }
   }
   if (!st) st = lt_get_status(r, "the encoder", err);
   if (st) lt_encoder_free(e);
@@ -477,8 +525,15 @@ leat_status lt_encoder_slot_name(const lt_encoder *e, int64_t slot, lt_put *w, l
     if (slot < p->slot || slot >= p->slot + p->width) continue;
     const lt_column *c = &e->schema->col[p->column];
     int64_t at = slot - p->slot;
+    if (lt_part_is_derived(p)) {
+      lt_derive_name(e, p, at, w);
+      return lt_put_status(w, err);
+    }
     lt_i64_text(at, number);
+    int logged = p->type == LT_PART_NUMBERS && p->hashed;
+    if (logged) enc_put_chars(w, "log(");
     enc_put_chars(w, c->name);
+    if (logged) enc_put_chars(w, ")");
     if (p->type == LT_PART_CATEGORY && at == p->slot_of[p->n_labels]) {
       enc_put_chars(w, "=(unseen)");
     } else if (p->type == LT_PART_CATEGORY && !p->hashed) {
@@ -486,7 +541,7 @@ leat_status lt_encoder_slot_name(const lt_encoder *e, int64_t slot, lt_put *w, l
       const char *label = lt_dict_text(c->labels, at, &n);
       enc_put_chars(w, "=");
       lt_put_raw(w, label, n);
-    } else if (p->hashed) {
+    } else if (p->hashed && !logged) {
       enc_put_chars(w, "#");
       enc_put_chars(w, number);
     } else if (c->width > 1 || c->sparse) {

@@ -4,7 +4,8 @@
  *   CATEGORY             one-hot over the training labels + one cell for unseen and missing             n_labels + 1 slots
  *                        more labels than `max_onehot`: hashed into 2^hash_bits slots
  *                        (the cell for unseen and missing is there too)                       2^hash_bits + 1 slots
- *   TEXT                 words hashed into 2^hash_bits slots, counts of length 1 (L2). A word is a maximal run of ASCII
+ *                        a column that `log` names: sign(x) log(1 + |x|) in x's place
+ *   TEXT                 words (words=2: and pairs of them) hashed into 2^hash_bits slots, counts of length 1 (L2). A word is a maximal run of ASCII
  *                        letters and digits, ' and bytes above 127; ASCII capitals count as small letters
  *   sparse block         as it is (no centring), or hashed into 2^hash_bits slots when wider than `max_width`;
  *                        standardize=yes divides by the deviation (never centres)

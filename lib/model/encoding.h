@@ -2,16 +2,29 @@
 #ifndef LEAT_MODEL_ENCODING_H
 #define LEAT_MODEL_ENCODING_H
 #include "model/encoder.h"
-enum { LT_PART_NUMBERS = 1, LT_PART_CATEGORY = 2, LT_PART_TEXT = 3, LT_PART_SPARSE = 4 };
+#include <math.h>
+enum {
+  LT_PART_NUMBERS = 1, LT_PART_CATEGORY = 2, LT_PART_TEXT = 3, LT_PART_SPARSE = 4,
+  LT_PART_BUCKETS = 5, LT_PART_CROSS = 6 /* derived of other parts (derive.c), behind them */
+};
+enum { LT_PART_LOG = 1, LT_PART_PAIRS = 2 };
 /* One FEATURE column as encoded. */
 typedef struct lt_part {
-  int32_t type, hashed;
+  int32_t type;
+  int32_t hashed;            /* CATEGORY, SPARSE: 0, 1; TEXT: 1, or LT_PART_PAIRS; NUMBERS: 0, or LT_PART_LOG */
   int64_t column;            /* in the encoder's schema */
   int64_t slot, width;       /* encoded slots [slot, slot + width) */
   int64_t number, numbers;   /* feature numbers [number, number + numbers) of a row as numbers */
   int64_t n_labels;          /* CATEGORY */
   int32_t *slot_of;          /* CATEGORY: slot (from `slot`) of code 0 .. n_labels; the last is unseen and missing */
+  /* derived: n_labels and slot_of as above. BUCKETS: of the number of part `source`, [edge[c - 1], edge[c]); the last code
+   * is missing; no edges: present or missing. CROSS: code of `source` * (labels of `other` + 1) + code of `other` */
+  int64_t source, other, n_edges;
+  double *edge;
 } lt_part;
+static inline int lt_part_is_derived(const lt_part *p) { return p->type >= LT_PART_BUCKETS; }
+/* Does it fill one slot of a row, by a code? */
+static inline int lt_part_has_code(const lt_part *p) { return p->type == LT_PART_CATEGORY || lt_part_is_derived(p); }
 struct lt_encoder {
   leat_runtime *rt;
   leat_schema *schema;
@@ -54,7 +67,8 @@ typedef struct lt_bound {
 struct lt_encode {
   const lt_encoder *e;
   leat_schema *schema;
-  lt_bound *part;           /* one for each part of e */
+  lt_bound *part;           /* one for each part of e as it was then; derived parts need none */
+  int64_t n_parts;
 };
 /* Raw numbers of rows [from, from + n): x[r * ld + dense slot], NaN when missing (infinities stay). */
 void lt_encode_numbers(const lt_encode *b, const lt_rows *rows, int64_t from, int64_t n, double *x, int64_t ld);
@@ -64,8 +78,22 @@ void lt_column_numbers(const lt_column *c, const lt_col *v, int64_t width, int64
 int64_t lt_encode_code(const lt_encode *b, int64_t k, const lt_rows *rows, int64_t r);
 /* The text of part k (TEXT). */
 const char *lt_encode_text(const lt_encode *b, int64_t k, const lt_rows *rows, int64_t r, uint64_t *n);
-/* Text -> ascending slots (from 0) and weights of length 1; index and value have room for n / 2 + 1. Returns how many. */
-int64_t lt_text_slots(const char *text, uint64_t n, int64_t hash_bits, int32_t *index, float *value);
+/* The raw number of part k (NUMBERS of width 1) of row r; NaN when missing. */
+double lt_encode_number(const lt_encode *b, int64_t k, const lt_rows *rows, int64_t r);
+/* ---- derived parts (derive.c): buckets, missing and cross of the settings; the others as of all parts */
+leat_status lt_derive_fit(lt_encoder *e, const lt_encode *bind, const leat_dataset *train, const leat_params *settings,
+                          leat_error *err);
+leat_status lt_derive_layout(const lt_encoder *e, lt_part *p, leat_error *err);
+int64_t lt_bucket_of(const double *edge, int64_t n, double x);
+void lt_derive_name(const lt_encoder *e, const lt_part *p, int64_t at, lt_put *w);
+void lt_derive_save(const lt_encoder *e, lt_put *w);
+leat_status lt_derive_load(lt_encoder *e, lt_get *r, leat_error *err);
+/* Text -> ascending slots (from 0) and weights of length 1 of its words, with pairs also of each two that follow each
+ * other. index and value have room for lt_text_room(n, pairs). Returns how many. */
+int64_t lt_text_slots(const char *text, uint64_t n, int64_t hash_bits, int pairs, int32_t *index, float *value);
+uint64_t lt_text_room(uint64_t n, int pairs);
+/* Sign and logarithm of 1 + |x|: what a NUMBERS part with `hashed` LT_PART_LOG makes of a number. */
+static inline double lt_signed_log(double x) { return copysign(log1p(fabs(x)), x); }
 /* Slot of an index of a hashed sparse block. */
 static inline int32_t lt_hash_index(int32_t index, int64_t hash_bits) {
   return (int32_t)(lt_mix32((uint32_t)index) & (uint32_t)((1u << hash_bits) - 1u));

@@ -12,10 +12,10 @@
 
 enum { PLAN_CHUNK = 256, PLAN_TILE = 256 };
 
-typedef struct plan_table { int64_t part, number, n_labels; double *weight; } plan_table; /* weight[n_out, n_labels + 1] */
+typedef struct plan_table { int64_t part, number, n_labels; double *weight; const lt_part *derived; const lt_encoder *e; } plan_table; /* weight[n_out, n_labels + 1] */
 typedef struct plan_run { int64_t from, to, n; } plan_run; /* feature numbers [from, from + n) -> dense slots from `to` */
 typedef struct plan_far { int64_t slot; double mean; } plan_far;
-typedef struct plan_text { int64_t part, at; } plan_text;  /* its slots in `sparse` start at `at` */
+typedef struct plan_text { int64_t part, at; int32_t pairs; } plan_text;  /* its slots in `sparse` start at `at` */
 
 /* What is constant: shared by all forks. */
 typedef struct plan_fold {
@@ -24,6 +24,7 @@ typedef struct plan_fold {
   const lt_vec *vec;
   const lt_loss *loss;
   const lt_calibration *calibration; /* of the parameters; NULL: none */
+  int64_t *logged, n_logged; /* slots of numbers that are taken the logarithm of */
   int32_t logistic, direct;  /* direct: the numbers of a row are one run */
   int32_t plain;             /* ... and there is nothing but them and one margin */
   int64_t n_out, n_user, n_dense, n_numbers, hash_bits;
@@ -60,7 +61,7 @@ static void fold_drop(plan_fold *f) {
   if (!f || !lt_ref_drop(&f->ref)) return;
   leat_runtime *rt = f->rt;
   for (int64_t i = 0; f->table && i < f->n_tables; i++) lt_free(rt, f->table[i].weight);
-  void *all[] = {f->intercept, f->weight, f->far_weight, f->fill, f->far, f->run, f->table, f->text, f->sparse};
+  void *all[] = {f->intercept, f->weight, f->far_weight, f->fill, f->far, f->run, f->table, f->text, f->sparse, f->logged};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) lt_free(rt, all[i]);
   lt_free(rt, f);
   lt_runtime_unref(rt);
@@ -101,12 +102,14 @@ static leat_status fold_part(plan_fold *f, const lt_linear *m, const lt_encoder 
     else f->run[f->n_runs++] = (plan_run){p->number, p->slot, p->numbers};
     return LEAT_OK;
   }
-  if (p->type == LT_PART_CATEGORY) {
+  if (lt_part_has_code(p)) {
     plan_table *t = &f->table[f->n_tables];
     uint64_t n = (uint64_t)(p->n_labels + 1);
     t->part = k;
     t->number = p->number;
     t->n_labels = p->n_labels;
+    t->derived = p; /* of the model's encoder, which outlives its predictors */
+    t->e = e;
     t->weight = lt_array(f->rt, n * (uint64_t)f->n_out, sizeof(double));
     if (!t->weight) return lt_fail_memory(err, n * (uint64_t)f->n_out * sizeof(double), "a predictor's tables");
     f->n_tables++;
@@ -116,7 +119,7 @@ static leat_status fold_part(plan_fold *f, const lt_linear *m, const lt_encoder 
     return LEAT_OK;
   }
   if (p->type == LT_PART_TEXT) {
-    f->text[f->n_texts++] = (plan_text){k, f->n_sparse};
+    f->text[f->n_texts++] = (plan_text){k, f->n_sparse, p->hashed == LT_PART_PAIRS};
   } else {
     f->block_part = k;
     f->block_at = f->n_sparse;
@@ -174,13 +177,18 @@ static leat_status fold_create(const lt_linear *m, const lt_encoder *e, plan_fol
   f->run = lt_zarray(rt, parts, sizeof *f->run);
   f->table = lt_zarray(rt, parts, sizeof *f->table);
   f->text = lt_zarray(rt, parts, sizeof *f->text);
-  if (!f->intercept || !f->weight || !f->far_weight || !f->fill || !f->far || !f->run || !f->table || !f->text) {
+  f->logged = lt_zarray(rt, dense, sizeof *f->logged);
+  if (!f->intercept || !f->weight || !f->far_weight || !f->fill || !f->far || !f->run || !f->table || !f->text ||
+      !f->logged) {
     st = lt_fail_memory(err, 2 * n_out * dense * sizeof(double), "a predictor's folded weights");
     goto out;
   }
   fold_numbers(f, m, e);
   for (int64_t k = 0; k < e->n_parts && !st; k++) st = fold_part(f, m, e, k, err);
-  f->direct = f->n_runs == 1;
+  for (int64_t k = 0; k < e->n_parts; k++)
+    for (int64_t j = 0; e->part[k].type == LT_PART_NUMBERS && e->part[k].hashed && j < e->part[k].width; j++)
+      f->logged[f->n_logged++] = e->part[k].slot + j;
+  f->direct = f->n_runs == 1 && f->n_logged == 0;
   f->plain = f->direct && f->n_out == 1 && f->n_far == 0 && f->n_tables == 0 && f->n_sparse == 0 && f->n_dense == e->n_numbers &&
              !f->calibration && (f->logistic || m->loss->flags & LT_LOSS_IDENTITY);
   if (!st) st = fold_sparse(f, m, e, err);
@@ -245,7 +253,7 @@ leat_status lt_linear_plan_fork(const lt_plan *plan, lt_plan **out, leat_error *
 leat_status lt_linear_plan_reserve(lt_plan *plan, uint64_t text_bytes, leat_error *err) {
   lin_plan *p = (lin_plan *)plan;
   if (p->f->n_texts == 0 || (text_bytes <= p->text_bytes && p->index)) return LEAT_OK;
-  uint64_t n = text_bytes / 2 + 1;
+  uint64_t n = lt_text_room(text_bytes, 1);
   int32_t *index = lt_array(p->f->rt, n, sizeof *index);
   float *value = lt_array(p->f->rt, n, sizeof *value);
   if (!index || !value) {
@@ -402,6 +410,19 @@ static int one_plain(const plan_fold *f, double sum, double *out) {
   return 1;
 }
 
+/* The code of a part whose number is v (of a cross: whose numbers are v and u). */
+static int64_t table_code(const plan_table *t, double v, double u) {
+  const lt_part *p = t->derived;
+  if (p->type == LT_PART_CATEGORY) return plan_code(v, t->n_labels);
+  if (p->type == LT_PART_BUCKETS) return lt_bucket_of(p->edge, p->n_edges, v);
+  int64_t na = t->e->part[p->source].n_labels, nb = t->e->part[p->other].n_labels;
+  return plan_code(v, na) * (nb + 1) + plan_code(u, nb);
+}
+
+static void take_logs(lin_plan *p) {
+  for (int64_t i = 0; i < p->f->n_logged; i++) p->x[p->f->logged[i]] = lt_signed_log(p->x[p->f->logged[i]]);
+}
+
 leat_status lt_linear_one_f32(lt_plan *plan, const float *x, double *out) {
   lin_plan *p = (lin_plan *)plan;
   const plan_fold *f = p->f;
@@ -412,9 +433,14 @@ leat_status lt_linear_one_f32(lt_plan *plan, const float *x, double *out) {
   } else {
     for (int64_t i = 0; i < f->n_runs; i++)
       for (int64_t j = 0; j < f->run[i].n; j++) p->x[f->run[i].to + j] = (double)x[f->run[i].from + j];
+    take_logs(p);
     margins_numbers(p, p->x);
   }
-  for (int64_t i = 0; i < f->n_tables; i++) p->code[i] = plan_code((double)x[f->table[i].number], f->table[i].n_labels);
+  for (int64_t i = 0; i < f->n_tables; i++) {
+    const plan_table *t = &f->table[i];
+    int cross = t->derived->type == LT_PART_CROSS;
+    p->code[i] = table_code(t, (double)x[t->number], cross ? (double)x[t->e->part[t->derived->other].number] : 0.0);
+  }
   margins_codes(p);
   plan_link(p, out);
   return LEAT_OK;
@@ -430,9 +456,14 @@ leat_status lt_linear_one_f64(lt_plan *plan, const double *x, double *out) {
   } else {
     for (int64_t i = 0; i < f->n_runs; i++)
       memcpy(p->x + f->run[i].to, x + f->run[i].from, (size_t)f->run[i].n * sizeof(double));
+    take_logs(p);
     margins_numbers(p, p->x);
   }
-  for (int64_t i = 0; i < f->n_tables; i++) p->code[i] = plan_code(x[f->table[i].number], f->table[i].n_labels);
+  for (int64_t i = 0; i < f->n_tables; i++) {
+    const plan_table *t = &f->table[i];
+    int cross = t->derived->type == LT_PART_CROSS;
+    p->code[i] = table_code(t, x[t->number], cross ? x[t->e->part[t->derived->other].number] : 0.0);
+  }
   margins_codes(p);
   plan_link(p, out);
   return LEAT_OK;
@@ -459,7 +490,7 @@ static leat_status rows_rest(lin_plan *p, const lt_encode *bind, const lt_rows *
     const char *text = lt_encode_text(bind, f->text[i].part, rows, r, &n);
     leat_status st = lt_linear_plan_reserve((lt_plan *)p, n, err);
     if (st) return st;
-    int64_t words = lt_text_slots(text, n, f->hash_bits, p->index, p->value);
+    int64_t words = lt_text_slots(text, n, f->hash_bits, f->text[i].pairs, p->index, p->value);
     margins_sparse(p, f->text[i].at, (int64_t)1 << f->hash_bits, 0, p->index, p->value, words);
   }
   if (f->block_part >= 0) {

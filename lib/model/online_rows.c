@@ -92,7 +92,7 @@ static void feed_text(lt_online_feed *f, const lt_encode *bind, int64_t k, const
   uint64_t n = 0;
   uint32_t own = lt_mix32((uint32_t)bind->e->part[k].column + 1); /* words of two columns are two features */
   const char *text = lt_encode_text(bind, k, rows, r, &n);
-  int64_t words = lt_text_slots(text, n, f->m->hash_bits, index, value);
+  int64_t words = lt_text_slots(text, n, f->m->hash_bits, 0, index, value);
   for (int64_t i = 0; i < words; i++) feed_hashed(f, hashed_slot(f->m, (uint32_t)index[i] ^ own), value[i]);
 }
 

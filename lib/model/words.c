@@ -83,16 +83,24 @@ int64_t lt_sort_slots(int32_t *index, float *value, int64_t n) {
   return kept;
 }
 
-int64_t lt_text_slots(const char *text, uint64_t n, int64_t hash_bits, int32_t *index, float *value) {
-  uint64_t mask = ((uint64_t)1 << hash_bits) - 1, at = 0;
+uint64_t lt_text_room(uint64_t n, int pairs) { return pairs ? n + 2 : n / 2 + 1; }
+
+int64_t lt_text_slots(const char *text, uint64_t n, int64_t hash_bits, int pairs, int32_t *index, float *value) {
+  uint64_t mask = ((uint64_t)1 << hash_bits) - 1, at = 0, two[2] = {0, 0};
   int64_t count = 0;
   double square = 0.0;
   while (at < n) {
     uint64_t from = at;
     while (at < n && word_byte((unsigned char)text[at])) at++;
     if (at > from) {
-      index[count] = (int32_t)(word_hash(text + from, at - from) & mask);
+      two[1] = word_hash(text + from, at - from);
+      index[count] = (int32_t)(two[1] & mask);
       value[count++] = 1.0f;
+      if (pairs && count > 1) { /* with the word before it */
+        index[count] = (int32_t)(lt_hash64(two, sizeof two, 1) & mask);
+        value[count++] = 1.0f;
+      }
+      two[0] = two[1];
     } else {
       at++;
     }

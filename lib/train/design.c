@@ -403,7 +403,7 @@ static void finite_task(void *arg, int64_t task) {
 static leat_status borrow(const leat_dataset *data, const lt_encode *encode, const lt_design_plan *plan, lt_design *d,
                           leat_error *err) {
   const lt_encoder *e = plan->encoder;
-  if (!lt_dataset_is_whole(data) || plan->like || e->n_parts != 1 || e->part[0].type != LT_PART_NUMBERS || encode->part[0].how != LT_HOW_NUMBER ||
+  if (!lt_dataset_is_whole(data) || plan->like || e->n_parts != 1 || e->part[0].type != LT_PART_NUMBERS || e->part[0].hashed || encode->part[0].how != LT_HOW_NUMBER ||
       d->n < SCALE_ROWS || (e->standardize && !plan->centre))
     return LEAT_OK;
   leat_batch *gather = NULL;

@@ -40,6 +40,21 @@ for f in d.csv d.svm d.ndjson; do
 done
 head -c 20000 d.csv.gz >cut.csv.gz
 call 1 'cut.csv.gz.*cut off' 'a gzip file that is cut' "$leat" predict dm.leat cut.csv.gz -o no.csv
+# less memory than data, and features made of others
+call 2 'expected bytes' '--memory: no number' "$leat" train d.csv --target churn --memory 5x -o no.leat
+call 2 'at least 64M' '--memory: too little' "$leat" train d.csv --target churn --memory 1M -o no.leat
+"$leat" train d.csv --target churn --key customer_id --memory 64M -o dm2.leat -q >/dev/null; cmp -s dm.leat dm2.leat && ok '--memory: the same package' || bad '--memory: the same package'
+[ -z "$(ls -A | grep scratch)" ] && ok '--memory: no scratch file is left' || bad '--memory: no scratch file is left'
+call 0 '' 'features of features' "$leat" train d.csv --target churn --key customer_id --set log=data_gb --set buckets=tenure_months:5 --set missing=yes \
+  --set "cross=region*contract" -o df.leat
+"$leat" inspect df.leat --weights --json >out
+python3 -c '
+import json
+names = [w["feature"] for w in json.load(open("out"))["weights"]]
+for part in ("log(data_gb)", "tenure_months in [-inf,", "tenure_months=(missing)", "region=coast*contract=month-to-month"):
+    assert any(n.startswith(part) for n in names), (part, names)
+assert len(names) == len(set(names))' 2>err && ok 'features of features: coefficients by name' || bad 'features of features: coefficients by name' "$(cat err)"
+call 1 "did you mean 'region'" 'features of features: a column that is not there' "$leat" train d.csv --target churn --set "cross=regoin*contract" -o no.leat
 if [ -z "${LEAT_DATA_DIR:-}" ] || [ ! -e "${LEAT_DATA_DIR:-}/sms_spam.tsv.zst" ]; then
   skip 'sms spam, five folds: LEAT_DATA_DIR is not set'
   skip 'spam assassin, agaricus: LEAT_DATA_DIR is not set'

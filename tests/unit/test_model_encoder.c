@@ -221,25 +221,25 @@ static void test_words(void **state) {
   static float va[LONG], vb[LONG];
   static char text[LONG + 1];
   const char *same[] = {"Don't call", "don't CALL", "  don't,call!", "call don't", "don't\ncall\t"};
-  int64_t n = lt_text_slots(same[0], strlen(same[0]), 18, a, va);
+  int64_t n = lt_text_slots(same[0], strlen(same[0]), 18, 0, a, va);
   assert_int_equal(n, 2);
   for (int i = 1; i < 5; i++) {
-    assert_int_equal(lt_text_slots(same[i], strlen(same[i]), 18, b, vb), 2);
+    assert_int_equal(lt_text_slots(same[i], strlen(same[i]), 18, 0, b, vb), 2);
     assert_memory_equal(a, b, 2 * sizeof *a);
   }
-  assert_int_equal(lt_text_slots("...", 3, 18, a, va), 0);
-  assert_int_equal(lt_text_slots("", 0, 18, a, va), 0);
-  assert_int_equal(lt_text_slots("k\xc3\xa4se", 5, 18, a, va), 1);
+  assert_int_equal(lt_text_slots("...", 3, 18, 0, a, va), 0);
+  assert_int_equal(lt_text_slots("", 0, 18, 0, a, va), 0);
+  assert_int_equal(lt_text_slots("k\xc3\xa4se", 5, 18, 0, a, va), 1);
   /* the worst text there is: a word of one byte at every other place */
   for (int i = 0; i < LONG; i++) text[i] = i % 2 ? ' ' : (char)('a' + i / 2 % 26);
-  n = lt_text_slots(text, LONG, 18, a, va);
+  n = lt_text_slots(text, LONG, 18, 0, a, va);
   assert_int_equal(n, 26);
   for (int i = 0; i < LONG; i++) text[i] = i % 5 == 4 ? ' ' : (char)('a' + (i * 7919 / 5 + i % 5 * 31) % 26);
-  n = lt_text_slots(text, LONG, 18, a, va);
+  n = lt_text_slots(text, LONG, 18, 0, a, va);
   for (int64_t i = 1; i < n; i++) assert_true(a[i] > a[i - 1]);
   memset(text, 'q', LONG); /* one word of 64 KiB is not the word of 64 bytes */
-  assert_int_equal(lt_text_slots(text, LONG, 24, a, va), 1);
-  assert_int_equal(lt_text_slots(text, 64, 24, b, vb), 1);
+  assert_int_equal(lt_text_slots(text, LONG, 24, 0, a, va), 1);
+  assert_int_equal(lt_text_slots(text, 64, 24, 0, b, vb), 1);
   assert_int_not_equal(a[0], b[0]);
 }
 
