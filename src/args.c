@@ -15,7 +15,7 @@ enum {
   KEY_TARGET, KEY_KEY, KEY_WEIGHT, KEY_TIME, KEY_IGNORE, KEY_CATEGORICAL, KEY_TEXT, KEY_TASK, KEY_MODEL, KEY_VALID,
   KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT,
   KEY_STAGE, KEY_TO, KEY_LEARNER, KEY_STORE, KEY_FROM, KEY_CHUNK, KEY_DELAY, KEY_ACK, KEY_COMMIT,
-  KEY_LAYOUT, KEY_SHARD, KEY_UNTIL, KEY_LIMIT, KEY_TOLERANCE, KEY_COLUMNS,
+  KEY_NAME, KEY_FORCE, KEY_LAYOUT, KEY_SHARD, KEY_UNTIL, KEY_LIMIT, KEY_TOLERANCE, KEY_COLUMNS,
   KEY_REASON, KEY_IF_DUE
 };
 static const option_def option_defs[] = {
@@ -62,6 +62,10 @@ static const option_def option_defs[] = {
   { { "until", KEY_UNTIL, "KEY", 0, "End before this key (scan)", 1 }, "T" },
   { { "limit", KEY_LIMIT, "N", 0, "At most so many keys (scan; diff: how many are listed, default 10)", 1 }, "T" },
   { { "tolerance", KEY_TOLERANCE, "X", 0, "A value counts as changed when it moved by more (diff; default 0)", 1 }, "T" },
+  { { "store", KEY_STORE, "DIR", 0, "The store to publish in (publish, rollback, published, follow); get, scan, info, verify: T is the name of "
+      "a table that is published there", 1 }, "T" },
+  { { "name", KEY_NAME, "NAME", 0, "The name to publish under (publish; default: that of the file without .ltab)", 1 }, "T" },
+  { { "force", KEY_FORCE, NULL, 0, "Publish whatever the comparison with the generation before says (publish)", 1 }, "T" },
   { { "columns", KEY_COLUMNS, "NAME,...", 0, "Names of the columns of stdin, which has no header (worker)", 1 }, "T" },
 
   { { NULL, 0, NULL, 0, "The data:", 2 }, "tepMLTr" },
@@ -290,6 +294,8 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_DELAY: take_i64(p, "label-delay", arg, 0, "an integer from 0", &a->label_delay); break;
   case KEY_ACK: a->ack = 1; break;
   case KEY_COMMIT: take_i64(p, "commit-ms", arg, 0, "an integer from 0", &a->commit_ms); break;
+  case KEY_NAME: a->name = arg; break;
+  case KEY_FORCE: a->force = 1; break;
   case KEY_LAYOUT: a->layout = arg; break;
   case KEY_SHARD: a->shard = arg; break;
   case KEY_UNTIL: a->until = arg; break;

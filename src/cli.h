@@ -26,7 +26,8 @@ typedef struct cli_args {
   const char *store, *from; /* leat learn */
   int64_t chunk, label_delay, commit_ms; /* chunk 0: not given */
   int ack;
-  const char *layout, *shard, *until, *columns; /* leat table */
+  const char *layout, *shard, *until, *columns, *name; /* leat table */
+  int force;
   int64_t limit;            /* 0: not given */
   double tolerance;
   const char *stage; /* leat store */

@@ -10,6 +10,7 @@
 typedef struct table_job {
   const cli_args *a;
   leat_runtime *rt;
+  leat_store *s;
   leat_table *t;
   leat_table_info info;
 } table_job;
@@ -106,13 +107,25 @@ static int take_key(const table_job *j, const char *text, uint64_t *number, cons
 
 /* ---- opening, and what is printed of a table */
 
+/* Of a store: its table of that name. */
+static leat_status open_published(table_job *j, const char *name, const leat_params *p, leat_error *err) {
+  leat_follower *f = NULL;
+  leat_status st = leat_follower_create(j->s, name, p, &f, err);
+  if (!st) st = leat_follower_table(f, &j->t, NULL, err);
+  leat_follower_free(f);
+  return st;
+}
+
 static int open_table(table_job *j, const char *path, int verify) {
   leat_params *p = NULL;
   leat_error err;
   cli_error_init(&err);
   j->info.struct_size = sizeof j->info;
+  int status = j->a->store && !j->s ? cli_store_open(j->a, j->rt, j->a->store, 0, 0, &j->s) : 0;
+  if (status) return status;
   int bad = leat_params_create(j->rt, "table/read", &p, &err) || leat_params_set_i64(p, "map", 1, &err) ||
-            leat_params_set_i64(p, "verify", verify, &err) || leat_table_open(j->rt, path, p, &j->t, &err) ||
+            leat_params_set_i64(p, "verify", verify, &err) ||
+            (j->s ? open_published(j, path, p, &err) : leat_table_open(j->rt, path, p, &j->t, &err)) ||
             leat_table_get_info(j->t, &j->info, &err);
   leat_params_free(p);
   return bad ? cli_fail_error(&err) : 0;
@@ -519,7 +532,7 @@ static void diff_each(void *user, int64_t what, const void *key, uint64_t size, 
 
 static int table_diff(table_job *j) {
   const cli_args *a = j->a;
-  table_job other = { a, j->rt, NULL, { 0 } };
+  table_job other = { a, j->rt, NULL, NULL, { 0 } };
   leat_table_changes c = { .struct_size = sizeof c };
   leat_error err;
   char number[32];
@@ -667,15 +680,168 @@ static int table_worker(table_job *j) {
   return status;
 }
 
+/* ---- tables of a store */
+
+/* NAME of "folder/NAME.ltab"; fresh. */
+static char *name_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  char *name = cli_text("%s", slash ? slash + 1 : path), *dot = strstr(name, ".ltab");
+  if (dot && !dot[5]) *dot = 0;
+  return name;
+}
+
+static int need_store(table_job *j, int write) {
+  if (!j->a->store) return cli_wrong("table %s: in which store? expected --store DIR", j->a->files[0]);
+  leat_params *p = NULL;
+  leat_error err;
+  cli_error_init(&err);
+  /* not cli_store_open: --set is of publishing */
+  leat_status st = leat_params_create(j->rt, "store", &p, &err);
+  if (!st) st = leat_params_set_i64(p, "create", 0, &err);
+  if (!st) st = leat_params_set_i64(p, "read_only", !write, &err);
+  if (!st) st = leat_store_open(j->rt, j->a->store, p, &j->s, &err);
+  leat_params_free(p);
+  return st ? cli_fail_error(&err) : 0;
+}
+
+static json_t *published_json(const leat_published_info *i) {
+  char when[32];
+  return json_pack("{s:s,s:I,s:I,s:I,s:s,s:I,s:I,s:o,s:b,s:s,s:s}", "name", i->name, "generation", (json_int_t)i->generation, "previous",
+                   (json_int_t)i->previous, "newest", (json_int_t)i->newest, "published", cli_time(i->published_ns, when), "rows", (json_int_t)i->rows, "bytes",
+                   (json_int_t)i->bytes, "psi", cli_json_real(i->psi), "forced", (i->flags & LEAT_PUBLISHED_FORCED) != 0, "checksum",
+                   i->checksum, "model_checksum", i->model_checksum);
+}
+
+static int table_published(table_job *j) {
+  static const char *const heads[] = { "table", "generation", "previous", "published", "keys", "size", "psi", "" };
+  int64_t n = 0;
+  leat_error err;
+  cli_error_init(&err);
+  int status = need_store(j, 0);
+  if (status) return status;
+  cli_table *t = cli_table_create("lrrlrrrl", heads);
+  json_t *list = json_array();
+  leat_status st = leat_published_count(j->s, &n, &err);
+  for (int64_t i = 0; i < n && !st; i++) {
+    leat_published_info p = { .struct_size = sizeof p };
+    char generation[32], previous[32], when[32], rows[32], bytes[32], psi[32];
+    st = leat_published_at(j->s, i, &p, &err);
+    if (st) break;
+    json_array_append_new(list, published_json(&p));
+    snprintf(generation, sizeof generation, "%lld", (long long)p.generation);
+    snprintf(previous, sizeof previous, p.previous ? "%lld" : "-", (long long)p.previous);
+    snprintf(rows, sizeof rows, "%lld", (long long)p.rows);
+    const char *row[] = { p.name, generation, previous, cli_time(p.published_ns, when), rows, cli_bytes(p.bytes, bytes),
+                          isfinite(p.psi) ? cli_number(p.psi, psi) : "-", p.flags & LEAT_PUBLISHED_FORCED ? "forced" : "" };
+    cli_table_row(t, row);
+  }
+  cli_table_print(t, st || j->a->json || !n ? NULL : stdout, 0);
+  if (st || !j->a->json) {
+    json_decref(list);
+    return st ? cli_fail_error(&err) : cli_flush();
+  }
+  return cli_json_print(json_pack("{s:o}", "tables", list));
+}
+
+static int table_publish(table_job *j) {
+  const cli_args *a = j->a;
+  leat_params *p = NULL;
+  leat_publish_report r = { .struct_size = sizeof r };
+  leat_error err;
+  cli_error_init(&err);
+  int status = need_store(j, 1);
+  if (status) return status;
+  if (leat_params_create(j->rt, "table/publish", &p, &err)) return cli_fail_error(&err);
+  status = cli_apply_sets(a, &p, 1);
+  if (!status && a->force) leat_params_set_i64(p, "force", 1, NULL);
+  char *name = a->name ? cli_text("%s", a->name) : name_of(a->files[1]);
+  leat_status st = status ? LEAT_OK : leat_table_publish(j->s, name, a->files[1], p, &r, &err);
+  leat_params_free(p);
+  if (st) status = cli_fail_error(&err);
+  if (!status && !a->json) {
+    char psi[32], limit[32];
+    printf("table %s: generation %lld, %lld keys", name, (long long)r.generation, (long long)r.rows);
+    if (r.previous_generation) printf("; before: generation %lld, %lld keys", (long long)r.previous_generation, (long long)r.previous_rows);
+    if (isfinite(r.psi)) printf(", psi %s (limit %s)", cli_number(r.psi, psi), cli_number(r.psi_limit, limit));
+    putchar('\n');
+  } else if (!status)
+    cli_json_print(json_pack("{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:s,s:b}", "name", name, "generation", (json_int_t)r.generation, "rows",
+                             (json_int_t)r.rows, "previous_generation", (json_int_t)r.previous_generation, "previous_rows",
+                             (json_int_t)r.previous_rows, "psi", cli_json_real(r.psi), "psi_limit", cli_json_real(r.psi_limit), "value",
+                             r.value, "forced", a->force));
+  free(name);
+  return status ? status : cli_flush();
+}
+
+static int table_rollback(table_job *j) {
+  int64_t generation = 0;
+  leat_error err;
+  cli_error_init(&err);
+  int status = need_store(j, 1);
+  if (status) return status;
+  if (leat_table_rollback(j->s, j->a->files[1], &generation, &err)) return cli_fail_error(&err);
+  if (j->a->json)
+    return cli_json_print(json_pack("{s:s,s:I}", "name", j->a->files[1], "generation", (json_int_t)generation));
+  printf("table %s: generation %lld again\n", j->a->files[1], (long long)generation);
+  return cli_flush();
+}
+
+/* Keys on stdin, one a line; answers from the generation that is the current one then. */
+static int table_follow(table_job *j) {
+  leat_follower *f = NULL;
+  leat_params *p = NULL;
+  leat_error err;
+  char *line = NULL;
+  float *v = NULL;
+  size_t cap = 0;
+  ssize_t n;
+  int64_t seen = 0;
+  cli_error_init(&err);
+  int status = need_store(j, 0);
+  if (status) return status;
+  if (leat_params_create(j->rt, "table/read", &p, &err) || leat_params_set_i64(p, "map", 1, &err) ||
+      leat_follower_create(j->s, j->a->files[1], p, &f, &err))
+    status = cli_fail_error(&err);
+  leat_params_free(p);
+  leat_table_reader *r = NULL;
+  while (!status && (n = getline(&line, &cap, stdin)) > 0) {
+    int64_t generation;
+    leat_table *t = NULL;
+    while (n && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
+    if (!n) continue;
+    if (leat_follower_table(f, &t, &generation, &err)) status = cli_fail_error(&err);
+    else if (generation != seen) {
+      leat_table_reader_free(r);
+      leat_table_free(j->t);
+      j->t = t;
+      t = NULL;
+      seen = generation;
+      j->info.struct_size = sizeof j->info;
+      if (leat_table_get_info(j->t, &j->info, &err) || leat_table_reader_create(j->t, 16 << 20, &r, &err)) status = cli_fail_error(&err);
+      v = cli_grow(v, (size_t)j->info.values * sizeof *v);
+    }
+    leat_table_free(t);
+    if (!status) status = get_one(j, r, line, v);
+    if (!status) status = cli_flush(); /* who asks waits for it */
+  }
+  leat_table_reader_free(r);
+  leat_follower_free(f);
+  free(line);
+  free(v);
+  return status;
+}
+
 int cmd_table(const cli_args *a) {
   static const struct { const char *name, *args; int min, max; int (*run)(table_job *j); } verbs[] = {
     { "build", "MODEL DATA... --key COL -o T", 3, 1 << 20, table_build }, { "load", "TSV... -o T", 2, 1 << 20, table_load },
     { "convert", "T -o T2", 2, 2, table_merge }, { "merge", "T... -o T2", 2, 1 << 20, table_merge },
     { "diff", "OLD NEW", 3, 3, table_diff }, { "get", "T KEY...", 3, 1 << 20, table_get }, { "scan", "T", 2, 2, table_scan },
-    { "info", "T", 2, 2, table_info }, { "verify", "T", 2, 2, table_verify }, { "worker", "MODEL --key COL", 2, 2, table_worker } };
+    { "info", "T", 2, 2, table_info }, { "verify", "T", 2, 2, table_verify }, { "worker", "MODEL --key COL", 2, 2, table_worker },
+    { "publish", "T --store DIR [--name NAME]", 2, 2, table_publish }, { "rollback", "NAME --store DIR", 2, 2, table_rollback },
+    { "published", "--store DIR", 1, 1, table_published }, { "follow", "NAME --store DIR", 2, 2, table_follow } };
   enum { N_VERBS = (int)(sizeof verbs / sizeof verbs[0]) };
   const char *names[N_VERBS];
-  table_job j = { a, NULL, NULL, { 0 } };
+  table_job j = { a, NULL, NULL, NULL, { 0 } };
   for (int i = 0; i < N_VERBS; i++) {
     names[i] = verbs[i].name;
     if (strcmp(a->files[0], verbs[i].name) != 0) continue;
@@ -685,10 +851,12 @@ int cmd_table(const cli_args *a) {
     int status = cli_runtime(a, &j.rt);
     if (!status) status = verbs[i].run(&j);
     leat_table_free(j.t);
+    leat_store_free(j.s);
     leat_runtime_free(j.rt);
     return status;
   }
   const char *near = cli_nearest(a->files[0], names, N_VERBS);
   if (near) return cli_wrong("table: unknown verb '%s': did you mean '%s'?", a->files[0], near);
-  return cli_wrong("table: unknown verb '%s': expected build, load, convert, merge, diff, get, scan, info, verify or worker", a->files[0]);
+  return cli_wrong("table: unknown verb '%s': expected build, load, convert, merge, diff, get, scan, info, verify, worker, publish, "
+                   "rollback, published or follow", a->files[0]);
 }

@@ -103,7 +103,8 @@ char *cli_help_params(const char *command, const char *family) {
     if (leat_spec_name(rt, i, &name, NULL)) continue;
     int model = strncmp(name, "model/", 6) == 0, reader = strncmp(name, "reader/", 7) == 0;
     if (learn && !reader && strcmp(name, "learner") != 0 && strcmp(name, "online/linear") != 0 && strcmp(name, "store") != 0) continue;
-    if (!learn && !reader && (train ? !model : strcmp(name, monitor ? "monitor" : refresh ? "refresh" : table ? "table/write" : "predictor") != 0)) continue;
+    if (!learn && !reader && (train ? !model : strcmp(name, monitor ? "monitor" : refresh ? "refresh" : table ? "table/write" : "predictor") != 0) &&
+        !(table && strcmp(name, "table/publish") == 0)) continue;
     if (model && family && strcmp(name + 6, family) != 0) continue;
     char *title = model    ? cli_text("%sParameters of --model %s (--set NAME=VALUE):\n", h.n ? "\n" : "", name + 6)
                   : reader ? cli_text("%sParameters of --format %s:\n", h.n ? "\n" : "", name + 7)

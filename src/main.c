@@ -22,7 +22,7 @@ static const cli_command commands[] = {
   { "report", "DIR", "Writes one self-contained page with charts of a store's life.", 1, 1, cmd_report },
   { "quarantine", "DIR list|show ID|release ID...|replay|purge [ID...]",
     "Records that a store's learner held back: looked at, released, purged.", 2, 1 << 20, cmd_quarantine },
-  { "table", "build|load|convert|merge|diff|get|scan|info|verify|worker ...",
+  { "table", "build|load|convert|merge|diff|get|scan|info|verify|worker|publish|rollback|published|follow ...",
     "Predictions made beforehand, in files that answer keys.", 1, 1 << 20, cmd_table },
   { "devices", "", "Lists the devices that can compute, and why one cannot be used.", 0, 0, cmd_devices },
 };

@@ -117,6 +117,8 @@ enum {
   LEAT_EVENT_STAGE_BACK = 3,   /* a stage was rolled back to version; name: the stage */
   LEAT_EVENT_PIN = 4,          /* value 1 pinned, 0 no longer */
   LEAT_EVENT_REMOVED = 5,      /* a version's file was removed */
+  LEAT_EVENT_TABLE = 6,        /* a table was published; name: its own, row: its generation, value: rows, threshold: psi */
+  LEAT_EVENT_TABLE_BACK = 7,   /* a table went back to the generation in row */
   LEAT_EVENT_WARNING = 10,     /* a detector warns; name: which, value and threshold */
   LEAT_EVENT_ALARM = 11,       /* a detector's alarm: a suspect period begins */
   LEAT_EVENT_CERTIFIED = 12,   /* version became last-good */
@@ -179,6 +181,7 @@ typedef struct leat_quarantine leat_quarantine;
 typedef struct leat_table leat_table;
 typedef struct leat_table_reader leat_table_reader;
 typedef struct leat_table_writer leat_table_writer;
+typedef struct leat_follower leat_follower;
 typedef struct leat_monitor leat_monitor;
 
 /* ------------------------------------------------------------------------------------------------ 3. Structs
@@ -463,6 +466,28 @@ typedef struct leat_table_changes {
   int64_t same, added, removed, changed;
   double max_difference;
 } leat_table_changes;
+
+/* A table that is published in a store. generation: of this name, from 1; previous: where a rollback leads, 0 none;
+ * newest: the highest one that was ever given. psi: of its predictions against the one before, NaN when there was nothing
+ * to compare. flags: LEAT_PUBLISHED_*. */
+enum { LEAT_PUBLISHED_FORCED = 1 };
+typedef struct leat_published_info {
+  uint64_t struct_size;
+  int64_t generation, previous, newest, published_ns, rows, bytes;
+  double psi;
+  uint64_t flags;
+  char name[64], checksum[40], model_checksum[40];
+} leat_published_info;
+
+/* What publishing found. generation: the new one, 0 when it was refused; previous_*: what it was compared with, 0
+ * nothing; psi: of the value that moved most, its name in value, and psi_limit, above which it is refused; NaN: not
+ * compared. */
+typedef struct leat_publish_report {
+  uint64_t struct_size;
+  int64_t generation, rows, previous_generation, previous_rows;
+  double psi, psi_limit;
+  char value[64];
+} leat_publish_report;
 
 /* ------------------------------------------------------------------------------------------------ 4. Version */
 
@@ -1106,6 +1131,42 @@ LEAT_API leat_status leat_table_diff(const leat_table *a, const leat_table *b, d
                                      void (*each)(void *user, int64_t what, const void *key, uint64_t key_size,
                                                   const float *a_value, const float *b_value),
                                      void *user, leat_table_changes *out, leat_error *err);
+/* Publishes the table in the file `path` under `name` (1 to 63 letters, digits, '.', '_', '-') in a store: verified,
+ * copied into the store, compared with the generation before, then made the current one by one record of the MANIFEST;
+ * the generation before is kept. p: parameters of "table/publish" (NULL: defaults). Unless force=1 it is refused with
+ * STATE when more than max_row_drop (0.1) of the rows are gone, or the psi of any value against the generation before is
+ * above max_psi (0.25; more where few rows make more likely, see leat_drift_info), and with SHAPE when kind of keys or
+ * number of values differ. report may be NULL; set its struct_size. It is filled when the table is refused, too.
+ * Errors: ARG, STATE, SHAPE, BUSY, IO, NOT_FOUND, FORMAT, MEMORY, VERSION. Thread: safe. */
+LEAT_API leat_status leat_table_publish(leat_store *s, const char *name, const char *path, const leat_params *p,
+                                        leat_publish_report *report, leat_error *err);
+/* Makes the generation before the current one again, once it has been verified; again: one further back, as far as they are
+ * kept (store parameter keep_tables). *generation (may be NULL): the current one. Errors: ARG, NOT_FOUND (no such table, or
+ * nothing to go back to), STATE, BUSY, IO, FORMAT, MEMORY. Thread: safe. */
+LEAT_API leat_status leat_table_rollback(leat_store *s, const char *name, int64_t *generation, leat_error *err);
+/* How many tables are published. Errors: ARG, IO, FORMAT. Thread: safe. */
+LEAT_API leat_status leat_published_count(leat_store *s, int64_t *count, leat_error *err);
+/* Table `index` in [0, count), in the order of first publishing; set info->struct_size. Errors: ARG, NOT_FOUND, IO, FORMAT,
+ * VERSION. Thread: safe. */
+LEAT_API leat_status leat_published_at(leat_store *s, int64_t index, leat_published_info *info, leat_error *err);
+/* A follower: always the current generation of a published table, also when another process publishes. p: parameters of
+ * "table/read" (NULL: defaults); its poll_ms (200) says how often a look-up looks for a new generation, 0: only
+ * leat_follower_poll does. It keeps the store. Owner: caller. Errors: ARG, NOT_FOUND (nothing of that name is
+ * published), IO, FORMAT, VERSION, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_follower_create(leat_store *s, const char *name, const leat_params *p, leat_follower **out,
+                                          leat_error *err);
+/* Frees it; tables that were taken from it stay. Thread: safe. */
+LEAT_API void leat_follower_free(leat_follower *f);
+/* Looks for a new generation now, opens it and swaps it in; *generation (may be NULL): the one that answers. On failure the
+ * old one goes on answering. Errors: ARG, IO, FORMAT, VERSION, MEMORY. Thread: safe. */
+LEAT_API leat_status leat_follower_poll(leat_follower *f, int64_t *generation, leat_error *err);
+/* The current table, for as long as the caller wants: a batch, a reader's life. *generation may be NULL. Owner: caller,
+ * leat_table_free. Errors: ARG. Thread: safe. */
+LEAT_API leat_status leat_follower_table(leat_follower *f, leat_table **out, int64_t *generation, leat_error *err);
+/* leat_table_get of the current table. Errors: as leat_table_get. Thread: safe. */
+LEAT_API leat_status leat_follower_get(leat_follower *f, const void *key, uint64_t key_size, float *value, uint64_t cap,
+                                       int64_t *found, leat_error *err);
+
 /* ------------------------------------------------------------------------------------------------ 20. Monitor
  * Has the data drifted away from what the model was trained on? Every model that was trained offline carries a reference
  * profile of each feature and of the target; a monitor counts rows in the same cells and compares. A limit on psi

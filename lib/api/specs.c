@@ -5,6 +5,7 @@
 #include "lifecycle/learner.h"
 #include "lifecycle/monitor.h"
 #include "lifecycle/refresh.h"
+#include "lifecycle/tables.h"
 #include "model/predictor.h"
 #include "serve/table.h"
 #include "stats/detector.h"
@@ -25,7 +26,7 @@ const lt_spec *lt_specs_at(int64_t index) {
   index -= n_detectors;
   static const lt_spec *const others[] = {
       &lt_predictor_spec, &lt_spec_store, &lt_spec_monitor, &lt_spec_learner, &lt_spec_refresh,
-      &lt_table_write_spec, &lt_table_read_spec,
+      &lt_table_write_spec, &lt_table_read_spec, &lt_table_publish_spec,
   };
   return index < (int64_t)(sizeof others / sizeof others[0]) ? others[index] : NULL;
 }

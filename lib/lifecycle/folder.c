@@ -11,6 +11,8 @@ static const lt_param_def store_defs[] = {
   { "keep_recent", LEAT_PARAM_I64, "8", 1, 1000000, NULL, "Snapshots to keep, the newest ones.", SINCE },
   { "keep_hourly", LEAT_PARAM_I64, "24", 0, 1000000, NULL, "Hours of which to keep the last snapshot.", SINCE },
   { "keep_daily", LEAT_PARAM_I64, "7", 0, 1000000, NULL, "Days (UTC) of which to keep the last snapshot.", SINCE },
+  { "keep_tables", LEAT_PARAM_I64, "2", 2, LT_TABLE_STEPS, NULL, "Generations of a published table to keep, the current one among them.",
+    SINCE },
 };
 const lt_spec lt_spec_store = { "store", "A folder with one model's versions, stages and history.", store_defs,
                                 (int64_t)(sizeof store_defs / sizeof store_defs[0]) };
@@ -32,6 +34,7 @@ static leat_status folder_take_params(leat_store *s, const leat_params *given, i
   s->keep_recent = lt_param_int(p, "keep_recent");
   s->keep_hourly = lt_param_int(p, "keep_hourly");
   s->keep_daily = lt_param_int(p, "keep_daily");
+  s->keep_tables = lt_param_int(p, "keep_tables");
   lt_params_free(own);
   return LEAT_OK;
 }
@@ -303,7 +306,7 @@ void lt_folder_end_package(leat_store *s, lt_package *p) {
 }
 
 /* A word that fits into 63 bytes and disturbs no table. */
-static leat_status folder_check_word(const char *word, const char *what, int name, leat_error *err) {
+leat_status lt_folder_check_word(const char *word, const char *what, int name, leat_error *err) {
   uint64_t n = strlen(word);
   int good = n >= 1 && n <= 63;
   for (uint64_t i = 0; i < n && good; i++) {
@@ -330,7 +333,7 @@ leat_status lt_folder_add(leat_store *s, const leat_model *m, const char *origin
   lt_package pack = {0};
   lt_change c = {0};
   *version = 0;
-  leat_status st = folder_check_word(origin, "origin", 0, err);
+  leat_status st = lt_folder_check_word(origin, "origin", 0, err);
   if (st) return st;
   if (s->read_only) return lt_folder_begin(s, &c, err);
   if (lt_model_get_text(m, "lineage", lineage, sizeof lineage, &needed, NULL)) lineage[0] = 0;
@@ -361,7 +364,7 @@ leat_status lt_folder_add(leat_store *s, const leat_model *m, const char *origin
 static leat_status folder_check_stage(const char *stage, int change, leat_error *err) {
   if (change && strcmp(stage, "previous") == 0)
     return lt_fail(err, LEAT_E_ARG, "stage 'previous' follows 'production' by itself: promote to 'production', or roll it back");
-  return folder_check_word(stage, "stage", 1, err);
+  return lt_folder_check_word(stage, "stage", 1, err);
 }
 
 static leat_status folder_no_stage(const lt_manifest *m, const char *stage, leat_error *err) {

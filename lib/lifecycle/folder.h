@@ -4,7 +4,8 @@
  *   MANIFEST.lock       held while a change is made
  *   models/v-N.leat     packages
  *   learner/LOCK        held by the one learner;  learner/c-N.leat  its checkpoints
- *   journal/ quarantine/ tables/
+ *   journal/ quarantine/
+ *   tables/NAME-N.ltab  generation N of the published table NAME
  * Thread-safe: one mutex a handle. */
 #ifndef LEAT_LIFECYCLE_FOLDER_H
 #define LEAT_LIFECYCLE_FOLDER_H

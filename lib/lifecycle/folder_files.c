@@ -183,6 +183,7 @@ leat_status lt_folder_verify(leat_store *s, leat_error *err) {
   if (!st) st = verify_segments(s, "journal", 'j', err);
   if (!st) st = verify_segments(s, "quarantine", 'q', err);
   if (!st) st = verify_tables(s, err);
+  if (!st) st = lt_folder_verify_tables(s, err);
   return st;
 }
 
@@ -198,7 +199,7 @@ static leat_status gc_remove_path(leat_store *s, const char *path, int64_t *byte
   return st;
 }
 
-static leat_status gc_remove(leat_store *s, const char *folder, const char *name, int64_t *bytes, leat_error *err) {
+leat_status lt_folder_gc_remove(leat_store *s, const char *folder, const char *name, int64_t *bytes, leat_error *err) {
   lt_put w;
   lt_put_init(&w, s->rt);
   lt_put_raw(&w, folder, strlen(folder));
@@ -239,7 +240,7 @@ static leat_status gc_models(leat_store *s, int64_t *bytes, leat_error *err) {
     const lt_entry *e = lt_manifest_entry(&s->now, v);
     int gone = e && e->flags & LEAT_VERSION_REMOVED;
     int unknown = (v && !e) || strncmp(names[i], "new-", 4) == 0 || is_temporary(names[i]);
-    if (gone || (alone && unknown)) st = gc_remove(s, "models", names[i], bytes, err);
+    if (gone || (alone && unknown)) st = lt_folder_gc_remove(s, "models", names[i], bytes, err);
   }
   lt_free(s->rt, names);
   if (alone) (void)lt_file_lock(lock, 0, NULL);
@@ -274,7 +275,7 @@ static leat_status gc_temporaries(leat_store *s, const char *folder, int64_t *by
   uint64_t n;
   leat_status st = lt_folder_names(s, folder, &names, &n, err);
   for (uint64_t i = 0; i < n && !st; i++)
-    if (is_temporary(names[i])) st = gc_remove(s, folder, names[i], bytes, err);
+    if (is_temporary(names[i])) st = lt_folder_gc_remove(s, folder, names[i], bytes, err);
   lt_free(s->rt, names);
   return st;
 }
@@ -308,7 +309,7 @@ static leat_status gc_learner(leat_store *s, int64_t *bytes, leat_error *err) {
     for (uint64_t i = 0; i < n && !st; i++) {
       int64_t k = 0;
       while (k < s->now.n_checkpoints && strcmp(names[i], s->now.checkpoint[k].name) != 0) k++;
-      if (k == s->now.n_checkpoints && strncmp(names[i], "c-", 2) == 0) st = gc_remove(s, "learner", names[i], bytes, err);
+      if (k == s->now.n_checkpoints && strncmp(names[i], "c-", 2) == 0) st = lt_folder_gc_remove(s, "learner", names[i], bytes, err);
     }
     lt_free(s->rt, names);
     if (!st) st = gc_journal(s, bytes, err);
@@ -327,7 +328,7 @@ static leat_status gc_manifest(leat_store *s, int64_t *bytes, leat_error *err) {
   leat_status st = lt_folder_names(s, "", &names, &n, err);
   for (uint64_t i = 0; i < n && !st; i++)
     if (strncmp(names[i], "MANIFEST.", 9) == 0 && strcmp(names[i], "MANIFEST.lock") != 0)
-      st = gc_remove(s, "", names[i], bytes, err);
+      st = lt_folder_gc_remove(s, "", names[i], bytes, err);
   lt_free(s->rt, names);
   if (!st) st = lt_file_open(s->rt, s->manifest, LEAT_FILE_READ, &f, err);
   if (!st) st = lt_file_size(f, &before, err);
@@ -348,6 +349,7 @@ leat_status lt_folder_gc(leat_store *s, int64_t *bytes, leat_error *err) {
   leat_status st = lt_folder_begin(s, &c, err);
   if (!st) st = gc_models(s, &freed, err);
   if (!st) st = gc_learner(s, &freed, err);
+  if (!st) st = lt_folder_gc_tables(s, &freed, err);
   if (!st) st = gc_manifest(s, &freed, err);
   lt_folder_end(s, &c);
   if (!st && bytes) *bytes = freed;

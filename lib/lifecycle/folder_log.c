@@ -210,6 +210,12 @@ static leat_status folder_write_base(leat_store *s, const char *path, leat_error
   lt_manifest_base(&s->now, &w);
   st = lt_put_status(&w, err);
   if (!st) st = lt_reclog_append(l, LT_M_BASE, w.data, w.size, NULL, err);
+  if (!st && s->now.n_tables) { /* before the events: a file that is cut lacks some of those, too */
+    w.size = 0;
+    lt_manifest_tables(&s->now, &w);
+    st = lt_put_status(&w, err);
+    if (!st) st = lt_reclog_append(l, LT_M_TABLES, w.data, w.size, NULL, err);
+  }
   for (uint64_t at = 0; !st && at < s->now.n_events;) {
     w.size = 0;
     at = lt_manifest_events(&s->now, at, &w);

@@ -19,6 +19,7 @@ void lt_manifest_free(lt_manifest *m) {
   lt_free(m->rt, m->entry);
   lt_free(m->rt, m->live);
   lt_free(m->rt, m->stage);
+  lt_free(m->rt, m->table);
   lt_free(m->rt, m->event_at);
   memset(m, 0, sizeof *m);
 }
@@ -118,7 +119,7 @@ uint64_t lt_manifest_events(const lt_manifest *m, uint64_t from, lt_put *w) {
 /* ---- reading */
 
 /* A text of less than cap bytes into a caller's array. */
-static void get_word(lt_get *r, char *buf, uint64_t cap) {
+void lt_manifest_word(lt_get *r, char *buf, uint64_t cap) {
   uint64_t n = lt_get_count(r, 1, cap - 1);
   const void *p = lt_get_raw(r, n);
   memset(buf, 0, cap);
@@ -140,8 +141,8 @@ static void get_entry(lt_get *r, lt_entry *e) {
   e->ordinal = lt_get_i64(r);
   e->taken_ns = lt_get_i64(r);
   e->journal = lt_get_u64(r);
-  get_word(r, e->checksum, sizeof e->checksum);
-  get_word(r, e->origin, sizeof e->origin);
+  lt_manifest_word(r, e->checksum, sizeof e->checksum);
+  lt_manifest_word(r, e->origin, sizeof e->origin);
 }
 
 static void get_event(lt_get *r, leat_event *e) {
@@ -154,12 +155,12 @@ static void get_event(lt_get *r, leat_event *e) {
   e->row = lt_get_i64(r);
   e->value = lt_get_f64(r);
   e->threshold = lt_get_f64(r);
-  get_word(r, e->name, sizeof e->name);
-  get_word(r, e->text, sizeof e->text);
+  lt_manifest_word(r, e->name, sizeof e->name);
+  lt_manifest_word(r, e->text, sizeof e->text);
 }
 
 static void get_checkpoint(lt_get *r, lt_checkpoint *c) {
-  get_word(r, c->name, sizeof c->name);
+  lt_manifest_word(r, c->name, sizeof c->name);
   c->journal = lt_get_u64(r);
   c->keep = lt_get_u64(r);
   if (!c->name[0] || strchr(c->name, '/')) lt_get_fail(r, LEAT_E_FORMAT);
@@ -174,7 +175,7 @@ leat_status lt_manifest_event(const lt_manifest *m, uint64_t index, leat_event *
 
 /* ---- applying */
 
-static leat_status manifest_tell(lt_manifest *m, const leat_event *e, leat_error *err) {
+leat_status lt_manifest_tell(lt_manifest *m, const leat_event *e, leat_error *err) {
   void *at = m->event_at;
   leat_status st = lt_grow(m->rt, &at, &m->event_cap, m->n_events + 1, sizeof *m->event_at, err);
   if (st) return st;
@@ -186,7 +187,7 @@ static leat_status manifest_tell(lt_manifest *m, const leat_event *e, leat_error
   return st;
 }
 
-static leat_event manifest_now(const lt_manifest *m, int32_t kind, int64_t version) {
+leat_event lt_manifest_now(const lt_manifest *m, int32_t kind, int64_t version) {
   leat_event e;
   memset(&e, 0, sizeof e);
   e.struct_size = sizeof e;
@@ -222,14 +223,14 @@ static int manifest_entry_fits(const lt_manifest *m, const lt_entry *e) {
 static leat_status manifest_remove(lt_manifest *m, int64_t version, leat_error *err) {
   lt_entry *e = &m->entry[version - 1];
   uint64_t i = 0;
-  leat_event told = manifest_now(m, LEAT_EVENT_REMOVED, version);
+  leat_event told = lt_manifest_now(m, LEAT_EVENT_REMOVED, version);
   e->flags |= LEAT_VERSION_REMOVED;
   while (m->live[i] != version) i++;
   m->n_live--;
   memmove(m->live + i, m->live + i + 1, (m->n_live - i) * sizeof *m->live);
   told.row = e->row;
   memcpy(told.name, e->origin, sizeof told.name);
-  return manifest_tell(m, &told, err);
+  return lt_manifest_tell(m, &told, err);
 }
 
 static leat_status apply_version(lt_manifest *m, lt_get *r, leat_error *err) {
@@ -239,11 +240,11 @@ static leat_status apply_version(lt_manifest *m, lt_get *r, leat_error *err) {
   uint64_t n = lt_get_count(r, 8, UINT64_MAX);
   if (r->failed) return LEAT_OK;
   leat_status st = manifest_add_entry(m, &e, err);
-  leat_event told = manifest_now(m, LEAT_EVENT_VERSION, e.version);
+  leat_event told = lt_manifest_now(m, LEAT_EVENT_VERSION, e.version);
   told.row = e.row;
   told.value = (double)e.rows;
   memcpy(told.name, e.origin, sizeof told.name);
-  if (!st) st = manifest_tell(m, &told, err);
+  if (!st) st = lt_manifest_tell(m, &told, err);
   for (uint64_t i = 0; i < n && !st; i++) {
     int64_t v = lt_get_i64(r);
     const lt_entry *gone = lt_manifest_entry(m, v);
@@ -267,7 +268,7 @@ static leat_status manifest_new_stage(lt_manifest *m, const char *name, lt_stage
 
 static leat_status apply_stage(lt_manifest *m, lt_get *r, int back, leat_error *err) {
   char name[64];
-  get_word(r, name, sizeof name);
+  lt_manifest_word(r, name, sizeof name);
   int64_t v = lt_get_i64(r), before;
   const lt_entry *e = lt_manifest_entry(m, v);
   lt_stage_line *s = (lt_stage_line *)(uintptr_t)lt_manifest_stage(m, name);
@@ -286,11 +287,11 @@ static leat_status apply_stage(lt_manifest *m, lt_get *r, int back, leat_error *
     if (s->n == LT_STAGE_STEPS) memmove(s->version, s->version + 1, (size_t)--s->n * sizeof *s->version);
     s->version[s->n++] = v;
   }
-  leat_event told = manifest_now(m, back ? LEAT_EVENT_STAGE_BACK : LEAT_EVENT_STAGE, v);
+  leat_event told = lt_manifest_now(m, back ? LEAT_EVENT_STAGE_BACK : LEAT_EVENT_STAGE, v);
   told.value = (double)before;
   told.row = e->row;
   memcpy(told.name, name, sizeof told.name);
-  return manifest_tell(m, &told, err);
+  return lt_manifest_tell(m, &told, err);
 }
 
 static leat_status apply_pin(lt_manifest *m, lt_get *r, leat_error *err) {
@@ -301,10 +302,10 @@ static leat_status apply_pin(lt_manifest *m, lt_get *r, leat_error *err) {
   if (r->failed) return LEAT_OK;
   uint64_t bit = LEAT_VERSION_PINNED;
   m->entry[v - 1].flags = pinned ? e->flags | bit : e->flags & ~bit;
-  leat_event told = manifest_now(m, LEAT_EVENT_PIN, v);
+  leat_event told = lt_manifest_now(m, LEAT_EVENT_PIN, v);
   told.value = pinned;
   told.row = e->row;
-  return manifest_tell(m, &told, err);
+  return lt_manifest_tell(m, &told, err);
 }
 
 static leat_status apply_event(lt_manifest *m, lt_get *r, leat_error *err) {
@@ -317,7 +318,7 @@ static leat_status apply_event(lt_manifest *m, lt_get *r, leat_error *err) {
   e.generation = m->generation;
   if (e.kind == LEAT_EVENT_CERTIFIED && lt_manifest_entry(m, e.version))
     m->entry[e.version - 1].flags |= LEAT_VERSION_CERTIFIED;
-  return manifest_tell(m, &e, err);
+  return lt_manifest_tell(m, &e, err);
 }
 
 static leat_status apply_note(lt_manifest *m, lt_get *r, leat_error *err) {
@@ -325,7 +326,7 @@ static leat_status apply_note(lt_manifest *m, lt_get *r, leat_error *err) {
   get_event(r, &e);
   if (r->failed) return LEAT_OK;
   e.generation = m->generation;
-  return manifest_tell(m, &e, err);
+  return lt_manifest_tell(m, &e, err);
 }
 
 static void apply_checkpoint(lt_manifest *m, lt_get *r) {
@@ -345,7 +346,7 @@ static leat_status apply_base_stages(lt_manifest *m, lt_get *r, leat_error *err)
   for (uint64_t i = 0; i < n && !r->failed; i++) {
     char name[64];
     lt_stage_line *s;
-    get_word(r, name, sizeof name);
+    lt_manifest_word(r, name, sizeof name);
     if (!name[0] || lt_manifest_stage(m, name)) lt_get_fail(r, LEAT_E_FORMAT);
     uint64_t steps = lt_get_count(r, 8, LT_STAGE_STEPS);
     if (r->failed) return LEAT_OK;
@@ -390,7 +391,7 @@ static leat_status apply_events(lt_manifest *m, lt_get *r, leat_error *err) {
     leat_event e;
     get_event(r, &e);
     if (r->failed) return LEAT_OK;
-    leat_status st = manifest_tell(m, &e, err);
+    leat_status st = lt_manifest_tell(m, &e, err);
     if (st) return st;
   }
   m->events_due -= n;
@@ -404,21 +405,24 @@ static leat_status manifest_damage(const lt_manifest *m, const lt_record *rec, c
 
 leat_status lt_manifest_apply(lt_manifest *m, const lt_record *rec, leat_error *err) {
   if (rec->type == LT_M_WITNESS) return LEAT_OK;
-  if (rec->type < LT_M_BASE || rec->type > LT_M_NOTE)
+  if (rec->type < LT_M_BASE || rec->type > LT_M_TABLES)
     return lt_fail(err, LEAT_E_VERSION, "%s has a record of type %u, which this version does not know: take a newer leat",
                    m->path, rec->type);
   lt_get r;
   leat_status st = LEAT_OK;
   int first = m->generation == 0 && m->n == 0 && m->n_checkpoints == 0 && m->n_events == 0;
-  int step = rec->type != LT_M_BASE && rec->type != LT_M_EVENTS && rec->type != LT_M_CHECKPOINT;
+  int compacted = rec->type == LT_M_BASE || rec->type == LT_M_EVENTS || rec->type == LT_M_TABLES;
+  int step = !compacted && rec->type != LT_M_CHECKPOINT;
   lt_get_init(&r, m->rt, rec->data, rec->size);
   int64_t generation = lt_get_i64(&r), time_ns = lt_get_i64(&r);
   if (rec->type == LT_M_BASE ? !first || generation < 0 : m->generation == INT64_MAX || generation != m->generation + step)
     return manifest_damage(m, rec, "does not follow from what is before it", err);
-  if (m->events_due && rec->type != LT_M_EVENTS) return manifest_damage(m, rec, "comes before the end of the history", err);
+  if (rec->type == LT_M_TABLES && (m->n_tables || m->n_events || !m->events_due))
+    return manifest_damage(m, rec, "is not where it should be", err);
+  if (m->events_due && rec->type != LT_M_EVENTS && rec->type != LT_M_TABLES) return manifest_damage(m, rec, "comes before the end of the history", err);
   m->generation = generation;
   m->time_ns = time_ns;
-  if (rec->type == LT_M_BASE || rec->type == LT_M_EVENTS) m->base_bytes = rec->offset + rec->size;
+  if (compacted) m->base_bytes = rec->offset + rec->size;
   switch (rec->type) {
     case LT_M_BASE: st = apply_base(m, &r, err); break;
     case LT_M_EVENTS: st = apply_events(m, &r, err); break;
@@ -428,7 +432,8 @@ leat_status lt_manifest_apply(lt_manifest *m, const lt_record *rec, leat_error *
     case LT_M_PIN: st = apply_pin(m, &r, err); break;
     case LT_M_EVENT: st = apply_event(m, &r, err); break;
     case LT_M_NOTE: st = apply_note(m, &r, err); break;
-    default: apply_checkpoint(m, &r); break;
+    case LT_M_CHECKPOINT: apply_checkpoint(m, &r); break;
+    default: st = lt_manifest_apply_table(m, rec->type, &r, err); break;
   }
   if (!st && (r.failed || lt_get_left(&r))) st = manifest_damage(m, rec, "holds what cannot be", err);
   return st;

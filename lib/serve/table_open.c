@@ -10,6 +10,8 @@ static const lt_param_def table_read_defs[] = {
      "map the file instead of reading it: processes share its pages, but get SIGBUS when another one cuts the file", SINCE_0_1},
     {"verify", LEAT_PARAM_BOOL, "false", 0, 0, NULL,
      "verify all rows when the table is opened, not each 64 KiB when they are first looked at", SINCE_0_1},
+    {"poll_ms", LEAT_PARAM_I64, "200", 0, 3600000, NULL,
+     "of a follower: how often its look-ups look for a new generation, milliseconds; 0: only when it is asked to", SINCE_0_1},
 };
 const lt_spec lt_table_read_spec = {"table/read", "Reading a table of predictions.", table_read_defs,
                                     (int64_t)(sizeof table_read_defs / sizeof table_read_defs[0])};

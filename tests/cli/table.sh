@@ -75,6 +75,36 @@ done
 "$leat" table verify old.ltab >out 2>err && { cmp -s old.ltab t.ltab || grep -q 400000 out; } && ok 'table build killed with -9: a whole table is there' ||
   bad 'table build killed with -9: a whole table is there' "$(cat err)"
 rm -f big.csv old.ltab*
+call 1 'no store' 'table publish: no store there' "$leat" table publish t.ltab --store TS
+"$leat" store TS add tab.leat >/dev/null
+call 2 'expected --store' 'table publish: which store?' "$leat" table publish t.ltab
+call 0 'table t: generation 1, 3000 keys' 'table publish: named by its file' "$leat" table publish t.ltab --store TS
+call 0 'generation 2.*psi 0 ' 'table publish: the same again, in the other layout' "$leat" table publish h.ltab --store TS --name t
+call 1 'refused.*rows' 'table publish: too many rows are gone' "$leat" table publish s1.ltab --store TS --name t
+call 0 'HIT' 'table get: the refused one has changed nothing' "$leat" table get t k7 --store TS
+awk -F'\t' '{ printf "%s\t%.6f\n", $1, 1 - $2 * .5 }' scan.txt >moved.tsv
+"$leat" table load moved.tsv --model tab.leat -o moved.ltab >/dev/null
+call 1 'refused: the predictions.*psi' 'table publish: the predictions have moved' "$leat" table publish moved.ltab --store TS --name t
+call 0 'generation 3' 'table publish --force' "$leat" table publish moved.ltab --store TS --name t --force
+"$leat" table published --store TS --json >out && json out tables.0.name tables.0.generation tables.0.previous tables.0.rows tables.0.psi tables.0.forced && grep -q '"forced": true' out &&
+  ok 'table published --json' || bad 'table published --json' "$(cat out)"
+call 0 'generation 2 again' 'table rollback' "$leat" table rollback t --store TS
+call 1 'nothing to go back to' 'table rollback: as far as it goes' "$leat" table rollback t --store TS
+call 1 "did you mean 't'" 'table rollback: a mistyped name' "$leat" table rollback tt --store TS
+"$leat" table publish t.ltab --store TS --name t --json >out && json out name generation rows previous_generation psi && [ "$(number out generation)" = 4 ] && ok 'table publish --json' || bad 'table publish --json' "$(cat out)"
+call 0 'every file is whole' 'store verify: with tables' "$leat" store TS verify
+"$leat" store TS log >out && grep -q 'table_back' out && ok 'store log: tables' || bad 'store log: tables' "$(cat out)"
+call 1 'damaged' 'table publish: never what is damaged' "$leat" table publish bad.ltab --store TS --name t --force
+mkfifo keys answers # another process follows
+"$leat" table follow t --store TS <keys >answers & pid=$!
+exec 8>keys 9<answers
+echo k7 >&8; read -r -u 9 key answer first
+"$leat" table publish moved.ltab --store TS --name t --force >/dev/null
+second=$first tries=0
+while [ "$second" = "$first" ] && [ $tries -lt 100 ]; do sleep 0.1; echo k7 >&8; read -r -u 9 key answer second; tries=$((tries + 1)); done
+exec 8>&-; wait $pid
+[ "$key $answer" = 'k7 HIT' ] && [ "$second" = "$(awk '$1 == "k7" { print $2 + 0 }' moved.tsv)" ] && ok "table follow: a publish is followed by another process (look $tries at 0.1 s)" || bad 'table follow' "$first, then $second"
+exec 9<&-
 if [ -n "${LEAT_DATA_DIR:-}" ] && [ -e "$LEAT_DATA_DIR/telco_churn.csv.zst" ]; then
   "$leat" train "$LEAT_DATA_DIR/telco_churn.csv.zst" --target Churn --seed 1 -o telco.leat -q >/dev/null
   "$leat" table build telco.leat "$LEAT_DATA_DIR/telco_churn.csv.zst" --key customerID -o telco.ltab >/dev/null

@@ -3,6 +3,7 @@
 #define LEAT_TESTS_FOLDER_HELP_H
 #include "hosts.h"
 #include "lifecycle/folder_inner.h"
+#include "lifecycle/tables.h"
 #include "model_make.h"
 #include <math.h>
 #include <sys/stat.h>
@@ -63,6 +64,38 @@ HELP int64_t stage_of(leat_store *s, const char *stage) { /* 0: nothing there */
   return v;
 }
 
+/* A table of n keys k0, k1, ... whose values are at, at + step, ... */
+HELP leat_status little_table(leat_runtime *rt, const char *path, const char *layout, int64_t n, float at, float each) {
+  leat_params *p;
+  leat_table_writer *w = NULL;
+  char key[24];
+  OK(lt_params_create(rt, &lt_table_write_spec, &p, &error_of));
+  OK(lt_params_set_text(p, "layout", layout, &error_of));
+  OK(lt_params_set_i64(p, "created_ns", 1, &error_of));
+  leat_status st = lt_table_writer_create(rt, path, p, NULL, &w, &error_of);
+  for (int64_t i = 0; i < n && !st; i++) {
+    float v = at + each * (float)i;
+    st = lt_table_writer_add(w, key, (uint64_t)snprintf(key, sizeof key, "k%lld", (long long)i), &v, 1, &error_of);
+  }
+  if (!st) st = lt_table_writer_finish(w, &error_of);
+  lt_table_writer_free(w);
+  lt_params_free(p);
+  return st;
+}
+/* What the current generation of a published table says of key k1; the status where it is damaged. */
+HELP float published_says(leat_store *s, const char *name) {
+  leat_follower *f;
+  float v = NAN;
+  int64_t found;
+  leat_status st = lt_follower_create(s, name, NULL, &f, &error_of);
+  if (st == LEAT_E_FORMAT) return (float)st; /* the test's own doing */
+  OK(st);
+  OK(lt_follower_get(f, "k1", 2, &v, 1, &found, &error_of));
+  assert_int_equal(found, LEAT_TABLE_HIT);
+  lt_follower_free(f);
+  return v;
+}
+
 /* Everything that a store's users can ask for, but times, as text (malloc): equal text, equal state. */
 HELP char *state_text(leat_store *s) {
   size_t cap = 1 << 20, n = 0;
@@ -84,6 +117,15 @@ HELP char *state_text(leat_store *s) {
   while (lt_folder_history(s, &cursor, &e, NULL) == LEAT_OK)
     n += (size_t)snprintf(t + n, cap - n, "event %lld kind %lld version %lld row %lld value %d %s %s\n", (long long)e.generation,
                           (long long)e.kind, (long long)e.version, (long long)e.row, (int)(e.value * 1000), e.name, e.text);
+  OK(lt_tables_count(s, &count, &error_of));
+  for (int64_t i = 0; i < count; i++) {
+    leat_published_info p;
+    OK(lt_tables_at(s, i, &p, &error_of));
+    n += (size_t)snprintf(t + n, cap - n, "table %s %lld before %lld newest %lld rows %lld flags %llu psi %d %s: %g\n", p.name,
+                          (long long)p.generation, (long long)p.previous, (long long)p.newest, (long long)p.rows,
+                          (unsigned long long)p.flags, isnan(p.psi) ? -1 : (int)(p.psi * 1000), p.checksum,
+                          (double)published_says(s, p.name));
+  }
   lt_folder_ordinals(s, &a, &b);
   n += (size_t)snprintf(t + n, cap - n, "ordinals %lld %lld\n", (long long)a, (long long)b);
   for (int64_t i = 0; i < 3; i++) {
