@@ -4,7 +4,7 @@
  *   1 numbers     2 handles     3 structs      4 version      5 runtime     6 devices
  *   7 parameters  8 schema      9 batches     10 datasets    11 trainers   12 models
  *  13 predictors 14 metrics    15 inspection   16 store    17 learner   18 quarantine
- *  19 tables     20 monitor
+ *  19 tables     20 monitor   21 endpoint
  *
  * A host that trains, saves, loads and predicts needs five calls:
  *   leat_runtime_create, leat_dataset_open, leat_trainer_create + leat_trainer_fit,
@@ -183,6 +183,7 @@ typedef struct leat_table_reader leat_table_reader;
 typedef struct leat_table_writer leat_table_writer;
 typedef struct leat_follower leat_follower;
 typedef struct leat_monitor leat_monitor;
+typedef struct leat_endpoint leat_endpoint;
 
 /* ------------------------------------------------------------------------------------------------ 3. Structs
  * Caller-owned. A host may pass NULL wherever a host table is taken: the default is used. */
@@ -438,6 +439,29 @@ typedef struct leat_drift_point {
   int64_t time_ns, row, since;
   leat_drift_info drift;
 } leat_drift_point;
+
+/* A predictor on loan from an endpoint, the model it predicts with (borrowed for as long as the loan), and the model's
+ * version in the store. serial: of the swap that brought it, to tell whether anything has changed since the last loan.
+ * place is the endpoint's own. */
+typedef struct leat_lease {
+  uint64_t struct_size;
+  leat_predictor *predictor;
+  const leat_model *model;
+  int64_t version, serial, place;
+  uint64_t flags;
+} leat_lease;
+
+/* What an endpoint serves: a version (0 none), since when, for which stage; the version before. serial counts swaps.
+ * failures: versions that did not load or failed their self-test; failed_version (0 none) should be served but cannot be,
+ * and failure says why. load_ns: what the last load, self-test and warm-up took. leases: loans now; resident: versions
+ * in memory. generation: the store's when it was looked at last. */
+typedef struct leat_endpoint_state {
+  uint64_t struct_size;
+  int64_t version, previous_version, serial, since_ns, generation;
+  int64_t failures, failed_version, load_ns, leases, resident;
+  char stage[64];
+  char failure[512];
+} leat_endpoint_state;
 
 /* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)... */
 typedef struct leat_device_props {
@@ -1198,6 +1222,34 @@ LEAT_API leat_status leat_monitor_count(const leat_monitor *w, int64_t *count, l
 LEAT_API leat_status leat_monitor_at(const leat_monitor *w, int64_t index, leat_drift_info *info, leat_error *err);
 /* The worst state of all, and rows counted (may be NULL). Errors: ARG. Thread: owner. */
 LEAT_API leat_status leat_monitor_state(const leat_monitor *w, int64_t *state, int64_t *rows, leat_error *err);
+
+/* ------------------------------------------------------------------------------------------------ 21. Endpoint
+ * Online inference in the host: predictors of the version that a stage of a store shows, whoever promotes or rolls back,
+ * in this process or in another one. A new version is loaded, tested on its golden rows and warmed up beside the old one;
+ * then one atomic store makes it current: nobody waits, what is lent stays as it is until it is given back. A version
+ * that does not load or fails its test is not served: the one before stays.
+ *
+ * A host asks for a loan for every request (or batch of requests) and calls refresh now and then, from one thread of its
+ * own: it costs a look at the end of one file when nothing has changed. */
+
+/* An endpoint of a store. p: parameters of "endpoint" (NULL: defaults): stages (what is served: the first that shows a
+ * version), predictors (how many loans at a time cost no allocation), max_rows, keep_previous. Opens also when there is
+ * nothing to serve yet, or nothing that loads: the state says so, acquire is STATE. Owner: caller.
+ * Errors: ARG, IO, FORMAT, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_endpoint_open(leat_store *s, const leat_params *p, leat_endpoint **out, leat_error *err);
+/* Frees it; every loan must have been given back. Thread: owner. */
+LEAT_API void leat_endpoint_free(leat_endpoint *e);
+/* Looks at the store and swaps when it shows another version. *swapped (may be NULL): 1 when it did. On failure what was
+ * served goes on. Errors: ARG, IO, FORMAT, NUMERIC, NOT_FOUND, MEMORY, BUSY (8 versions are on loan). Thread: safe. */
+LEAT_API leat_status leat_endpoint_refresh(leat_endpoint *e, int64_t *swapped, leat_error *err);
+/* A loan; set out->struct_size. The predictor is the borrower's alone until it is given back: reserved, warm, with
+ * nothing allocated and no lock taken, unless more than `predictors` are lent at once (then one is made).
+ * Errors: ARG, STATE (nothing to serve yet), VERSION, MEMORY. Thread: safe. */
+LEAT_API leat_status leat_endpoint_acquire(leat_endpoint *e, leat_lease *out, leat_error *err);
+/* Gives a loan back, on any thread, once; *lease is zeroed. A zeroed lease is none. Thread: safe. */
+LEAT_API void leat_endpoint_release(leat_endpoint *e, leat_lease *lease);
+/* How it is; set out->struct_size. Errors: ARG, VERSION. Thread: safe. */
+LEAT_API leat_status leat_endpoint_get_state(leat_endpoint *e, leat_endpoint_state *out, leat_error *err);
 
 #ifdef __cplusplus
 }

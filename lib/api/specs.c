@@ -1,6 +1,7 @@
 /* The registry of parameter specs: what the rooms below declare, in one list. */
 #include "api/api.h"
 #include "data/dataset.h"
+#include "lifecycle/endpoint.h"
 #include "lifecycle/folder.h"
 #include "lifecycle/learner.h"
 #include "lifecycle/monitor.h"
@@ -26,7 +27,7 @@ const lt_spec *lt_specs_at(int64_t index) {
   index -= n_detectors;
   static const lt_spec *const others[] = {
       &lt_predictor_spec, &lt_spec_store, &lt_spec_monitor, &lt_spec_learner, &lt_spec_refresh,
-      &lt_table_write_spec, &lt_table_read_spec, &lt_table_publish_spec,
+      &lt_table_write_spec, &lt_table_read_spec, &lt_table_publish_spec, &lt_spec_endpoint,
   };
   return index < (int64_t)(sizeof others / sizeof others[0]) ? others[index] : NULL;
 }

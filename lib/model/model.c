@@ -81,6 +81,8 @@ leat_status lt_model_golden(const leat_model *m, double *out, leat_error *err) {
   return st;
 }
 
+const leat_batch *lt_model_golden_rows(const leat_model *m) { return m->golden; }
+
 /* Keeps the feature columns of the rows only: a package tells no keys, targets or ignored columns of the data. */
 static leat_status model_take_golden(leat_model *m, const leat_batch *golden, leat_error *err) {
   lt_rows rows, part;

@@ -35,6 +35,7 @@ const void *lt_model_params(const leat_model *m);
 const leat_params *lt_model_settings(const leat_model *m);
 lt_profile *const *lt_model_profiles(const leat_model *m, int64_t *count); /* borrowed */
 int64_t lt_model_outputs(const leat_model *m);           /* numbers a prediction: 1, or the classes when > 2 */
+const leat_batch *lt_model_golden_rows(const leat_model *m); /* borrowed, of the feature columns; NULL: none */
 leat_status lt_model_get_i64(const leat_model *m, const char *name, int64_t *value, leat_error *err);
 leat_status lt_model_get_text(const leat_model *m, const char *name, char *buf, uint64_t cap, uint64_t *needed,
                               leat_error *err);
