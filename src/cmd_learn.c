@@ -203,15 +203,18 @@ static int learn_all(learn_run *r) {
 /* ---- the answer */
 
 static json_t *metrics_json(const leat_metrics *k) {
-  json_t *o = json_object();
+  json_t *o = json_object(), *interval = json_object();
   int64_t n = 0;
   leat_metrics_count(k, &n, NULL);
   for (int64_t i = 0; i < n; i++) {
     const char *name;
-    double v = NAN;
+    double v = NAN, low, high;
     if (leat_metrics_name(k, i, &name, NULL) || leat_metrics_value(k, name, &v, NULL)) continue;
     json_object_set_new(o, name, strcmp(name, "rows") == 0 ? json_integer((json_int_t)v) : cli_json_real(v));
+    if (!leat_metrics_interval(k, name, &low, &high, NULL) && !isnan(low))
+      json_object_set_new(interval, name, json_pack("[o,o]", cli_json_real(low), cli_json_real(high)));
   }
+  json_object_set_new(o, "interval", interval);
   return o;
 }
 
@@ -269,19 +272,25 @@ static char *held_text(learn_run *r) {
 }
 
 static void show_metrics(leat_metrics *const k[5]) {
-  static const char *const heads[] = { "metric", "all", "of late", "window", "no change", "majority" };
-  cli_table *t = cli_table_create("lrrrrr", heads);
+  static const char *const heads[] = { "metric", "all", "95 %", "of late", "window", "no change", "majority" };
+  cli_table *t = cli_table_create("lrlrrrr", heads);
   int64_t n = 0;
-  char buf[5][32];
+  char buf[5][32], ends[2][32], interval[72];
   leat_metrics_count(k[2], &n, NULL);
   for (int64_t i = 0; i < n; i++) {
-    const char *name, *row[6];
+    const char *name, *row[7];
+    double low, high;
     if (leat_metrics_name(k[2], i, &name, NULL) || strcmp(name, "rows") == 0) continue;
     row[0] = name;
     for (int s = 0; s < 5; s++) {
       double v = NAN;
       if (leat_metrics_value(k[s], name, &v, NULL)) v = NAN;
-      row[s + 1] = cli_number(v, buf[s]);
+      row[s > 0 ? s + 2 : 1] = cli_number(v, buf[s]);
+    }
+    row[2] = "";
+    if (!leat_metrics_interval(k[0], name, &low, &high, NULL) && !isnan(low)) {
+      snprintf(interval, sizeof interval, "%s-%s", cli_number(low, ends[0]), cli_number(high, ends[1]));
+      row[2] = interval;
     }
     cli_table_row(t, row);
   }

@@ -873,8 +873,9 @@ LEAT_API leat_status leat_predictor_one_text(leat_predictor *q, const char *cons
 /* ------------------------------------------------------------------------------------------------ 14. Metrics
  * Weighted running metrics. Predictions as a predictor gives them, targets as class codes or numbers. */
 
-/* names: comma-separated of rows, loss, accuracy, auc, brier, ece, kappa, f1, rmse, mae, r2; or a task's name (binary,
- * multiclass:K, regression) for all that it has. Owner: caller. Errors: ARG, NOT_FOUND, MEMORY. Thread: immutable. */
+/* names: comma-separated of rows, loss, accuracy, auc, brier, ece, kappa, f1, rmse, mae, r2, calibration (predicted over
+ * true, of class 1 or of numbers); or a task's name (binary, multiclass:K, regression) for all that it has. Owner: caller.
+ * Errors: ARG, NOT_FOUND, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_metrics_create(leat_runtime *rt, const char *names, leat_metrics **out, leat_error *err);
 /* Frees it. Thread: owner. */
 LEAT_API void leat_metrics_free(leat_metrics *k);
@@ -893,6 +894,10 @@ LEAT_API leat_status leat_metrics_name(const leat_metrics *k, int64_t index, con
 /* Its value; NaN while it is undefined (no rows, AUC of one class). Errors: ARG, NOT_FOUND, BUSY.
  * Thread: owner. */
 LEAT_API leat_status leat_metrics_value(const leat_metrics *k, const char *name, double *value, leat_error *err);
+/* 95 % confidence interval of loss, rmse, mae (normal), accuracy (Wilson) or auc (Hanley and McNeil), rows taken as
+ * independent and each as one; NaN for others and while it is undefined. Errors: ARG, NOT_FOUND, BUSY. Thread: owner. */
+LEAT_API leat_status leat_metrics_interval(const leat_metrics *k, const char *name, double *low, double *high,
+                                           leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 15. Inspection
  * What any leat file holds, and that it is whole. The contents are not parsed. */

@@ -131,3 +131,20 @@ LEAT_API leat_status leat_metrics_value(const leat_metrics *k, const char *name,
   if (st) *value = 0;
   return st ? st : lt_ok(err);
 }
+
+LEAT_API leat_status leat_metrics_interval(const leat_metrics *k, const char *name, double *low, double *high,
+                                           leat_error *err) {
+  lt_fpenv env;
+  leat_status st = lt_need(low, "low", err);
+  if (!st) st = lt_need(high, "high", err);
+  if (st) return st;
+  *low = *high = 0;
+  if ((st = lt_need(k, "k", err)) != 0 || (st = lt_need(name, "name", err)) != 0) return st;
+  if ((st = lt_owner_enter(lt_metrics_owner(k), "metrics object", err)) != 0) return st;
+  lt_fpenv_enter(&env);
+  st = lt_metrics_interval(k, name, low, high, err);
+  lt_fpenv_leave(&env);
+  lt_owner_leave(lt_metrics_owner(k));
+  if (st) *low = *high = 0;
+  return st ? st : lt_ok(err);
+}

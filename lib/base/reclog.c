@@ -5,18 +5,19 @@
 #include "base/hash.h"
 
 enum {
-  LOG_HEAD = 32, RECORD_HEAD = 32,
+  LOG_HEAD = 32, RECORD_HEAD = 32, RECORD_TYPES = 0xffff,
   LOG_WINDOW = 1 << 18,     /* bytes read at once */
   LOG_BUFFER = 1 << 16      /* bytes of records gathered before they are written */
 };
 static const uint64_t record_max = (uint64_t)1 << 31;
 static const uint8_t log_magic[8] = {0x89, 'L', 'L', 'O', 'G', '\r', '\n', 0x1a};
+static const uint8_t log_magic_2[8] = {0x89, 'L', 'L', 'O', '2', '\r', '\n', 0x1a}; /* heads have a check of their own */
 
 struct lt_reclog {
   leat_runtime *rt;
   char *path;
   lt_file *file;
-  int32_t writing, failed;
+  int32_t writing, failed, checked;
   uint64_t first_sequence;
   uint64_t next_sequence;  /* of the next record; reading after a seek: 0 = any */
   int32_t any_sequence;
@@ -67,7 +68,7 @@ leat_status lt_reclog_create(leat_runtime *rt, const char *path, const char kind
   if (st != LEAT_E_NOT_FOUND) return log_discard(out, lt_fail(err, st, "%s", quiet.message));
   lt_put head;
   lt_put_init(&head, rt);
-  lt_put_raw(&head, log_magic, 8);
+  lt_put_raw(&head, log_magic_2, 8);
   lt_put_raw(&head, kind, 4);
   lt_put_u32(&head, version);
   lt_put_u64(&head, first_sequence);
@@ -77,7 +78,7 @@ leat_status lt_reclog_create(leat_runtime *rt, const char *path, const char kind
   lt_put_free(&head);
   if (st == LEAT_OK) st = lt_file_open(rt, path, LEAT_FILE_READ | LEAT_FILE_WRITE, &l->file, err);
   if (st != LEAT_OK) return log_discard(out, st);
-  l->writing = 1;
+  l->writing = l->checked = 1;
   l->first_sequence = l->next_sequence = first_sequence;
   l->size = l->durable = LOG_HEAD;
   return LEAT_OK;
@@ -109,6 +110,15 @@ static uint64_t record_sum(const uint8_t *head, const void *data, uint64_t size)
   return lt_hash64(data, size, lt_hash64(head, RECORD_HEAD - 8, 0));
 }
 
+/* Of a head by itself, in the upper half of the type: in the rows of a torn record many a number looks like a head, and
+ * hashing all that each of them claims would take for ever. */
+static uint32_t head_check(uint64_t size, uint32_t type, uint64_t sequence, uint64_t durable) {
+  const uint64_t head[] = {size << 16 | type, sequence, durable};
+  uint8_t bytes[sizeof head];
+  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(head[i / 8] >> i % 8 * 8);
+  return (uint32_t)(lt_hash64(bytes, sizeof bytes, 0) >> 48) << 16;
+}
+
 static uint64_t record_span(uint64_t size) { return RECORD_HEAD + (size + 7) / 8 * 8; }
 
 /* A whole record at `at`? *good. Only facts of the file count here, not the reader's place in the sequence. *hashed
@@ -128,6 +138,11 @@ static leat_status record_at(lt_reclog *l, uint64_t at, lt_record *rec, uint64_t
   *durable = lt_get_u64(&r);
   uint64_t sum = lt_get_u64(&r);
   if (size >= record_max || record_span(size) > l->size - at || *durable < LOG_HEAD || *durable > at) return LEAT_OK;
+  if (l->checked) {
+    uint32_t type = rec->type & RECORD_TYPES;
+    if (rec->type != (head_check(size, type, rec->sequence, *durable) | type)) return LEAT_OK;
+    rec->type = type;
+  }
   /* a number that the place does not allow: no need to hash */
   if (rec->sequence < l->first_sequence || rec->sequence - l->first_sequence > (at - LOG_HEAD) / RECORD_HEAD) return LEAT_OK;
   st = log_bytes(l, at, record_span(size), &p, err);
@@ -163,7 +178,8 @@ static leat_status log_header(lt_reclog *l, const char kind[4], uint32_t reader,
   leat_status st = lt_file_size(l->file, &l->size, err);
   if (st == LEAT_OK && l->size >= LOG_HEAD) st = log_bytes(l, 0, LOG_HEAD, &p, err);
   if (st != LEAT_OK) return st;
-  if (!p || memcmp(p, log_magic, 8) != 0)
+  l->checked = p && memcmp(p, log_magic_2, 8) == 0;
+  if (!p || (!l->checked && memcmp(p, log_magic, 8) != 0))
     return lt_fail(err, LEAT_E_FORMAT, "%s is not a leat record log, or its beginning is damaged", l->path);
   lt_get r;
   lt_get_init(&r, l->rt, p + 8, LOG_HEAD - 8);
@@ -248,13 +264,14 @@ leat_status lt_reclog_append(lt_reclog *l, uint32_t type, const void *data, uint
   if (sequence) *sequence = 0;
   leat_status st = log_usable(l, 1, err);
   if (st != LEAT_OK) return st;
+  if (type > RECORD_TYPES) return lt_fail(err, LEAT_E_RANGE, "%s: a record of type %u, %d is the highest", l->path, type, (int)RECORD_TYPES);
   if (size >= record_max)
     return lt_fail(err, LEAT_E_RANGE, "%s: a record of %llu bytes, less than 2 GiB is possible", l->path,
                    (unsigned long long)size);
   lt_put *w = &l->pending;
   uint64_t before = w->size;
   lt_put_u32(w, (uint32_t)size);
-  lt_put_u32(w, type);
+  lt_put_u32(w, l->checked ? head_check(size, type, l->next_sequence, l->durable) | type : type);
   lt_put_u64(w, l->next_sequence);
   lt_put_u64(w, l->durable);
   if (!w->failed) lt_put_u64(w, record_sum(w->data + before, data, size));

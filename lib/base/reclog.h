@@ -1,6 +1,7 @@
 /* Record logs: append-only files of checksummed records. The second on-disk primitive (journal, MANIFEST, quarantine).
  * A file starts with a header (magic, kind, version, first sequence number, checksum); a record is
- * [u32 size][u32 type][u64 sequence][u64 durable][u64 XXH3 of these and the payload][payload][zeros to 8].
+ * [u32 size][u16 type][u16 check][u64 sequence][u64 durable][u64 XXH3 of these and the payload][payload][zeros to 8].
+ * check: of the head by itself; logs of the first magic number have none (0), and are read and continued as they are.
  * `durable` is how many bytes of the file were known to be on the disk when the record was written. It tells a crash
  * from damage: behind a bad record at offset x, a good one with durable > x proves that x had been written safely, so
  * the log is damaged (FORMAT, never truncated); with none, the bad record and all behind it are what a crash may leave

@@ -6,15 +6,15 @@
 
 enum {
   METRIC_ROWS, METRIC_LOSS, METRIC_ACCURACY, METRIC_AUC, METRIC_BRIER, METRIC_ECE, METRIC_KAPPA, METRIC_F1, METRIC_RMSE,
-  METRIC_MAE, METRIC_R2, METRIC_N
+  METRIC_MAE, METRIC_R2, METRIC_CALIBRATION, METRIC_N
 };
 enum { TASK_OPEN = 0, TASK_CLASSES = 1, TASK_NUMBERS = 2 };
 enum { ECE_CELLS = 15, CLASSES_MAX = 1 << 20 };
 static const char *const metric_names[METRIC_N] = {"rows", "loss", "accuracy", "auc", "brier", "ece",
-                                                   "kappa", "f1", "rmse", "mae", "r2"};
+                                                   "kappa", "f1", "rmse", "mae", "r2", "calibration"};
 #define METRIC_BIT(m) (1u << (m))
 #define OF_CLASSES (METRIC_BIT(METRIC_ACCURACY) | METRIC_BIT(METRIC_BRIER) | METRIC_BIT(METRIC_ECE) | METRIC_BIT(METRIC_KAPPA))
-#define OF_TWO (METRIC_BIT(METRIC_AUC) | METRIC_BIT(METRIC_F1))
+#define OF_TWO (METRIC_BIT(METRIC_AUC) | METRIC_BIT(METRIC_F1)) /* and calibration, which numbers have too */
 #define OF_NUMBERS (METRIC_BIT(METRIC_RMSE) | METRIC_BIT(METRIC_MAE) | METRIC_BIT(METRIC_R2))
 #define OF_ALL (METRIC_BIT(METRIC_ROWS) | METRIC_BIT(METRIC_LOSS))
 
@@ -27,7 +27,10 @@ struct leat_metrics {
   int64_t classes, asked_classes;  /* 0: known with the first row */
   int64_t n_out;                   /* 0: no row yet */
   int64_t rows;
+  /* classes: square holds the squared losses, absolute the P(class 1); numbers: loss the fourth powers of the errors,
+   * right the predictions. Those serve intervals and calibration only, and carry a plain double's digits. */
   lt_sum weight, loss, right, brier, square, absolute, y, yy;
+  double effective;                /* rows that count for intervals; 0: all */
   lt_sum ece_p[ECE_CELLS], ece_y[ECE_CELLS];
   lt_sum *truth, *guess;           /* [classes] weights of true and of predicted classes; truth owns both */
   lt_sum hit;                      /* two classes: weight where class 1 was predicted and true */
@@ -55,7 +58,7 @@ static leat_status metrics_unknown(const char *s, uint64_t n, leat_error *err) {
   known[METRIC_N + 2] = "regression";
   const char *near = lt_nearest(name, known, METRIC_N + 3);
   return lt_fail(err, LEAT_E_NOT_FOUND, "there is no metric '%s'%s%s%s; metrics are rows, loss, accuracy, auc, brier, ece, "
-                 "kappa, f1, rmse, mae, r2, or all of binary, multiclass:K, regression", name, near ? "; did you mean '" : "",
+                 "kappa, f1, rmse, mae, r2, calibration, or all of binary, multiclass:K, regression", name, near ? "; did you mean '" : "",
                  near ? near : "", near ? "'?" : "");
 }
 
@@ -64,18 +67,18 @@ static leat_status metrics_take_name(leat_metrics *k, const char *s, uint64_t n,
   if (n == 6 && memcmp(s, "binary", 6) == 0) {
     k->asked_task = TASK_CLASSES;
     k->asked_classes = 2;
-    return metrics_want(k, OF_ALL | OF_CLASSES | OF_TWO);
+    return metrics_want(k, OF_ALL | OF_CLASSES | OF_TWO | METRIC_BIT(METRIC_CALIBRATION));
   }
   if (n == 10 && memcmp(s, "regression", 10) == 0) {
     k->asked_task = TASK_NUMBERS;
-    return metrics_want(k, OF_ALL | OF_NUMBERS);
+    return metrics_want(k, OF_ALL | OF_NUMBERS | METRIC_BIT(METRIC_CALIBRATION));
   }
   if (n > 11 && memcmp(s, "multiclass:", 11) == 0) {
     if (!lt_parse_i64(s + 11, s + n, &classes) || classes < 2 || classes > CLASSES_MAX)
       return lt_fail(err, LEAT_E_ARG, "multiclass:K needs a number of classes K from 2 to %d", (int)CLASSES_MAX);
     k->asked_task = TASK_CLASSES;
     k->asked_classes = classes;
-    return metrics_want(k, OF_ALL | OF_CLASSES | (classes == 2 ? OF_TWO : 0));
+    return metrics_want(k, OF_ALL | OF_CLASSES | (classes == 2 ? OF_TWO | METRIC_BIT(METRIC_CALIBRATION) : 0));
   }
   for (int32_t m = 0; m < METRIC_N; m++)
     if (strlen(metric_names[m]) == n && memcmp(metric_names[m], s, n) == 0) return metrics_want(k, METRIC_BIT(m));
@@ -125,6 +128,7 @@ void lt_metrics_reset(leat_metrics *k) {
   k->task = k->asked_task;
   k->classes = k->asked_classes;
   k->n_out = k->rows = 0;
+  k->effective = 0;
   k->weight = k->loss = k->right = k->brier = k->square = k->absolute = k->y = k->yy = k->hit = (lt_sum){0, 0};
   memset(k->ece_p, 0, sizeof k->ece_p);
   memset(k->ece_y, 0, sizeof k->ece_y);
@@ -197,7 +201,9 @@ static void metrics_calibration(leat_metrics *k, double p, double y, double w) {
   lt_sum_product(&k->ece_y[cell], w, y);
 }
 
-static inline void metrics_count_two(leat_metrics *k, double loss, double brier, int64_t guess, int64_t truth, double w) {
+static inline void metrics_count_two(leat_metrics *k, double p, double loss, double brier, int64_t guess, int64_t truth, double w) {
+  k->square.sum += w * (loss * loss);
+  k->absolute.sum += w * p;
   lt_sum_product(&k->loss, w, loss);
   lt_sum_product(&k->brier, w, brier);
   if (guess == truth) lt_sum_add(&k->right, w);
@@ -213,7 +219,7 @@ static inline void metrics_count_two(leat_metrics *k, double loss, double brier,
 
 static void metrics_add_two(leat_metrics *k, double p, int64_t truth, double w) {
   double y = (double)truth;
-  metrics_count_two(k, truth ? metrics_log_loss(p) : metrics_log_loss(1 - p), (p - y) * (p - y), p > 0.5, truth, w);
+  metrics_count_two(k, p, truth ? metrics_log_loss(p) : metrics_log_loss(1 - p), (p - y) * (p - y), p > 0.5, truth, w);
   if (k->wanted & METRIC_BIT(METRIC_ECE)) metrics_calibration(k, p, y, w);
   if (k->wanted & METRIC_BIT(METRIC_AUC)) lt_auc_add(&k->auc, p, (int)truth, w);
 }
@@ -223,7 +229,7 @@ void lt_metrics_add_binary(leat_metrics *const *k, const double *w, int n, doubl
   for (int i = 0; i < n; i++) {
     k[i]->rows++;
     lt_sum_add(&k[i]->weight, w[i]);
-    metrics_count_two(k[i], loss, miss * miss, p > 0.5, truth, w[i]);
+    metrics_count_two(k[i], p, loss, miss * miss, p > 0.5, truth, w[i]);
   }
 }
 
@@ -235,7 +241,9 @@ static void metrics_add_many(leat_metrics *k, const double *p, int64_t truth, do
     brier += d * d;
     if (p[c] > p[guess]) guess = c;
   }
-  lt_sum_product(&k->loss, w, metrics_log_loss(p[truth]));
+  double loss = metrics_log_loss(p[truth]);
+  k->square.sum += w * (loss * loss);
+  lt_sum_product(&k->loss, w, loss);
   lt_sum_product(&k->brier, w, brier);
   if (guess == truth) lt_sum_add(&k->right, w);
   if (k->wanted & METRIC_BIT(METRIC_ECE)) metrics_calibration(k, p[guess], guess == truth ? 1 : 0, w);
@@ -257,6 +265,8 @@ leat_status lt_metrics_add(leat_metrics *k, const double *pred, int64_t n_out, d
     return LEAT_OK;
   }
   double d = pred[0] - y, square = d * d;
+  k->loss.sum += w * (square * square);
+  k->right.sum += w * pred[0];
   lt_sum_product(&k->square, w, square);
   lt_sum_product(&k->absolute, w, fabs(d));
   lt_sum_product(&k->y, w, y);
@@ -404,6 +414,12 @@ static double metrics_r2(const leat_metrics *k, double w) {
   return spread > 0 ? 1 - lt_sum_value(&k->square) / spread : NAN;
 }
 
+/* Predicted over true: of class 1, or of numbers. */
+static double metrics_ratio(const leat_metrics *k) {
+  double predicted = lt_sum_value(k->task == TASK_NUMBERS ? &k->right : &k->absolute), truth = lt_sum_value(&k->y);
+  return k->classes > 2 || truth == 0 || predicted == 0 ? NAN : predicted / truth;
+}
+
 leat_status lt_metrics_value(const leat_metrics *k, const char *name, double *value, leat_error *err) {
   int32_t m = 0;
   *value = NAN;
@@ -432,7 +448,62 @@ leat_status lt_metrics_value(const leat_metrics *k, const char *name, double *va
     case METRIC_F1: *value = positives + guesses > 0 ? 2 * lt_sum_value(&k->hit) / (positives + guesses) : NAN; break;
     case METRIC_RMSE: *value = sqrt(lt_sum_value(&k->square) / w); break;
     case METRIC_MAE: *value = lt_sum_value(&k->absolute) / w; break;
+    case METRIC_CALIBRATION: *value = metrics_ratio(k); break;
     default: *value = metrics_r2(k, w); break;
+  }
+  return LEAT_OK;
+}
+
+void lt_metrics_effective(leat_metrics *k, double rows) { k->effective = rows; }
+
+/* mean +- z standard errors of a mean whose squares sum up to `squares`. */
+static void metrics_mean_interval(double mean, double squares, double n, double z, double *low, double *high) {
+  double var = squares - mean * mean;
+  if (!(squares > 0) || !(n > 1)) return;
+  double half = z * sqrt((var > 0 ? var : 0) / (n - 1));
+  *low = mean - half;
+  *high = mean + half;
+}
+
+/* Wilson, JASA 22, 1927. */
+static void metrics_share_interval(double share, double n, double z, double *low, double *high) {
+  double zz = z * z, middle = (share + zz / (2 * n)) / (1 + zz / n);
+  double half = z / (1 + zz / n) * sqrt(share * (1 - share) / n + zz / (4 * n * n));
+  *low = middle - half > 0 ? middle - half : 0;
+  *high = middle + half < 1 ? middle + half : 1;
+}
+
+/* Hanley, McNeil: The meaning and use of the area under a ROC curve, Radiology 143, 1982. */
+static void metrics_auc_interval(const leat_metrics *k, double n, double w, double z, double *low, double *high) {
+  double a = NAN, one = n * lt_sum_value(&k->y) / w, none = n - one;
+  if (lt_auc_value(&k->auc, &a, NULL) || isnan(a) || !(one > 0) || !(none > 0)) return;
+  double q1 = a / (2 - a), q2 = 2 * a * a / (1 + a);
+  double half = z * sqrt((a * (1 - a) + (one - 1) * (q1 - a * a) + (none - 1) * (q2 - a * a)) / (one * none));
+  *low = a - half > 0 ? a - half : 0;
+  *high = a + half < 1 ? a + half : 1;
+}
+
+leat_status lt_metrics_interval(const leat_metrics *k, const char *name, double *low, double *high, leat_error *err) {
+  const double z = 1.959963984540054; /* of 95 % */
+  double value, w = lt_sum_value(&k->weight), n = k->effective > 0 && k->effective < (double)k->rows ? k->effective : (double)k->rows;
+  int numbers = k->task == TASK_NUMBERS;
+  *low = *high = NAN;
+  leat_status st = lt_metrics_value(k, name, &value, err);
+  if (st || isnan(value) || !(w > 0)) return st;
+  if (strcmp(name, "loss") == 0 || strcmp(name, "rmse") == 0) {
+    metrics_mean_interval(numbers && name[0] == 'r' ? value * value : value, (numbers ? k->loss.sum : k->square.sum) / w, n, z, low, high);
+    if (*low < 0) *low = 0;
+    if (name[0] == 'r') {
+      *low = sqrt(*low);
+      *high = sqrt(*high);
+    }
+  } else if (strcmp(name, "accuracy") == 0) {
+    metrics_share_interval(value, n, z, low, high);
+  } else if (strcmp(name, "mae") == 0) {
+    metrics_mean_interval(value, lt_sum_value(&k->square) / w, n, z, low, high);
+    if (*low < 0) *low = 0;
+  } else if (strcmp(name, "auc") == 0) {
+    metrics_auc_interval(k, n, w, z, low, high);
   }
   return LEAT_OK;
 }

@@ -7,6 +7,8 @@
  *   ece       expected calibration error in 15 cells of equal width; two classes: of p against y, more: of the largest
  *             prediction against being right         kappa  Cohen's, of predicted against true class
  *   rmse mae r2   numbers; r2 against the weighted mean of the targets
+ *   calibration   two classes: sum of P(class 1) over the number of rows of class 1; numbers: sum of predictions over
+ *             sum of targets; 1 is right, NaN for more classes
  * A task's name stands for all that it has: "binary", "multiclass:K", "regression". A list of metrics tells the task
  * itself; "loss" and "rows" alone mean classes when predictions have more than one number, else numbers. */
 #ifndef LEAT_STATS_METRICS_H
@@ -36,6 +38,10 @@ leat_status lt_metrics_restore(leat_metrics *k, lt_get *r, leat_error *err);
 int64_t lt_metrics_count(const leat_metrics *k);
 const char *lt_metrics_name(const leat_metrics *k, int64_t index); /* NULL outside [0, count) */
 leat_status lt_metrics_value(const leat_metrics *k, const char *name, double *value, leat_error *err);
+/* 95 % confidence interval of loss, accuracy, rmse, mae and auc; NaN for others and while it is undefined. Rows count as
+ * independent, a row of whatever weight as one. */
+leat_status lt_metrics_interval(const leat_metrics *k, const char *name, double *low, double *high, leat_error *err);
+void lt_metrics_effective(leat_metrics *k, double rows); /* so many rows' worth is in it at most: weights fade */
 lt_owner *lt_metrics_owner(const leat_metrics *k); /* for the api floor */
 leat_runtime *lt_metrics_runtime(const leat_metrics *k);
 #endif

@@ -22,8 +22,8 @@ struct lt_progressive {
   double repeats, pairs;
 };
 
-static const char *const progress_of_classes = "rows,loss,accuracy,brier,kappa";
-static const char *const progress_of_numbers = "rows,loss,rmse,mae,r2";
+static const char *const progress_of_classes = "rows,loss,accuracy,brier,kappa,calibration";
+static const char *const progress_of_numbers = "rows,loss,rmse,mae,r2,calibration";
 
 leat_status lt_progressive_create(leat_runtime *rt, int numbers, int64_t window, int64_t half_life, lt_progressive **out,
                                   leat_error *err) {
@@ -201,6 +201,8 @@ leat_status lt_progressive_metrics(const lt_progressive *p, int64_t set, leat_me
   leat_metrics *k = NULL;
   leat_status st = lt_metrics_create(p->rt, p->numbers ? progress_of_numbers : progress_of_classes, &k, err);
   if (!st) st = lt_metrics_merge(k, from[set], err);
+  /* (sum of weights)^2 / sum of squared weights of a geometric series */
+  if (!st && set == LT_PROGRESS_FADED) lt_metrics_effective(k, (p->growth + 1) / (p->growth - 1));
   if (st) lt_metrics_free(k);
   else *out = k;
   return st;

@@ -1,5 +1,5 @@
 /* Progressive validation: every prediction is scored before its row is learned.
- *   cumulative  all rows                          rows loss accuracy brier kappa | rows loss rmse mae r2
+ *   cumulative  all rows                          rows loss accuracy brier kappa calibration | rows loss rmse mae r2 calibration
  *   faded       a row counts half after half_life more rows                  the same
  *   window      the last `window` rows            all metrics of the task, auc among them
  *   no-change   what the label before would have given. Its probability for loss: how often labels repeat so far

@@ -334,11 +334,11 @@ static void write_golden(leat_runtime *of, const char *folder) {
 }
 
 /* A journal that an earlier version wrote is read for ever. */
-static void test_golden(void **state) {
-  (void)state;
+/* Journals that earlier versions of leat wrote are read for ever; those of the newest are written the same today. */
+static void read_golden(const char *path, int newest) {
   static uint8_t bytes[4096];
-  FILE *in = fopen("tests/golden/journal-v1.log", "rb");
-  if (!in) fail_msg("tests/golden/journal-v1.log cannot be opened: run from the repository's root");
+  FILE *in = fopen(path, "rb");
+  if (!in) fail_msg("%s cannot be opened: run from the repository's root", path);
   size_t n = fread(bytes, 1, sizeof bytes, in);
   fclose(in);
   crash_start(&disk);
@@ -347,7 +347,8 @@ static void test_golden(void **state) {
   crash_entry *e = crash_find(disk.now, disk.n_now, "f/j-0000000000000001.log");
   assert_non_null(e);
   assert_int_equal(e->inode->now.size, n);
-  assert_memory_equal(e->inode->now.p, bytes, n);
+  if (newest) assert_memory_equal(e->inode->now.p, bytes, n);
+  else memcpy(e->inode->now.p, bytes, n);
   lt_journal_reader *r;
   lt_record rec;
   int32_t got;
@@ -358,6 +359,12 @@ static void test_golden(void **state) {
   lt_journal_read_close(r);
   lt_runtime_unref(of);
   crash_end(&disk);
+}
+
+static void test_golden(void **state) {
+  (void)state;
+  read_golden("tests/golden/journal-v1.log", 0);
+  read_golden("tests/golden/journal-v2.log", 1);
 }
 
 int main(int argc, char **argv) {

@@ -833,14 +833,13 @@ static void write_golden(leat_runtime *of, const char *folder) {
   lt_batch_free(b);
 }
 
-static void test_golden(void **state) {
-  (void)state;
+static void read_golden(const char *golden, int newest) {
   static uint8_t bytes[8192];
   static const char path[] = "f/q-0000000000000001.log";
   leat_error err = {.struct_size = sizeof err};
   lt_quarantine *q;
-  FILE *in = fopen("tests/golden/quarantine-v1.log", "rb");
-  if (!in) fail_msg("tests/golden/quarantine-v1.log cannot be opened: run from the repository's root");
+  FILE *in = fopen(golden, "rb");
+  if (!in) fail_msg("%s cannot be opened: run from the repository's root", golden);
   size_t n = fread(bytes, 1, sizeof bytes, in);
   fclose(in);
   crash_start(&disk);
@@ -849,7 +848,8 @@ static void test_golden(void **state) {
   crash_entry *e = crash_find(disk.now, disk.n_now, path);
   assert_non_null(e);
   assert_int_equal(e->inode->now.size, n);
-  assert_memory_equal(e->inode->now.p, bytes, n);
+  if (newest) assert_memory_equal(e->inode->now.p, bytes, n);
+  else memcpy(e->inode->now.p, bytes, n);
   ok(lt_quarantine_open(of, "f", 0, NULL, &q, &err), &err);
   assert_int_equal(lt_quarantine_count(q, 0), 2);
   assert_int_equal(lt_quarantine_state(q, 1), LEAT_HELD_RELEASED);
@@ -862,6 +862,13 @@ static void test_golden(void **state) {
   lt_quarantine_close(q);
   lt_runtime_unref(of);
   crash_end(&disk);
+}
+
+/* What earlier versions of leat wrote is read for ever; the newest is written the same today. */
+static void test_golden(void **state) {
+  (void)state;
+  read_golden("tests/golden/quarantine-v1.log", 0);
+  read_golden("tests/golden/quarantine-v2.log", 1);
 }
 
 int main(int argc, char **argv) {

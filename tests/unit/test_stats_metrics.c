@@ -87,7 +87,7 @@ static void test_binary(void **state) {
       {"ece", 0.071299999999999988, 0.08268170426065162},  {"rows", 500, 500}};
   make_binary();
   leat_metrics *a = fill("binary", 1, 0, 0, ROWS), *b = fill("binary", 1, 1, 0, ROWS);
-  assert_int_equal(lt_metrics_count(a), 8);
+  assert_int_equal(lt_metrics_count(a), 9);
   for (int i = 0; i < 8; i++) {
     expect(a, want[i].name, want[i].plain);
     expect(b, want[i].name, want[i].weighted);
@@ -373,8 +373,42 @@ static void test_api(void **state) {
   leat_metrics_free(NULL);
 }
 
+static void between(const leat_metrics *k, const char *name, double low, double high) {
+  double a, b;
+  assert_int_equal(leat_metrics_interval(k, name, &a, &b, NULL), LEAT_OK);
+  if (fabs(a - low) > 5e-5 || fabs(b - high) > 5e-5) fail_msg("%s: %.6f to %.6f, not %.4f to %.4f", name, a, b, low, high);
+}
+
+/* 80 right of 100: Wilson's interval is [.7112, .8666] (binom.test of R's binom package, "wilson"). The others from their formulas,
+ * calculated with Python's statistics module. */
+static void test_intervals(void **state) {
+  (void)state;
+  leat_metrics *k;
+  double low, high, v;
+  assert_int_equal(lt_metrics_create(rt, "loss,accuracy,calibration,brier", &k, NULL), LEAT_OK);
+  assert_int_equal(lt_metrics_interval(k, "loss", &low, &high, NULL), LEAT_OK);
+  assert_true(isnan(low) && isnan(high));
+  for (int i = 0; i < 100; i++) assert_int_equal(lt_metrics_add(k, (double[]){0.8}, 1, i % 5 != 0, 1, NULL), LEAT_OK);
+  between(k, "accuracy", 0.7112, 0.8666);
+  /* losses .22314 (80 times) and 1.60944 (20): mean .50040, deviation .55730 */
+  between(k, "loss", 0.5004024 - 0.1092287, 0.5004024 + 0.1092287);
+  assert_int_equal(lt_metrics_interval(k, "brier", &low, &high, NULL), LEAT_OK);
+  assert_true(isnan(low) && isnan(high));
+  assert_int_equal(lt_metrics_interval(k, "f1", &low, &high, NULL), LEAT_E_NOT_FOUND);
+  assert_int_equal(lt_metrics_value(k, "calibration", &v, NULL), LEAT_OK);
+  assert_true(fabs(v - 1) < 1e-12);
+  lt_metrics_free(k);
+  assert_int_equal(lt_metrics_create(rt, "regression", &k, NULL), LEAT_OK);
+  for (int i = 0; i < 10; i++) assert_int_equal(lt_metrics_add(k, (double[]){i}, 1, i + (i % 2 ? 1 : 3), 1, NULL), LEAT_OK);
+  between(k, "mae", 2 - 0.653321, 2 + 0.653321);          /* errors 3 and 1, five each */
+  between(k, "rmse", sqrt(5 - 2.613286), sqrt(5 + 2.613286)); /* squares 9 and 1 */
+  assert_int_equal(lt_metrics_value(k, "calibration", &v, NULL), LEAT_OK);
+  assert_true(fabs(v - 45.0 / 65) < 1e-12);
+  lt_metrics_free(k);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_binary), cmocka_unit_test(test_numbers), cmocka_unit_test(test_many),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_intervals), cmocka_unit_test(test_binary), cmocka_unit_test(test_numbers), cmocka_unit_test(test_many),
                                      cmocka_unit_test(test_merge),  cmocka_unit_test(test_auc),     cmocka_unit_test(test_auc_cells),
                                      cmocka_unit_test(test_edges),  cmocka_unit_test(test_no_memory), cmocka_unit_test(test_api)};
   return cmocka_run_group_tests(tests, start, stop);
