@@ -137,6 +137,7 @@ enum {
   LEAT_EVENT_REFRESH_DUE = 24, /* version should be trained again; value: LEAT_DUE_* bits; text says why */
   LEAT_EVENT_DRIFT = 26,       /* a learner's monitor raises an alert; name: what has drifted; value: psi; text: where */
   LEAT_EVENT_DRIFT_OVER = 27,  /* and clears it */
+  LEAT_EVENT_RACE = 28,        /* name "champion": another learner's model is live; "dropped", "memory": it races no more */
   LEAT_EVENT_REFRESH = 25      /* version was tried against production; name "promoted" or "kept"; value: the difference of
                                   the mean losses, threshold: its upper bound less what is allowed (below 0: no worse) */
 };

@@ -38,6 +38,7 @@ typedef struct lt_ln_block {
   uint64_t served_cap, sequence_cap, index_cap;
 } lt_ln_block;
 typedef struct lt_ln_watch lt_ln_watch;
+typedef struct lt_ln_race lt_ln_race;
 enum { LT_LN_BLOCK = 4096, LT_LN_CANDIDATES = 16 };
 
 struct leat_learner {
@@ -54,6 +55,7 @@ struct leat_learner {
   lt_journal *journal;
   lt_quarantine *quarantine;
   lt_ln_watch *watch;
+  lt_ln_race *race;              /* NULL: nobody races with the model */
   /* settings */
   int64_t chunk, delay, snapshot_rows, checkpoint_bytes, max_classes;
   int64_t ttl_ns;
@@ -159,6 +161,16 @@ int64_t lt_ln_watch_room(const leat_learner *l); /* rows to the end of the windo
 leat_status lt_ln_watch_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, const double *p, int64_t outs, leat_error *err);
 void lt_ln_watch_save(const leat_learner *l, lt_put *to);
 leat_status lt_ln_watch_restore(leat_learner *l, lt_get *g, leat_error *err);
+
+/* ---- the race (learner_race.c) */
+leat_status lt_ln_race_open(leat_learner *l, leat_error *err);
+void lt_ln_race_free(leat_learner *l);
+int lt_ln_races(const leat_learner *l);
+/* The racers learn what the champion has learned; p [n, outs]: its own predictions, made just before each row. */
+leat_status lt_ln_race_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, const double *p, int64_t outs, leat_error *err);
+leat_status lt_ln_race_decide(leat_learner *l, leat_error *err);
+void lt_ln_race_save(const leat_learner *l, lt_put *to);
+leat_status lt_ln_race_restore(leat_learner *l, lt_get *g, leat_error *err);
 
 /* ---- chunk and label_delay (learner_queue.c) */
 leat_status lt_ln_queue(leat_learner *l, const lt_ln_take *t, int64_t from, int64_t n, leat_error *err);

@@ -258,8 +258,8 @@ static leat_status learn_some(leat_learner *l, const lt_ln_stretch *s, int64_t *
   leat_status st = lt_ln_out(l, s->n, outs, err);
   if (!st) st = lt_online_bind(l->o, l->schema[s->schema].s, 1, err);
   if (st) return st;
-  lt_guard_call c = {s->rows, s->from, s->n, s->served, s->n_served, s->served ? NULL : l->out, outs};
-  if (!s->pred && !spikes && !lt_ln_watches(l)) c.pred = NULL;
+  lt_guard_call c = {s->rows, s->from, s->n, s->served, s->n_served, s->served && !lt_ln_races(l) ? NULL : l->out, outs};
+  if (!s->pred && !spikes && !lt_ln_watches(l) && !lt_ln_races(l)) c.pred = NULL;
   st = lt_guard_learn(l->guard, &c, done, err);
   if (st || (!s->pred && !spikes)) return st;
   for (int64_t i = 0; i < *done; i++) {
@@ -288,9 +288,11 @@ leat_status lt_ln_learn(leat_learner *l, const lt_ln_stretch *all, leat_error *e
     if (st) return st;
     if (!held) st = lt_ln_ran(l, &part, before, done, err);
     if (!st && !held && lt_ln_watches(l)) st = lt_ln_watch_rows(l, &part, done, part.served ? part.served : l->out, outs, err);
+    if (!st && !held && lt_ln_races(l)) st = lt_ln_race_rows(l, &part, done, l->out, outs, err);
     int window = lt_guard_window_end(l->guard);
     if (!st) st = lt_ln_guard_events(l, err);
     if (!st && window) st = lt_ln_point(l, err);
+    if (!st && window && lt_ln_races(l) && !lt_guard_suspect(l->guard)) st = lt_ln_race_decide(l, err);
     if (!st) st = lt_ln_snapshot_due(l, err);
     s.from += done;
     s.n -= done;

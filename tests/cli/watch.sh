@@ -18,3 +18,10 @@ call 0 'monthly_charge' 'its production can be monitored: the reference is in th
 call 0 '' 'drift answered by policy' "$leat" learn dear.csv --target churn --key customer_id --store policy --quiet --json --set drift_response=reset --set detector=hddm_a
 call 2 "drift_response" 'a policy that is none' "$leat" learn dear.csv --target churn --store none --set drift_response=panic
 call 2 "did you mean|expected|one of" 'a detector that is none' "$leat" learn dear.csv --target churn --store none --set detector=adwim
+call 0 '' 'a race' "$leat" learn calm.csv --target churn --key customer_id --store race --quiet --json --set learner=adagrad --set adagrad_rate=0.0001 --race 'learner=race;learner=coin'
+call 0 'race .*champion' 'the champion is in the history' "$leat" store race log
+printf '# two\nlearner=coin\nadagrad_rate=0.00001,learner=adagrad\n' >racers.txt
+call 0 '' 'a race from a file' "$leat" learn calm.csv --target churn --key customer_id --store race2 --quiet --json --race racers.txt
+call 0 'race .*dropped' 'who is worse is dropped' "$leat" store race2 log
+call 1 "did you mean 'coin'" 'a racer that is none' "$leat" learn calm.csv --target churn --store race3 --race 'learner=coyn'
+call 1 'cannot be opened' 'a race from a file that is not there' "$leat" learn calm.csv --target churn --store race3 --race racers.lst
