@@ -685,12 +685,12 @@ LEAT_API leat_status leat_dataset_from_dense(leat_runtime *rt, const leat_schema
 LEAT_API leat_status leat_dataset_from_csr(leat_runtime *rt, const leat_schema *s, const leat_csr *x,
                                            const leat_matrix *y, const leat_matrix *w, leat_dataset **out,
                                            leat_error *err);
-/* From a file. `reader` is a parameter set of "reader/csv", "reader/ndjson", "reader/svmlight", "reader/idx" or
- * "reader/npy"; NULL: by the file's name. zstd-compressed files are read as they are. s NULL: kinds and roles are
- * inferred and the reader's parameters target, key, weight, time, ignore, categorical, text, task are used. s given (a
- * model's schema): columns are found by name; TARGET, KEY and WEIGHT may be absent, features may not. Owner: caller.
- * Errors: ARG, IO, FORMAT, DATA (file, row, column in the message and detail), NOT_FOUND (a column), MEMORY.
- * Thread: immutable. */
+/* From a file. `reader` is a parameter set of "reader/csv", "reader/ndjson", "reader/svmlight", "reader/ldat",
+ * "reader/idx" or "reader/npy"; NULL: by the file's name. zstd-compressed files are read as they are. s NULL: kinds and
+ * roles are inferred and the reader's parameters target, key, weight, time, ignore, categorical, text, task are used. s
+ * given (a model's schema): columns are found by name; TARGET, KEY and WEIGHT may be absent, features may not. Owner:
+ * caller. Errors: ARG, IO, FORMAT, DATA (file, row, column in the message and detail), NOT_FOUND (a column), UNSUPPORTED
+ * (a dataset file's column is of another kind than that of s), MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_dataset_open(leat_runtime *rt, const leat_schema *s, const char *path,
                                        const leat_params *reader, leat_dataset **out, leat_error *err);
 /* From bytes that `pull` gives: it fills buf with up to cap bytes and returns how many, 0 at the end, negative on
@@ -721,6 +721,13 @@ LEAT_API leat_status leat_dataset_next(leat_dataset *d, int64_t max_rows, leat_b
                                        leat_error *err);
 /* Back to the first row. Errors: ARG, IO, UNSUPPORTED (a pull stream), BUSY. Thread: owner. */
 LEAT_API leat_status leat_dataset_rewind(leat_dataset *d, leat_error *err);
+/* Writes the rows from the dataset's position on as a dataset file (.ldat, docs/formats.md), in the memory of one block of
+ * rows: a stream of any length becomes a file that is mapped, streamed and read in any order, with its schema, labels and
+ * roles. settings: of "dataset/save"; NULL: defaults. *rows (may be NULL): how many were written. What stood at `path`
+ * stays until the new file is whole. Errors: ARG, IO, DATA (no rows), MEMORY, BUSY, and those of leat_dataset_next.
+ * Thread: owner. */
+LEAT_API leat_status leat_dataset_save(leat_dataset *d, const char *path, const leat_params *settings, int64_t *rows,
+                                       leat_error *err);
 /* Frees it. Thread: safe. */
 LEAT_API void leat_dataset_free(leat_dataset *d);
 

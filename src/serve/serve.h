@@ -23,7 +23,7 @@ enum {
   SERVE_SECONDS = 30,            /* of one request, from its first byte to the last one of the answer */
   SERVE_IDLE_SECONDS = 75,
   SERVE_HEADER_BYTES = 16384,
-  SERVE_TABLES = 32, SERVE_WORKERS = 64, SERVE_CODES = 12, SERVE_BUCKETS = 16, SERVE_PHASES = 4
+  SERVE_TABLES = 32, SERVE_WORKERS = 64, SERVE_CODES = 12, SERVE_BUCKETS = 16, SERVE_PLACES = 1024, SERVE_PHASES = 4
 };
 #define SERVE_BODY_BYTES (64 << 20)
 #define SERVE_HELD_BYTES ((int64_t)512 << 20) /* of all request bodies that are in memory at once */
@@ -121,8 +121,7 @@ typedef struct serve_worker {
   struct event *wake_event, *tick;
   serve_plan *plan;                       /* of the last loan */
   serve_counts counts;
-  serve_conn *conns, **by_fd;
-  int64_t n_conns, n_by_fd;
+  serve_conn *conns[SERVE_PLACES];        /* by the address of their bufferevent */
   pthread_mutex_t lock;                   /* of done */
   serve_job *done;                        /* answers of the learner, to be sent by this thread */
   void *scratch;                          /* serve_infer.c */
@@ -171,6 +170,7 @@ typedef struct serve_request {
 } serve_request;
 
 /* serve_loop.c */
+int serve_check_address(const char *option, const char *text); /* 0, or 2 with a message */
 int serve_start(serve_server *s);
 void serve_stop(serve_server *s);          /* the loops are over; the learner may still hold requests */
 void serve_workers_free(serve_server *s);

@@ -211,6 +211,7 @@ int serve_json_skip(serve_json *j, int depth) {
   if (c == '"') return serve_json_string(j, NULL, 0, &text, &n);
   if (c == '-' || (c >= '0' && c <= '9')) return serve_json_number(j, &v, NULL);
   if (c == 't' || c == 'f' || c == 'n') return word(j, "true") || word(j, "false") || word(j, "null") || serve_json_fail(j, "an unknown word");
+  if (c == 'N' || c == 'I') return serve_json_fail(j, "expected a value: NaN and Infinity are no JSON numbers, null is a missing value");
   if (c != '{' && c != '[') return serve_json_fail(j, c ? "'%c' is where a value should be" : "the text ends where a value should be%c", c ? c : ' ');
   if (depth >= SERVE_DEPTH) return serve_json_fail(j, "nested deeper than %d", SERVE_DEPTH);
   char close = c == '{' ? '}' : ']';

@@ -98,16 +98,23 @@ static int64_t each_rows(serve_learner *n, serve_job *j, leat_schema *schema, in
   return done;
 }
 
-static leat_status feed_rows(serve_learner *n, serve_job *j, leat_batch *rows, int64_t done, leat_error *err) {
+/* The reader calls its rows by its own name and number, which would make the second body a repetition of the first: without ?source
+ * they stand behind all before. */
+static leat_status set_source(serve_learner *n, serve_job *j, leat_batch *rows, int64_t done, leat_error *err) {
+  int64_t next = 0;
   leat_status st = LEAT_OK;
-  if (j->has_source) st = leat_batch_set_source(rows, j->source, j->first + done, err);
+  if (!j->has_source) st = leat_learner_position(n->l, "leat-serve", &next, err);
+  return st ? st : leat_batch_set_source(rows, j->has_source ? j->source : "leat-serve", j->has_source ? j->first + done : next, err);
+}
+
+static leat_status feed_rows(serve_learner *n, serve_job *j, leat_batch *rows, int64_t done, leat_error *err) {
+  leat_status st = set_source(n, j, rows, done, err);
   return st ? st : leat_learner_feed(n->l, rows, NULL, err);
 }
 
 static leat_status label_rows(serve_learner *n, serve_job *j, leat_batch *rows, int64_t done, leat_error *err) {
-  (void)j;
-  (void)done;
-  return leat_learner_label(n->l, rows, err);
+  leat_status st = set_source(n, j, rows, done, err);
+  return st ? st : leat_learner_label(n->l, rows, err);
 }
 
 /* ---- jobs */

@@ -17,17 +17,28 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A connection. It holds a reference to the bufferevent, so that it can see that evhttp has let go of it. */
+/* A connection. evhttp tells when it closes one, but hands it over only with its first request; until then all that is known is the
+ * address of its bufferevent, which is not looked at before bytes have come through it. One that never said anything is forgotten
+ * when its address is used again, or long after evhttp's own timeout has closed it. */
 struct serve_conn {
   struct bufferevent *bev;
   serve_worker *w;
+  int spoke;
   int64_t since_ns;  /* of the first byte of the request that is coming in or at work; 0 idle */
   int64_t idle_ns;
   int64_t bytes;     /* of it, so far */
   serve_conn *next;
 };
 
-/* ---- what came in */
+static serve_conn **conn_place(serve_worker *w, const struct bufferevent *bev) {
+  return &w->conns[((uintptr_t)bev >> 5) * 0x9e3779b97f4a7c15u >> 54];
+}
+
+static serve_conn *conn_find(serve_worker *w, const struct bufferevent *bev) {
+  serve_conn *c = *conn_place(w, bev);
+  while (c && c->bev != bev) c = c->next;
+  return c;
+}
 
 static void conn_rest(serve_conn *c) {
   __atomic_fetch_sub(&c->w->server->held_bytes, c->bytes, __ATOMIC_RELAXED);
@@ -37,13 +48,33 @@ static void conn_rest(serve_conn *c) {
   c->idle_ns = serve_now_ns();
 }
 
+static void conn_forget(serve_conn *c) {
+  serve_conn **at = conn_place(c->w, c->bev);
+  while (*at != c) at = &(*at)->next;
+  *at = c->next;
+  conn_rest(c);
+  free(c);
+}
+
+static void conn_closed(struct evhttp_connection *ec, void *arg) {
+  (void)ec;
+  conn_forget(arg);
+}
+
 static void conn_input(struct evbuffer *b, const struct evbuffer_cb_info *info, void *arg) {
   serve_conn *c = arg;
   (void)b;
   if (!info->n_added) return;
+  if (!c->spoke) { /* evhttp's callbacks have their connection as argument */
+    bufferevent_data_cb read_cb, write_cb;
+    bufferevent_event_cb event_cb;
+    void *ec = NULL;
+    bufferevent_getcb(c->bev, &read_cb, &write_cb, &event_cb, &ec);
+    if (!ec) return;
+    c->spoke = 1;
+    evhttp_connection_set_closecb(ec, conn_closed, c);
+  }
   if (!c->since_ns) {
-    evutil_socket_t fd = bufferevent_getfd(c->bev);
-    if (fd >= 0 && fd < c->w->n_by_fd) c->w->by_fd[fd] = c;
     c->since_ns = serve_now_ns();
     __atomic_fetch_add(&c->w->server->pending, 1, __ATOMIC_RELAXED);
   }
@@ -53,37 +84,41 @@ static void conn_input(struct evbuffer *b, const struct evbuffer_cb_info *info, 
 
 static struct bufferevent *conn_new(struct event_base *base, void *arg) {
   serve_worker *w = arg;
-  serve_conn *c = calloc(1, sizeof *c);
-  struct bufferevent *bev = c ? bufferevent_socket_new(base, -1, 0) : NULL;
-  if (!bev || !evbuffer_add_cb(bufferevent_get_input(bev), conn_input, c)) {
+  struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+  serve_conn *old = bev ? conn_find(w, bev) : NULL, *c;
+  if (old) conn_forget(old); /* it never spoke, and is gone: its address is free again */
+  c = bev ? calloc(1, sizeof *c) : NULL;
+  if (!c || !evbuffer_add_cb(bufferevent_get_input(bev), conn_input, c)) {
     free(c);
     return bev;
   }
-  bufferevent_incref(bev);
   c->bev = bev;
   c->w = w;
   c->idle_ns = serve_now_ns();
-  c->next = w->conns;
-  w->conns = c;
-  w->n_conns++;
+  c->next = *conn_place(w, bev);
+  *conn_place(w, bev) = c;
   return bev;
 }
 
-static int conn_gone(const serve_conn *c) {
-  bufferevent_data_cb read_cb, write_cb;
-  bufferevent_event_cb event_cb;
-  void *arg;
-  bufferevent_getcb(c->bev, &read_cb, &write_cb, &event_cb, &arg);
-  return !read_cb && !write_cb && !event_cb;
-}
-
-/* What a request that the loop gets rid of is told, where it can still be told anything. */
+/* Ends a connection that is too slow or too large. */
 static void conn_end(serve_conn *c) {
   serve_count(&c->w->counts.timeouts, 1);
   bufferevent_trigger_event(c->bev, BEV_EVENT_TIMEOUT | BEV_EVENT_READING, 0);
 }
 
-/* Twice a second: connections that are gone, late or idle too long. */
+/* 1: a request is coming in or at work. */
+static int conn_look(serve_conn *c, int64_t now) {
+  int full = __atomic_load_n(&c->w->server->held_bytes, __ATOMIC_RELAXED) > SERVE_HELD_BYTES && c->bytes > SERVE_BODY_BYTES / 64;
+  int busy = c->since_ns != 0;
+  if (!c->spoke) {
+    if (now - c->idle_ns > 3 * SERVE_IDLE_SECONDS * 1000000000ll) conn_forget(c);
+  } else if ((busy && (now - c->since_ns > SERVE_SECONDS * 1000000000ll || full)) || (!busy && now - c->idle_ns > SERVE_IDLE_SECONDS * 1000000000ll)) {
+    conn_end(c);
+  }
+  return busy;
+}
+
+/* Twice a second. */
 static void worker_tick(evutil_socket_t fd, short what, void *arg) {
   serve_worker *w = arg;
   serve_server *s = w->server;
@@ -91,25 +126,11 @@ static void worker_tick(evutil_socket_t fd, short what, void *arg) {
   int busy = 0;
   (void)fd;
   (void)what;
-  for (serve_conn **at = &w->conns, *c; (c = *at) != NULL;) {
-    if (conn_gone(c)) {
-      conn_rest(c);
-      for (int64_t fd_at = 0; fd_at < w->n_by_fd; fd_at++)
-        if (w->by_fd[fd_at] == c) w->by_fd[fd_at] = NULL;
-      *at = c->next;
-      evbuffer_remove_cb(bufferevent_get_input(c->bev), conn_input, c);
-      bufferevent_decref(c->bev);
-      free(c);
-      w->n_conns--;
-      continue;
+  for (int i = 0; i < SERVE_PLACES; i++)
+    for (serve_conn *c = w->conns[i], *next; c; c = next) {
+      next = c->next; /* looking at c may end it, no other one */
+      busy |= conn_look(c, now);
     }
-    busy += c->since_ns != 0;
-    int full = __atomic_load_n(&s->held_bytes, __ATOMIC_RELAXED) > SERVE_HELD_BYTES && c->bytes > SERVE_BODY_BYTES / 64;
-    if ((c->since_ns && (now - c->since_ns > SERVE_SECONDS * 1000000000ll || full)) ||
-        (!c->since_ns && now - c->idle_ns > SERVE_IDLE_SECONDS * 1000000000ll))
-      conn_end(c);
-    at = &c->next;
-  }
   if (w->log_used && s->log_fd >= 0) {
     if (write(s->log_fd, w->log, w->log_used) < 0 && errno != EAGAIN) serve_note("the access log cannot be written: %s", strerror(errno));
     w->log_used = 0;
@@ -123,13 +144,7 @@ static void worker_tick(evutil_socket_t fd, short what, void *arg) {
 
 static serve_conn *conn_of(serve_worker *w, struct evhttp_request *r) {
   struct evhttp_connection *ec = evhttp_request_get_connection(r);
-  struct bufferevent *bev = ec ? evhttp_connection_get_bufferevent(ec) : NULL;
-  evutil_socket_t fd = bev ? bufferevent_getfd(bev) : -1;
-  if (fd < 0) return NULL;
-  if (fd < w->n_by_fd) return w->by_fd[fd] && w->by_fd[fd]->bev == bev ? w->by_fd[fd] : NULL;
-  for (serve_conn *c = w->conns; c; c = c->next)
-    if (c->bev == bev) return c;
-  return NULL;
+  return ec ? conn_find(w, evhttp_connection_get_bufferevent(ec)) : NULL;
 }
 
 /* ---- answers */
@@ -364,6 +379,11 @@ static int split_address(const char *text, char host[64], char port[16]) {
   return 1;
 }
 
+int serve_check_address(const char *option, const char *text) {
+  char host[64], port[16];
+  return split_address(text, host, port) ? 0 : serve_wrong("%s '%s': expected HOST:PORT, for instance 127.0.0.1:8080", option, text);
+}
+
 static int is_loopback(const struct sockaddr *a) {
   if (a->sa_family == AF_INET) return (ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24) == 127;
   return a->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
@@ -374,7 +394,7 @@ static int open_listener(const char *option, const char *text, char address[96],
   char host[64], port[16];
   struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *list = NULL;
   int one = 1;
-  if (!split_address(text, host, port)) return serve_wrong("%s '%s': expected HOST:PORT, for instance 127.0.0.1:8080", option, text), -1;
+  if (!split_address(text, host, port)) return -1; /* was checked before */
   int rc = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
   if (rc) return serve_fail("%s '%s': %s", option, text, gai_strerror(rc)), -1;
   int fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -406,8 +426,6 @@ static serve_worker *worker_new(serve_server *s, int id, int admin, int fd) {
   w->server = s;
   w->id = id;
   w->admin = admin;
-  w->n_by_fd = 8192;
-  w->by_fd = serve_alloc((size_t)w->n_by_fd * sizeof *w->by_fd);
   pthread_mutex_init(&w->lock, NULL);
   w->base = event_base_new();
   w->http = w->base ? evhttp_new(w->base) : NULL;
@@ -437,18 +455,13 @@ static void worker_free(serve_worker *w) {
   event_free(w->wake_event);
   event_free(w->tick);
   evhttp_free(w->http);
-  for (serve_conn *c = w->conns, *next; c; c = next) {
-    next = c->next;
-    evbuffer_remove_cb(bufferevent_get_input(c->bev), conn_input, c);
-    bufferevent_decref(c->bev);
-    free(c);
-  }
+  for (int i = 0; i < SERVE_PLACES; i++)
+    while (w->conns[i]) conn_forget(w->conns[i]);
   event_base_free(w->base);
   close(w->wake);
   serve_infer_free(w);
   serve_tables_worker_free(w);
   pthread_mutex_destroy(&w->lock);
-  free(w->by_fd);
   free(w);
 }
 

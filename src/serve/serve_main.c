@@ -156,6 +156,7 @@ static int open_store(serve_server *s) {
   snprintf(text, sizeof text, "%lld", (long long)(s->o.threads + 2 < 16 ? 16 : s->o.threads + 2));
   leat_status st = leat_runtime_create(NULL, &s->rt, &err);
   if (!st) st = leat_params_create(s->rt, "store", &p, &err);
+  if (!st) st = leat_params_set_i64(p, "create", 0, &err);
   if (!st) st = leat_store_open(s->rt, s->o.store, p, &s->store, &err);
   if (!st) st = leat_params_create(s->rt, "endpoint", &e, &err);
   if (!st && s->o.stages) st = leat_params_set_text(e, "stages", s->o.stages, &err);
@@ -251,6 +252,9 @@ int main(int argc, char **argv) {
   check_words(argc, argv);
   argp_parse(&parser, argc, argv, 0, NULL, &s.o);
   if (!s.o.store) return serve_wrong("no store: name the folder to serve with --store DIR");
+  int wrong = serve_check_address("--listen", s.o.listen);
+  if (!wrong && strcmp(s.o.admin, "none") != 0) wrong = serve_check_address("--admin", s.o.admin);
+  if (wrong) return wrong;
   if (s.o.threads == 0) {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     s.o.threads = n < 1 ? 1 : n > 32 ? 32 : n;

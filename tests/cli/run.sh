@@ -51,6 +51,7 @@ print(v)' "$@"; }
 . "$root/tests/cli/usage.sh"
 . "$root/tests/cli/work.sh"
 . "$root/tests/cli/input.sh"
+. "$root/tests/cli/dataset.sh"
 . "$root/tests/cli/learn.sh"
 . "$root/tests/cli/damage.sh"
 . "$root/tests/cli/table.sh"
