@@ -16,7 +16,7 @@ enum {
   KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT,
   KEY_STAGE, KEY_TO, KEY_LEARNER, KEY_STORE, KEY_FROM, KEY_CHUNK, KEY_DELAY, KEY_ACK, KEY_COMMIT,
   KEY_NAME, KEY_FORCE, KEY_LAYOUT, KEY_SHARD, KEY_UNTIL, KEY_LIMIT, KEY_TOLERANCE, KEY_COLUMNS,
-  KEY_REASON, KEY_IF_DUE, KEY_MEMORY
+  KEY_REASON, KEY_IF_DUE, KEY_RACE, KEY_MEMORY
 };
 static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "FAMILY", 0, "Model family (default: linear)", 1 }, "t" },
@@ -36,6 +36,8 @@ static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "NAME", 0, "What learns: linear (default; a race of learners), or one of race, cheap, adagrad, ftrl, coin, ons, "
       "alma, gauss", 1 }, "L" },
   { { "from", KEY_FROM, "MODEL", 0, "Start from this online model's state", 1 }, "L" },
+  { { "race", KEY_RACE, "LIST", 0, "Learners that race with the model: NAME=VALUE,... of its parameters for each, ';' between them; or a "
+      "file, one a line", 1 }, "L" },
   { { "chunk", KEY_CHUNK, "N", 0, "Predict N records, then learn them (default: 1, strictly test then train)", 1 }, "L" },
   { { "label-delay", KEY_DELAY, "ROWS", 0, "A record's label comes so many records later (default: 0)", 1 }, "L" },
   { { "resume", KEY_RESUME, NULL, 0, "Go on in a store that has a learner, behind the last record of DATA that it took", 1 }, "L" },
@@ -323,6 +325,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_LEARNER: a->learner = 1; break;
   case KEY_TO: take_i64(p, "to", arg, 1, "a version, a number from 1", &a->to); break;
   case KEY_REASON: a->reason = arg; break;
+  case KEY_RACE: a->race = arg; break;
   case KEY_MEMORY: take_size(p, "memory", arg, &a->memory); break;
   case KEY_IF_DUE: a->if_due = 1; break;
   case ARGP_KEY_ARG: a->files[a->n_files++] = arg; break;

@@ -24,7 +24,7 @@ typedef struct cli_args {
   int64_t memory;           /* bytes; 0: not given */
   int resume, weights;
   int64_t rows, drift_at;
-  const char *store, *from; /* leat learn */
+  const char *store, *from, *race; /* leat learn */
   int64_t chunk, label_delay, commit_ms; /* chunk 0: not given */
   int ack;
   const char *layout, *shard, *until, *columns, *name; /* leat table */

@@ -32,6 +32,30 @@ static int set_i64(leat_params *p, const char *option, const char *name, int64_t
   return leat_params_set_i64(p, name, value, &err) ? cli_wrong("--%s: %s", option, err.message) : 0;
 }
 
+/* --race: the list itself, or a file with one learner a line. */
+static int set_race(learn_run *r) {
+  const char *list = r->a->race;
+  char *text = NULL, line[1024];
+  leat_error err;
+  cli_error_init(&err);
+  if (!strchr(list, '=')) {
+    FILE *f = fopen(list, "r");
+    if (!f) return cli_fail("--race %s: cannot be opened: expected a file, or NAME=VALUE,...;NAME=VALUE,...", list);
+    text = cli_text("%s", "");
+    while (fgets(line, sizeof line, f)) {
+      line[strcspn(line, "\r\n")] = 0;
+      if (!line[0] || line[0] == '#') continue;
+      char *longer = cli_text("%s%s%s", text, text[0] ? ";" : "", line);
+      free(text);
+      text = longer;
+    }
+    fclose(f);
+  }
+  int status = leat_params_set_text(r->settings, "race", text ? text : list, &err) ? cli_wrong("--race: %s", err.message) : 0;
+  free(text);
+  return status;
+}
+
 static int learn_params(learn_run *r) {
   const cli_args *a = r->a;
   leat_error err;
@@ -44,6 +68,7 @@ static int learn_params(learn_run *r) {
     return cli_wrong("--model %s: %s", a->model, err.message);
   int status = a->chunk ? set_i64(r->settings, "chunk", "chunk", a->chunk) : 0;
   if (!status && a->label_delay) status = set_i64(r->settings, "label-delay", "label_delay", a->label_delay);
+  if (!status && a->race) status = set_race(r);
   if (!status) status = cli_reader(a, r->rt, a->files[0], 1, &r->reader);
   /* a record that cannot be read goes to quarantine with its bytes; labels may come up at any time */
   static const char *const wanted[][2] = { { "errors", "keep" }, { "raw", "true" }, { "grow", "true" } };
@@ -242,6 +267,7 @@ static void read_events(learn_run *r, learn_events *o) {
     case LEAT_EVENT_ROLLBACK: case LEAT_EVENT_RESTART: case LEAT_EVENT_PIN_BACK: case LEAT_EVENT_UNDO: case LEAT_EVENT_NON_FINITE:
     case LEAT_EVENT_ROLLBACK_BY_HAND: add_swap(o, &e); break;
     case LEAT_EVENT_WARNING: case LEAT_EVENT_ALARM: case LEAT_EVENT_GATE: case LEAT_EVENT_FROZEN: case LEAT_EVENT_HELD:
+    case LEAT_EVENT_DRIFT: case LEAT_EVENT_DRIFT_OVER: case LEAT_EVENT_RACE:
       json_array_append_new(o->alerts, json_pack("{s:I,s:s,s:s,s:o,s:o}", "row", (json_int_t)e.row, "kind", cli_event_name(e.kind), "name",
                                                  e.name, "value", cli_json_real(e.value), "threshold", cli_json_real(e.threshold)));
       break;

@@ -21,6 +21,10 @@ static int collect(leat_store *s, report *r) {
   if (leat_store_generation(s, &r->generation, &err)) return cli_fail_error(&err);
   while ((st = leat_store_series(s, &cursor, &p, &err)) == LEAT_OK) REPORT_PUSH(r->point, r->n_points, p);
   if (st != LEAT_E_NOT_FOUND) return cli_fail_error(&err);
+  leat_drift_point d = { .struct_size = sizeof d };
+  cursor = 0;
+  while ((st = leat_store_drift(s, &cursor, &d, &err)) == LEAT_OK) REPORT_PUSH(r->drift, r->n_drift, d);
+  if (st != LEAT_E_NOT_FOUND) return cli_fail_error(&err);
   cursor = 0;
   while ((st = leat_store_history(s, &cursor, &e, &err)) == LEAT_OK) REPORT_PUSH(r->event, r->n_events, e);
   if (st != LEAT_E_NOT_FOUND) return cli_fail_error(&err);
@@ -76,6 +80,7 @@ int cmd_report(const cli_args *a) {
     printf("%s: %lld windows, %lld events, %lld versions\n", a->output, (long long)r.n_points, (long long)r.n_events, (long long)r.n_versions);
   free(r.point);
   free(r.event);
+  free(r.drift);
   free(r.version);
   free(path);
   leat_params_free(p);

@@ -18,7 +18,9 @@ const char *cli_event_name(int64_t kind) {
     { LEAT_EVENT_ROLLBACK_BY_HAND, "rollback_by_hand" }, { LEAT_EVENT_NON_FINITE, "non_finite" },
     { LEAT_EVENT_FROZEN, "frozen" }, { LEAT_EVENT_THAWED, "thawed" }, { LEAT_EVENT_HELD, "held" },
     { LEAT_EVENT_GATE, "gate" }, { LEAT_EVENT_MONITORED, "monitored" }, { LEAT_EVENT_REFRESH_DUE, "refresh_due" },
-    { LEAT_EVENT_REFRESH, "refresh" }, { LEAT_EVENT_TABLE, "table" }, { LEAT_EVENT_TABLE_BACK, "table_back" } };
+    { LEAT_EVENT_REFRESH, "refresh" }, { LEAT_EVENT_DRIFT, "drift" }, { LEAT_EVENT_DRIFT_OVER, "drift_over" },
+    { LEAT_EVENT_RACE, "race" },
+    { LEAT_EVENT_TABLE, "table" }, { LEAT_EVENT_TABLE_BACK, "table_back" } };
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (names[i].kind == kind) return names[i].name;
   return "unknown";
@@ -110,9 +112,56 @@ static int add_state(store_job *j, int print) {
   return status ? cli_fail_error(&err) : 0;
 }
 
+/* Alerts of monitors that are open: what has drifted, since when. The newest event of each name counts. */
+static json_t *open_alerts(store_job *j) {
+  json_t *open = json_object(), *list = json_array(), *value;
+  const char *name;
+  int64_t cursor = 0;
+  for (;;) {
+    leat_event e = { .struct_size = sizeof e };
+    char when[32];
+    if (leat_store_history(j->s, &cursor, &e, NULL)) break;
+    if (e.kind == LEAT_EVENT_DRIFT)
+      json_object_set_new(open, e.name, json_pack("{s:s,s:o,s:o,s:I,s:s,s:s}", "name", e.name, "value", cli_json_real(e.value), "threshold",
+                                                  cli_json_real(e.threshold), "row", (json_int_t)e.row, "time", cli_time(e.time_ns, when), "text", e.text));
+    else if (e.kind == LEAT_EVENT_DRIFT_OVER) json_object_del(open, e.name);
+  }
+  json_object_foreach(open, name, value) json_array_append(list, value);
+  json_decref(open);
+  return list;
+}
+
+static const char *staleness(double seconds) { return seconds < 86400 ? "fresh" : seconds < 7 * 86400.0 ? "aging" : "stale"; }
+
+/* How old the newest version is, and what monitors say. */
 static int store_status(store_job *j, const char *word) {
+  static const char *const heads[] = { "drift", "value", "limit", "record", "" };
+  leat_version_info v = { .struct_size = sizeof v };
+  int64_t n = 0, row = 0;
+  char a[32], b[32], number[32];
   (void)word;
-  return add_state(j, 1);
+  int status = add_state(j, 1);
+  if (status) return status;
+  json_t *alerts = open_alerts(j), *e;
+  size_t i;
+  double age = NAN;
+  if (!leat_store_count(j->s, &n, NULL) && n > 0 && !leat_store_at(j->s, n - 1, &v, NULL)) age = (double)time(NULL) - (double)v.created_ns / 1e9;
+  if (age < 0) age = 0;
+  cli_table *t = cli_table_create("lrrrl", heads);
+  json_array_foreach(alerts, i, e) {
+    row = json_integer_value(json_object_get(e, "row"));
+    snprintf(number, sizeof number, "%lld", (long long)row);
+    const char *cells[] = { json_string_value(json_object_get(e, "name")), cli_number(json_real_value(json_object_get(e, "value")), a),
+                            cli_number(json_real_value(json_object_get(e, "threshold")), b), number, json_string_value(json_object_get(e, "text")) };
+    cli_table_row(t, cells);
+  }
+  if (!j->a->json && isfinite(age)) printf("\nthe newest version is %s (%s hours old)\n", staleness(age), cli_number(age / 3600, a));
+  if (!j->a->json && json_array_size(alerts)) puts("");
+  cli_table_print(t, !j->a->json && json_array_size(alerts) ? stdout : NULL, 2);
+  json_object_set_new(j->root, "age_seconds", cli_json_real(age));
+  json_object_set_new(j->root, "staleness", json_string(isfinite(age) ? staleness(age) : "none"));
+  json_object_set_new(j->root, "alerts", alerts);
+  return 0;
 }
 
 /* ---- log */

@@ -49,7 +49,7 @@ const char *report_event_name(int64_t kind) {
     { LEAT_EVENT_ROLLBACK_BY_HAND, "rollback by hand" }, { LEAT_EVENT_NON_FINITE, "not finite" },
     { LEAT_EVENT_FROZEN, "frozen" }, { LEAT_EVENT_THAWED, "thawed" }, { LEAT_EVENT_HELD, "suspects held" },
     { LEAT_EVENT_GATE, "gate" }, { LEAT_EVENT_MONITORED, "monitored" }, { LEAT_EVENT_REFRESH_DUE, "refresh due" },
-    { LEAT_EVENT_REFRESH, "refresh" },
+    { LEAT_EVENT_REFRESH, "refresh" }, { LEAT_EVENT_DRIFT, "drift" }, { LEAT_EVENT_DRIFT_OVER, "drift over" }, { LEAT_EVENT_RACE, "race" },
   };
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (names[i].kind == kind) return names[i].name;
@@ -291,7 +291,8 @@ static void events(FILE *to, const report *r) {
     const leat_event *e = &r->event[i];
     if (e->kind == LEAT_EVENT_VERSION || e->kind == LEAT_EVENT_REMOVED) continue;
     left--;
-    int bad = e->kind == LEAT_EVENT_ROLLBACK || e->kind == LEAT_EVENT_ALARM || e->kind == LEAT_EVENT_FROZEN || e->kind == LEAT_EVENT_NON_FINITE;
+    int bad = e->kind == LEAT_EVENT_ROLLBACK || e->kind == LEAT_EVENT_ALARM || e->kind == LEAT_EVENT_FROZEN || e->kind == LEAT_EVENT_NON_FINITE ||
+              e->kind == LEAT_EVENT_DRIFT || e->kind == LEAT_EVENT_REFRESH_DUE;
     int good = e->kind == LEAT_EVENT_CERTIFIED || e->kind == LEAT_EVENT_STAGE || e->kind == LEAT_EVENT_THAWED;
     fputs("<tr><td>", to);
     put_time(to, e->time_ns);
@@ -332,6 +333,8 @@ static void versions(FILE *to, const report *r) {
   fputs("</table></div>\n", to);
 }
 
+void report_text(FILE *to, const char *s) { put_text(to, s); }
+
 void report_page(FILE *to, const report *r) {
   fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>", to);
   put_text(to, r->name);
@@ -343,6 +346,7 @@ void report_page(FILE *to, const report *r) {
   tiles(to, r);
   chart(to, r, 0, r->numbers ? "Progressive RMSE" : "Progressive accuracy", r->numbers ? "RMSE" : "accuracy");
   chart(to, r, 1, r->numbers ? "Progressive squared loss" : "Progressive log-loss", "loss");
+  report_drift(to, r);
   reasons(to, r);
   events(to, r);
   versions(to, r);

@@ -9,6 +9,8 @@ typedef struct report {
   int64_t n_points;
   leat_event *event;
   int64_t n_events;
+  leat_drift_point *drift;       /* oldest first; all features of a window together */
+  int64_t n_drift;
   leat_version_info *version;
   int64_t n_versions;
   struct { const char *name; int64_t count; } reason[32];
@@ -18,6 +20,8 @@ typedef struct report {
 } report;
 /* One self-contained page. */
 void report_page(FILE *to, const report *r);
+void report_text(FILE *to, const char *s); /* inside HTML */
+void report_drift(FILE *to, const report *r);
 int report_is_swap(int64_t kind);
 const char *report_event_name(int64_t kind);
 #endif

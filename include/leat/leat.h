@@ -135,6 +135,9 @@ enum {
   LEAT_EVENT_MONITORED = 23,   /* data was compared with version's reference profiles; row: how many rows; name, value and
                                   threshold: the feature furthest beyond its limit, psi, the alert's limit */
   LEAT_EVENT_REFRESH_DUE = 24, /* version should be trained again; value: LEAT_DUE_* bits; text says why */
+  LEAT_EVENT_DRIFT = 26,       /* a learner's monitor raises an alert; name: what has drifted; value: psi; text: where */
+  LEAT_EVENT_DRIFT_OVER = 27,  /* and clears it */
+  LEAT_EVENT_RACE = 28,        /* name "champion": another learner's model is live; "dropped", "memory": it races no more */
   LEAT_EVENT_REFRESH = 25      /* version was tried against production; name "promoted" or "kept"; value: the difference of
                                   the mean losses, threshold: its upper bound less what is allowed (below 0: no worse) */
 };
@@ -470,6 +473,15 @@ typedef struct leat_drift_info {
   double value, warn, alert, js, ks, linf, share, reference_share;
   char name[128], worst_cell[64];
 } leat_drift_info;
+
+/* A learner's monitor at a window's end: one feature, "(prediction)" or "(calibration)" (value: expected calibration error,
+ * share: how often the worst cell came true, reference_share: what was predicted). row: records learned; since: compared
+ * rows when the state began. */
+typedef struct leat_drift_point {
+  uint64_t struct_size;
+  int64_t time_ns, row, since;
+  leat_drift_info drift;
+} leat_drift_point;
 
 /* A predictor on loan from an endpoint, the model it predicts with (borrowed for as long as the loan), and the model's
  * version in the store. serial: of the swap that brought it, to tell whether anything has changed since the last loan.
@@ -1060,6 +1072,9 @@ LEAT_API leat_status leat_store_history(leat_store *s, int64_t *cursor, leat_eve
 /* The next point of the learner's series behind *cursor (0 at first; moved on), oldest first, one a window. NOT_FOUND:
  * no more now, or there never was a learner. Errors: ARG, NOT_FOUND, IO, FORMAT, VERSION. Thread: safe. */
 LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err);
+/* The next drift point of the learner's series, likewise: what each monitor said at each window's end. Errors: as
+ * leat_store_series. Thread: safe. */
+LEAT_API leat_status leat_store_drift(leat_store *s, int64_t *cursor, leat_drift_point *out, leat_error *err);
 /* Notes in the history what a monitor of the production model has found (MONITORED). Errors: ARG, NOT_FOUND (no
  * production), STATE (read only; a monitor of another model, or without rows), BUSY, IO, FORMAT. Thread: safe. */
 LEAT_API leat_status leat_store_monitored(leat_store *s, const leat_monitor *w, leat_error *err);
@@ -1302,6 +1317,13 @@ LEAT_API leat_status leat_monitor_update(leat_monitor *w, const leat_batch *rows
 /* Adds what another monitor of the same model has counted in its window (another process, another thread); only with
  * window 0. Errors: ARG, SHAPE, UNSUPPORTED, BUSY. Thread: owner. */
 LEAT_API leat_status leat_monitor_merge(leat_monitor *w, const leat_monitor *other, leat_error *err);
+/* Its state as bytes, with a checksum: for another process to load and merge. Errors: ARG, CAPACITY, MEMORY, BUSY.
+ * Thread: owner. */
+LEAT_API leat_status leat_monitor_save(leat_monitor *w, void *buf, uint64_t cap, uint64_t *needed, leat_error *err);
+/* A monitor from such bytes; m: the model it was made for. Owner: caller. Errors: ARG, FORMAT (damaged, or of another
+ * model), VERSION, UNSUPPORTED, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_monitor_load(const leat_model *m, const void *data, uint64_t size, leat_monitor **out,
+                                       leat_error *err);
 /* How many features (and the target) it watches. Errors: ARG. Thread: owner. */
 LEAT_API leat_status leat_monitor_count(const leat_monitor *w, int64_t *count, leat_error *err);
 /* Feature `index` in [0, count); set info->struct_size. Errors: ARG, NOT_FOUND, VERSION. Thread: owner. */

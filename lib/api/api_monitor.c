@@ -43,6 +43,28 @@ LEAT_API leat_status leat_monitor_merge(leat_monitor *w, const leat_monitor *oth
   return monitor_leave(w, &env, lt_monitor_merge(w, other, err), err);
 }
 
+LEAT_API leat_status leat_monitor_save(leat_monitor *w, void *buf, uint64_t cap, uint64_t *needed, leat_error *err) {
+  lt_fpenv env;
+  leat_status st = lt_need(needed, "needed", err);
+  if (!st && cap > 0) st = lt_need(buf, "buf", err);
+  if (needed) *needed = 0;
+  if (!st) st = monitor_enter(w, &env, err);
+  if (st) return st;
+  return monitor_leave(w, &env, lt_monitor_save_bytes(w, buf, cap, needed, err), err);
+}
+
+LEAT_API leat_status leat_monitor_load(const leat_model *m, const void *data, uint64_t size, leat_monitor **out, leat_error *err) {
+  lt_fpenv env;
+  leat_status st = lt_need(out, "out", err);
+  if (st) return st;
+  *out = NULL;
+  if ((st = lt_need(m, "m", err)) != 0 || (st = lt_need(data, "data", err)) != 0) return st;
+  lt_fpenv_enter(&env);
+  st = lt_monitor_load_bytes(m, data, size, out, err);
+  lt_fpenv_leave(&env);
+  return st ? st : lt_ok(err);
+}
+
 LEAT_API leat_status leat_monitor_count(const leat_monitor *w, int64_t *count, leat_error *err) {
   leat_status st = lt_need(count, "count", err);
   if (st) return st;

@@ -143,6 +143,18 @@ LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_poin
   return lt_ok(err);
 }
 
+LEAT_API leat_status leat_store_drift(leat_store *s, int64_t *cursor, leat_drift_point *out, leat_error *err) {
+  leat_drift_point full;
+  leat_status st = lt_need(out, "out", err);
+  if (!st) st = lt_need(s, "s", err);
+  if (!st) st = lt_need(cursor, "cursor", err);
+  if (!st) st = lt_take_struct(&full, sizeof full, out, out->struct_size, "leat_drift_point", err);
+  if (!st) st = lt_series_next_drift(s, cursor, &full, err);
+  if (st) return st;
+  lt_give_struct(out, out->struct_size, &full, sizeof full);
+  return lt_ok(err);
+}
+
 LEAT_API leat_status leat_store_monitored(leat_store *s, const leat_monitor *w, leat_error *err) {
   lt_fpenv env;
   leat_status st = lt_need(s, "s", err);

@@ -17,6 +17,14 @@ static const lt_param_def learner_defs[] = {
     {"quarantine_bytes", LEAT_PARAM_I64, "268435456", 1024, 1e15, NULL, "The most bytes of held records.", 1},
     {"quarantine_records", LEAT_PARAM_I64, "1000000", 1, 1e12, NULL, "The most held records.", 1},
     {"quarantine_reason_share", LEAT_PARAM_F64, "0.25", 0, 1, NULL, "The most of that which one reason may take.", 1},
+    {"race", LEAT_PARAM_TEXT, "", 0, 0, NULL,
+     "Learners that race with the model's own: NAME=VALUE,... of the model for each, ';' between them.", 1},
+    {"race_bytes", LEAT_PARAM_I64, "1073741824", 1024, 1e15, NULL, "The most memory of those that race beside the live model.", 1},
+    {"monitor", LEAT_PARAM_BOOL, "true", 0, 0, NULL, "Features, label and predictions are watched for drift.", 1},
+    {"monitor_reference", LEAT_PARAM_I64, "10000", 500, 1000000000, NULL, "Admitted records that the others are compared with.", 1},
+    {"monitor_window", LEAT_PARAM_I64, "10000", 500, 1000000000, NULL, "Records that are compared at a time.", 1},
+    {"monitor_warn", LEAT_PARAM_F64, "0.1", 0, 1e6, NULL, "psi of a warning, where the number of records does not ask for more.", 1},
+    {"monitor_alert", LEAT_PARAM_F64, "0.25", 0, 1e6, NULL, "psi of an alert, likewise.", 1},
     LT_GATE_PARAMS,
     LT_GUARD_PARAMS,
 };
@@ -46,12 +54,16 @@ leat_status lt_ln_parts(leat_learner *l, leat_error *err) {
     st = folder ? lt_quarantine_open(l->rt, folder, 1, &limits, &l->quarantine, err) : lt_fail_memory(err, 64, "a path");
     lt_free(l->rt, folder);
   }
+  if (!st) st = lt_ln_watch_open(l, err);
+  if (!st) st = lt_ln_race_open(l, err);
   if (!st && !l->series) st = lt_series_open(l->store, &l->series, err);
   return st;
 }
 
 /* Back to before any state, for another try: the newest checkpoint was damaged. */
 void lt_ln_parts_free(leat_learner *l) {
+  lt_ln_watch_free(l);
+  lt_ln_race_free(l);
   lt_guard_free(l->guard);
   lt_online_close(l->o);
   lt_gate_free(l->gate);
@@ -408,6 +420,6 @@ leat_status lt_learner_metrics(const leat_learner *l, int64_t set, leat_metrics 
 leat_status lt_learner_next_event(leat_learner *l, int64_t *cursor, leat_event *out, leat_error *err) {
   leat_status st;
   do st = lt_folder_history(l->store, cursor, out, err);
-  while (!st && out->kind < LEAT_EVENT_WARNING);
+  while (!st && (out->kind < LEAT_EVENT_WARNING || (out->kind >= LEAT_EVENT_MONITORED && out->kind <= LEAT_EVENT_REFRESH))); /* others' */
   return st;
 }

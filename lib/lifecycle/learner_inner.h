@@ -37,6 +37,8 @@ typedef struct lt_ln_block {
   int64_t *index;
   uint64_t served_cap, sequence_cap, index_cap;
 } lt_ln_block;
+typedef struct lt_ln_watch lt_ln_watch;
+typedef struct lt_ln_race lt_ln_race;
 enum { LT_LN_BLOCK = 4096, LT_LN_CANDIDATES = 16 };
 
 struct leat_learner {
@@ -52,6 +54,8 @@ struct leat_learner {
   lt_pending *pending;
   lt_journal *journal;
   lt_quarantine *quarantine;
+  lt_ln_watch *watch;
+  lt_ln_race *race;              /* NULL: nobody races with the model */
   /* settings */
   int64_t chunk, delay, snapshot_rows, checkpoint_bytes, max_classes;
   int64_t ttl_ns;
@@ -145,6 +149,28 @@ leat_status lt_ln_hold(leat_learner *l, const lt_held *h, const lt_rows *rows, i
 void lt_ln_show(const leat_matrix *pred, int64_t row, const double *p, int64_t n);
 void lt_ln_show_none(const leat_matrix *pred, int64_t row);
 leat_status lt_ln_out(leat_learner *l, int64_t rows, int64_t outs, leat_error *err); /* room in l->out */
+
+double lt_ln_own_label(leat_learner *l, lt_ln_schema *sc, const lt_rows *v, int64_t r); /* own code or number; NaN none */
+
+/* ---- monitors (learner_watch.c) */
+leat_status lt_ln_watch_open(leat_learner *l, leat_error *err);
+void lt_ln_watch_free(leat_learner *l);
+int lt_ln_watches(const leat_learner *l);
+int64_t lt_ln_watch_room(const leat_learner *l); /* rows to the end of the window, at least 1 */
+/* Rows [s->from, s->from + n), which were learned, and what was predicted for them: p [n, outs]. */
+leat_status lt_ln_watch_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, const double *p, int64_t outs, leat_error *err);
+void lt_ln_watch_save(const leat_learner *l, lt_put *to);
+leat_status lt_ln_watch_restore(leat_learner *l, lt_get *g, leat_error *err);
+
+/* ---- the race (learner_race.c) */
+leat_status lt_ln_race_open(leat_learner *l, leat_error *err);
+void lt_ln_race_free(leat_learner *l);
+int lt_ln_races(const leat_learner *l);
+/* The racers learn what the champion has learned; p [n, outs]: its own predictions, made just before each row. */
+leat_status lt_ln_race_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, const double *p, int64_t outs, leat_error *err);
+leat_status lt_ln_race_decide(leat_learner *l, leat_error *err);
+void lt_ln_race_save(const leat_learner *l, lt_put *to);
+leat_status lt_ln_race_restore(leat_learner *l, lt_get *g, leat_error *err);
 
 /* ---- chunk and label_delay (learner_queue.c) */
 leat_status lt_ln_queue(leat_learner *l, const lt_ln_take *t, int64_t from, int64_t n, leat_error *err);

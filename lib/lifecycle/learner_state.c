@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STATE_VERSION = 1 };
-static const char *const sections[] = {"settings", "schemas", "learner", "gate", "guard", "pending"};
-enum { AT_SETTINGS, AT_SCHEMAS, AT_LEARNER, AT_GATE, AT_GUARD, AT_PENDING, N_SECTIONS };
+enum { STATE_VERSION = 2 }; /* 1: without monitors */
+static const char *const sections[] = {"settings", "schemas", "learner", "gate", "guard", "pending", "watch", "race"};
+enum { AT_SETTINGS, AT_SCHEMAS, AT_LEARNER, AT_GATE, AT_GUARD, AT_PENDING, AT_WATCH, AT_RACE, N_SECTIONS };
 
 /* ---------------------------------------------------------------------------------------------- the learner's own numbers */
 
@@ -128,6 +128,7 @@ static leat_status get_schemas(leat_learner *l, lt_get *g, leat_error *err) {
 
 static leat_status section_put(leat_learner *l, int which, lt_seal *seal, leat_error *err) {
   lt_put w;
+  if (which == AT_RACE && !lt_ln_races(l)) return LEAT_OK;
   lt_put_init(&w, l->rt);
   switch (which) {
     case AT_SETTINGS: put_settings(l, &w); break;
@@ -135,6 +136,8 @@ static leat_status section_put(leat_learner *l, int which, lt_seal *seal, leat_e
     case AT_LEARNER: put_learner(l, &w); break;
     case AT_GATE: lt_gate_save(l->gate, &w); break;
     case AT_GUARD: lt_guard_save(l->guard, &w); break;
+    case AT_WATCH: lt_ln_watch_save(l, &w); break;
+    case AT_RACE: lt_ln_race_save(l, &w); break;
     default: lt_pending_save(l->pending, &w);
   }
   return lt_seal_add_put(seal, sections[which], LT_SEAL_ZSTD, &w, err);
@@ -145,7 +148,9 @@ static leat_status section_get(leat_learner *l, int which, lt_sealed *f, leat_er
   uint64_t size = 0;
   char what[64];
   lt_get g;
+  if (which == AT_RACE && !lt_ln_races(l)) return LEAT_OK;
   leat_status st = lt_sealed_section(f, sections[which], &data, &size, err);
+  if (st == LEAT_E_NOT_FOUND && which == AT_WATCH) return LEAT_OK; /* version 1: it begins now */
   if (st == LEAT_E_NOT_FOUND) st = lt_fail(err, LEAT_E_FORMAT, "the learner's checkpoint has no section '%s'", sections[which]);
   if (st) return st;
   lt_get_init(&g, l->rt, data, size);
@@ -155,6 +160,8 @@ static leat_status section_get(leat_learner *l, int which, lt_sealed *f, leat_er
     case AT_LEARNER: st = get_learner(l, &g, err); break;
     case AT_GATE: st = lt_gate_restore(l->gate, &g, err); break;
     case AT_GUARD: st = lt_guard_restore(l->guard, &g, err); break;
+    case AT_WATCH: st = lt_ln_watch_restore(l, &g, err); break;
+    case AT_RACE: st = lt_ln_race_restore(l, &g, err); break;
     default: st = lt_pending_restore(l->pending, &g, err);
   }
   if (st) return st;

@@ -181,7 +181,7 @@ static double one_loss(const leat_learner *l, const double *p, int64_t n, double
 }
 
 /* The row's label in the trainer's codes; NaN when it has not learned it yet. */
-static double own_label(leat_learner *l, lt_ln_schema *sc, const lt_rows *v, int64_t r) {
+double lt_ln_own_label(leat_learner *l, lt_ln_schema *sc, const lt_rows *v, int64_t r) {
   double y = lt_online_label(l->o, v, r);
   if (!l->o->labels || isnan(y)) return y;
   int32_t code = lt_ln_code(l, sc, (int64_t)y);
@@ -212,7 +212,7 @@ static leat_status learn_score(leat_learner *l, const lt_ln_stretch *s, leat_err
       p = room;
     }
     lt_ln_show(s->pred, s->pred_first + r, p, n);
-    double y = own_label(l, sc, s->rows, r);
+    double y = lt_ln_own_label(l, sc, s->rows, r);
     if (!isnan(y)) lt_online_score(o, p, n, y, lt_online_weight(o, s->rows, r));
   }
   return st;
@@ -232,7 +232,7 @@ static leat_status learn_spikes(leat_learner *l, const lt_ln_stretch *s, int64_t
     lt_online_look(o, s->rows, s->from);
     lt_online_link(o->m, o->mixed, room);
   }
-  double y = own_label(l, sc, s->rows, s->from);
+  double y = lt_ln_own_label(l, sc, s->rows, s->from);
   if (!isnan(y) && loss_spikes(l, one_loss(l, p, n, y))) {
     lt_verdict v = {LT_HOLD, LEAT_REASON_LOSS_SPIKE, -1, -1, "the loss is more than 20 times the loss of late"};
     lt_ln_take t = {0};
@@ -245,6 +245,9 @@ static leat_status learn_spikes(leat_learner *l, const lt_ln_stretch *s, int64_t
     return st;
   }
   lt_guard_call c = {s->rows, s->from, 1, p, n, NULL, 0};
+  st = s->served ? LEAT_OK : lt_ln_out(l, 1, n, err);
+  if (st) return st;
+  if (!s->served) memcpy(l->out, room, (size_t)n * sizeof *room);
   lt_ln_show(s->pred, s->pred_first + s->from, p, n);
   return lt_guard_learn(l->guard, &c, done, err);
 }
@@ -255,14 +258,14 @@ static leat_status learn_some(leat_learner *l, const lt_ln_stretch *s, int64_t *
   leat_status st = lt_ln_out(l, s->n, outs, err);
   if (!st) st = lt_online_bind(l->o, l->schema[s->schema].s, 1, err);
   if (st) return st;
-  lt_guard_call c = {s->rows, s->from, s->n, s->served, s->n_served, s->served ? NULL : l->out, outs};
-  if (!s->pred && !spikes) c.pred = NULL;
+  lt_guard_call c = {s->rows, s->from, s->n, s->served, s->n_served, s->served && !lt_ln_races(l) ? NULL : l->out, outs};
+  if (!s->pred && !spikes && !lt_ln_watches(l) && !lt_ln_races(l)) c.pred = NULL;
   st = lt_guard_learn(l->guard, &c, done, err);
   if (st || (!s->pred && !spikes)) return st;
   for (int64_t i = 0; i < *done; i++) {
     const double *p = s->served ? s->served + i * outs : l->out + i * outs;
     lt_ln_show(s->pred, s->pred_first + s->from + i, p, outs);
-    double y = spikes ? own_label(l, &l->schema[s->schema], s->rows, s->from + i) : (double)NAN;
+    double y = spikes ? lt_ln_own_label(l, &l->schema[s->schema], s->rows, s->from + i) : (double)NAN;
     if (!isnan(y) && loss_spikes(l, one_loss(l, p, outs, y))) l->counted++;
   }
   return st;
@@ -278,13 +281,18 @@ leat_status lt_ln_learn(leat_learner *l, const lt_ln_stretch *all, leat_error *e
     int64_t before = l->o->learned, room = l->next_snapshot - before, done = 0;
     int held = 0;
     if (room > 0 && part.n > room) part.n = room;
+    if (lt_ln_watches(l) && part.n > lt_ln_watch_room(l)) part.n = lt_ln_watch_room(l); /* so that a window ends with a call */
+    int64_t outs = part.served ? part.n_served : hold_spikes ? l->o->m->n_models : outs_most(l, &l->schema[s.schema]);
     st = hold_spikes ? learn_spikes(l, &part, &done, &held, err) : learn_some(l, &part, &done, err);
     if (!st && done <= 0) st = lt_fail(err, LEAT_E_INTERNAL, "the guard has learned none of %lld rows", (long long)part.n);
     if (st) return st;
     if (!held) st = lt_ln_ran(l, &part, before, done, err);
+    if (!st && !held && lt_ln_watches(l)) st = lt_ln_watch_rows(l, &part, done, part.served ? part.served : l->out, outs, err);
+    if (!st && !held && lt_ln_races(l)) st = lt_ln_race_rows(l, &part, done, l->out, outs, err);
     int window = lt_guard_window_end(l->guard);
     if (!st) st = lt_ln_guard_events(l, err);
     if (!st && window) st = lt_ln_point(l, err);
+    if (!st && window && lt_ln_races(l) && !lt_guard_suspect(l->guard)) st = lt_ln_race_decide(l, err);
     if (!st) st = lt_ln_snapshot_due(l, err);
     s.from += done;
     s.n -= done;

@@ -1,9 +1,9 @@
 #include "lifecycle/series.h"
 #include <string.h>
 
-enum { SERIES_VERSION = 1, SERIES_POINT = 1 };
+enum { SERIES_VERSION = 1, SERIES_POINT = 1, SERIES_DRIFT = 2 };
 static const char series_kind[4] = {'S', 'E', 'R', 'S'};
-struct lt_series { leat_runtime *rt; lt_reclog *log; int64_t last; };
+struct lt_series { leat_runtime *rt; lt_reclog *log; int64_t last, last_drift; };
 
 static leat_status series_make(lt_series *x, const char *path, leat_error *err) {
   return lt_reclog_create(x->rt, path, series_kind, SERIES_VERSION, 1, &x->log, err);
@@ -20,7 +20,7 @@ static leat_status series_last(lt_series *x, const char *path, leat_error *err) 
     st = lt_reclog_next(log, &rec, &got, &torn, err);
     if (st || !got) break;
     lt_get_init(&g, x->rt, rec.data, rec.size);
-    x->last = lt_get_i64(&g);
+    *(rec.type == SERIES_DRIFT ? &x->last_drift : &x->last) = lt_get_i64(&g);
   }
   if (log) (void)lt_reclog_close(log, NULL);
   return st;
@@ -41,7 +41,7 @@ leat_status lt_series_open(leat_store *s, lt_series **out, leat_error *err) {
     else if (st == LEAT_E_FORMAT) { /* a picture, not the learner's state: a damaged one begins anew */
       if (x->log) (void)lt_reclog_close(x->log, NULL);
       x->log = NULL;
-      x->last = 0;
+      x->last = x->last_drift = 0;
       st = lt_path_remove(rt, path, err);
       if (!st) st = series_make(x, path, err);
     }
@@ -96,7 +96,56 @@ static leat_status series_parse(leat_runtime *rt, const lt_record *rec, leat_poi
   return lt_get_status(&g, "a point of the series", err);
 }
 
-leat_status lt_series_next(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err) {
+/* ---- drift */
+
+int lt_series_has_drift(const lt_series *x, int64_t ordinal) { return ordinal <= x->last_drift; }
+
+leat_status lt_series_add_drift(lt_series *x, int64_t row, int64_t time_ns, int64_t since, const leat_drift_info *i, leat_error *err) {
+  const int64_t number[] = {row, time_ns, row, since, i->state, i->rows, i->reference_rows};
+  const double real[] = {i->value, i->warn, i->alert, i->js, i->ks, i->linf, i->share, i->reference_share};
+  lt_put w;
+  lt_put_init(&w, x->rt);
+  for (size_t k = 0; k < sizeof number / sizeof *number; k++) lt_put_i64(&w, number[k]);
+  for (size_t k = 0; k < sizeof real / sizeof *real; k++) lt_put_f64(&w, real[k]);
+  lt_put_text(&w, i->name);
+  lt_put_text(&w, i->worst_cell);
+  leat_status st = lt_put_status(&w, err);
+  if (!st) st = lt_reclog_append(x->log, SERIES_DRIFT, w.data, w.size, NULL, err);
+  lt_put_free(&w);
+  return st;
+}
+
+leat_status lt_series_drift_end(lt_series *x, int64_t ordinal, leat_error *err) {
+  leat_status st = lt_reclog_flush(x->log, err);
+  if (!st) x->last_drift = ordinal;
+  return st;
+}
+
+static void series_text(lt_get *g, leat_runtime *rt, char *to, size_t cap) {
+  char *text = lt_get_text(g);
+  size_t n = text ? strlen(text) : 0;
+  if (n >= cap) lt_get_fail(g, LEAT_E_FORMAT);
+  else if (text) memcpy(to, text, n + 1);
+  lt_free(rt, text);
+}
+
+static leat_status drift_parse(leat_runtime *rt, const lt_record *rec, leat_drift_point *p, leat_error *err) {
+  lt_get g;
+  int64_t *number[] = {&p->time_ns, &p->row, &p->since, &p->drift.state, &p->drift.rows, &p->drift.reference_rows};
+  double *real[] = {&p->drift.value, &p->drift.warn, &p->drift.alert, &p->drift.js,
+                    &p->drift.ks, &p->drift.linf, &p->drift.share, &p->drift.reference_share};
+  lt_get_init(&g, rt, rec->data, rec->size);
+  (void)lt_get_i64(&g);
+  for (size_t i = 0; i < sizeof number / sizeof *number; i++) *number[i] = lt_get_i64(&g);
+  for (size_t i = 0; i < sizeof real / sizeof *real; i++) *real[i] = lt_get_f64(&g);
+  series_text(&g, rt, p->drift.name, sizeof p->drift.name);
+  series_text(&g, rt, p->drift.worst_cell, sizeof p->drift.worst_cell);
+  p->drift.struct_size = sizeof p->drift;
+  return lt_get_status(&g, "a drift of the series", err);
+}
+
+/* The next record of one type behind the cursor, which is the place of the one before. */
+static leat_status series_seek(leat_store *s, uint32_t type, int64_t *cursor, leat_point *point, leat_drift_point *drift, leat_error *err) {
   leat_runtime *rt = lt_folder_runtime(s);
   lt_reclog *log = NULL;
   lt_record rec = {0};
@@ -106,11 +155,20 @@ leat_status lt_series_next(leat_store *s, int64_t *cursor, leat_point *out, leat
   leat_status st = lt_reclog_read_open(rt, path, series_kind, SERIES_VERSION, &log, err);
   if (!st && *cursor > 0) st = lt_reclog_seek(log, (uint64_t)*cursor, err);
   if (!st) st = lt_reclog_next(log, &rec, &got, &torn, err);
-  if (!st && *cursor > 0 && got) st = lt_reclog_next(log, &rec, &got, &torn, err); /* the cursor is the last one's place */
+  if (!st && *cursor > 0 && got) st = lt_reclog_next(log, &rec, &got, &torn, err);
+  while (!st && got && rec.type != type) st = lt_reclog_next(log, &rec, &got, &torn, err);
   if (!st && !got) st = lt_fail(err, LEAT_E_NOT_FOUND, "the series has no more points now");
-  if (!st) st = series_parse(rt, &rec, out, err);
+  if (!st) st = point ? series_parse(rt, &rec, point, err) : drift_parse(rt, &rec, drift, err);
   if (!st) *cursor = (int64_t)rec.offset;
   if (log) (void)lt_reclog_close(log, NULL);
   lt_free(rt, path);
   return st;
+}
+
+leat_status lt_series_next(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err) {
+  return series_seek(s, SERIES_POINT, cursor, out, NULL, err);
+}
+
+leat_status lt_series_next_drift(leat_store *s, int64_t *cursor, leat_drift_point *out, leat_error *err) {
+  return series_seek(s, SERIES_DRIFT, cursor, NULL, out, err);
 }

@@ -11,6 +11,11 @@ void lt_series_close(lt_series *x);
 /* ordinal: grows with every point; one that is there already is not added again. */
 int lt_series_has(const lt_series *x, int64_t ordinal);
 leat_status lt_series_add(lt_series *x, int64_t ordinal, const leat_point *point, leat_error *err);
+/* What a window's monitors say, one after the other; then the end, after which it has them. */
+int lt_series_has_drift(const lt_series *x, int64_t ordinal);
+leat_status lt_series_add_drift(lt_series *x, int64_t row, int64_t time_ns, int64_t since, const leat_drift_info *i, leat_error *err);
+leat_status lt_series_drift_end(lt_series *x, int64_t ordinal, leat_error *err);
+leat_status lt_series_next_drift(leat_store *s, int64_t *cursor, leat_drift_point *out, leat_error *err);
 leat_status lt_series_sync(lt_series *x, leat_error *err);
 /* The next point behind *cursor; NOT_FOUND when there is no more now. */
 leat_status lt_series_next(leat_store *s, int64_t *cursor, leat_point *out, leat_error *err);

@@ -186,7 +186,8 @@ static void profile_count_numbers(const lt_column *c, const lt_col *v, int64_t e
                                   lt_profile *p) {
   double x[PROFILE_STRIP];
   lt_col one = *v;
-  if (one.data) one.data = (const char *)v->data + element * v->col_stride * lt_dtype_size(v->dtype);
+  int64_t size = v->dtype == LEAT_F64 || v->dtype == LEAT_I64 ? 8 : v->dtype == LEAT_U8 ? 1 : 4;
+  if (one.data) one.data = (const char *)v->data + element * v->col_stride * size;
   lt_column_numbers(c, &one, 1, from, n, x, 1);
   lt_profile_add_many(p, x, n);
 }
@@ -359,14 +360,65 @@ out:
   return st;
 }
 
+static leat_status profile_of_item(profile_fit *f, const lt_rows *v, int64_t k, leat_error *err) {
+  const profile_item *t = &f->item[k];
+  const lt_column *c = &f->s->col[t->column];
+  const lt_col *col = &v->col[t->column];
+  char name[512];
+  profile_name(f, k, name, sizeof name);
+  if (t->type == LT_PROFILE_CATEGORY) {
+    int64_t n = lt_dict_count(c->labels), *to = f->count + t->count_at;
+    for (int64_t r = 0; r < v->n; r++) {
+      int32_t code = col->data ? ((const int32_t *)col->data)[r * col->row_stride] : LT_MISSING;
+      to[code >= 0 && code < n ? code : code == LT_UNSEEN ? n : n + 1]++;
+    }
+    return profile_category(f, k, err);
+  }
+  for (int64_t r = 0; r < v->n; r++) {
+    if (t->type == LT_PROFILE_NUMBER) f->value[r] = col->data ? lt_col_number(c, col, r, t->element) : (double)NAN;
+    else profile_row_norm(col, r, &f->value[r], &f->value[v->n + r]);
+  }
+  return t->type == LT_PROFILE_NUMBER ? lt_profile_number(f->rt, name, f->value, v->n, &f->profile[k], err)
+                                      : lt_profile_sparse(f->rt, name, f->value, f->value + v->n, v->n, &f->profile[k], err);
+}
+
+leat_status lt_profiles_of(leat_runtime *rt, const lt_rows *rows, lt_profile ***out, int64_t *n, leat_error *err) {
+  profile_fit f;
+  leat_status st = LEAT_OK;
+  *out = NULL;
+  *n = 0;
+  memset(&f, 0, sizeof f);
+  f.rt = rt;
+  f.s = rows->schema;
+  profile_list(&f);
+  f.item = lt_zarray(rt, (uint64_t)f.n + 1, sizeof *f.item);
+  f.profile = lt_zarray(rt, (uint64_t)f.n + 1, sizeof *f.profile);
+  f.value = lt_array(rt, 2 * (uint64_t)rows->n + 1, sizeof *f.value);
+  if (!f.item || !f.profile || !f.value) st = lt_fail_memory(err, 2 * (uint64_t)rows->n * sizeof *f.value, "reference profiles");
+  if (!st) profile_list(&f);
+  if (!st && !(f.count = lt_zarray(rt, (uint64_t)f.n_counts + 1, sizeof *f.count)))
+    st = lt_fail_memory(err, (uint64_t)f.n_counts * sizeof *f.count, "reference profiles");
+  for (int64_t k = 0; k < f.n && !st; k++) st = profile_of_item(&f, rows, k, err);
+  lt_free(rt, f.item);
+  lt_free(rt, f.value);
+  lt_free(rt, f.count);
+  if (st) {
+    lt_profiles_free(rt, f.profile, f.profile ? f.n : 0);
+  } else {
+    *out = f.profile;
+    *n = f.n;
+  }
+  return st;
+}
+
 /* ---------------------------------------------------------------------------------------------- counting later rows */
 
-static leat_status count_labels(leat_runtime *rt, const lt_column *c, const lt_col *v, int64_t rows, lt_profile *p,
+static leat_status count_labels(leat_runtime *rt, const lt_column *c, const lt_col *v, int64_t from, int64_t rows, lt_profile *p,
                                 leat_error *err) {
   int64_t n = lt_dict_count(c->labels), missing = 0, unseen = 0;
   int64_t *count = lt_zarray(rt, (uint64_t)n, sizeof *count);
   if (!count) return lt_fail_memory(err, (uint64_t)n * sizeof *count, "counts of labels");
-  for (int64_t r = 0; r < rows; r++) {
+  for (int64_t r = from; r < from + rows; r++) {
     int32_t code = v->data ? ((const int32_t *)v->data)[r * v->row_stride] : LT_MISSING;
     if (code >= 0 && code < n) count[code]++;
     else if (code == LT_UNSEEN) unseen++;
@@ -384,7 +436,8 @@ static leat_status count_labels(leat_runtime *rt, const lt_column *c, const lt_c
 }
 
 leat_status lt_profiles_count(leat_runtime *rt, const leat_schema *s, lt_profile *const *profile, int64_t n,
-                              const lt_rows *rows, leat_error *err) {
+                              const lt_rows *rows, int64_t from, int64_t count, leat_error *err) {
+  const int64_t to = from + count;
   int64_t target = lt_schema_role(s, LEAT_ROLE_TARGET), k = 0;
   leat_status st = LEAT_OK;
   for (int64_t i = 0; i <= s->n && !st && k < n; i++) { /* the target comes last, as lt_profiles_fit has it */
@@ -399,10 +452,10 @@ leat_status lt_profiles_count(leat_runtime *rt, const leat_schema *s, lt_profile
     if (own && (own->kind != c->kind || own->sparse != c->sparse || lt_column_is_text(own) || (!v->data && !v->row_start))) own = NULL;
     for (int64_t j = 0; j < width && k < n && !st; j++, k++) {
       if (!own || lt_profile_type(profile[k]) != type || (!own->sparse && j >= own->width)) continue;
-      if (type == LT_PROFILE_CATEGORY) st = count_labels(rt, own, v, rows->n, profile[k], err);
-      for (int64_t r = 0; r < rows->n && type == LT_PROFILE_NUMBER; r += PROFILE_STRIP)
-        profile_count_numbers(own, v, j, r, rows->n - r < PROFILE_STRIP ? rows->n - r : PROFILE_STRIP, profile[k]);
-      for (int64_t r = 0; r < rows->n && type == LT_PROFILE_SPARSE; r++) {
+      if (type == LT_PROFILE_CATEGORY) st = count_labels(rt, own, v, from, count, profile[k], err);
+      for (int64_t r = from; r < to && type == LT_PROFILE_NUMBER; r += PROFILE_STRIP)
+        profile_count_numbers(own, v, j, r, to - r < PROFILE_STRIP ? to - r : PROFILE_STRIP, profile[k]);
+      for (int64_t r = from; r < to && type == LT_PROFILE_SPARSE; r++) {
         double nnz, norm;
         profile_row_norm(v, r, &nnz, &norm);
         lt_profile_add_sparse(profile[k], nnz, norm);

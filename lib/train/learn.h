@@ -25,6 +25,8 @@ typedef struct lt_online_trainer {
   leat_batch *golden;                /* rows for the self-test of packages */
   int64_t n_golden;
   int64_t learned, golden_seen;
+  lt_profile *const *profiles;       /* borrowed: for snapshots, when somebody keeps a reference */
+  int64_t n_profiles;
   lt_online_rates rates;
   /* the schema of the last rows, held so that its address tells it */
   leat_schema *bound;

@@ -49,6 +49,8 @@ leat_status lt_online_snapshot(const lt_online_trainer *o, const char *lineage, 
     parts.params = o->m;
     parts.settings = o->settings;
     parts.golden = golden;
+    parts.profiles = o->profiles;
+    parts.n_profiles = o->profiles ? o->n_profiles : 0;
     parts.rows_trained = parts.iterations = o->learned;
     parts.lineage = lineage;
     st = lt_model_create(o->rt, &parts, out, err);

@@ -59,6 +59,7 @@ print(v)' "$@"; }
 . "$root/tests/cli/store.sh"
 . "$root/tests/cli/report.sh"
 . "$root/tests/cli/refresh.sh"
+. "$root/tests/cli/watch.sh"
 . "$root/tests/cli/quarantine.sh"
 . "$root/tests/cli/real.sh"
 

@@ -5,7 +5,8 @@
 #include <pthread.h>
 
 static const lr_stream three = {3, 0, 0, 6}, plain = {2, 0, 0, 5};
-static const char *const golden_settings = "guard_window=128 chunk=4 label_delay=30 ranges=x1=-2.5:2.5 snapshot_rows=300 stop_share=1";
+static const char *const golden_settings = "guard_window=128 chunk=4 label_delay=30 ranges=x1=-2.5:2.5 snapshot_rows=300 stop_share=1 "
+                                           "monitor_reference=500 monitor_window=500"; /* version 1: without monitors */
 
 /* Rows, keyed rows that wait, a queue, held rows. */
 static void golden_life(lr_life *x, leat_runtime *rt, const char *path) {
@@ -48,16 +49,15 @@ static leat_status load_bytes(lr_life *x, leat_runtime *rt, const char *path, co
   return lt_ln_checkpoint_load(x->l, "c-test.leat", &lr_e);
 }
 
-static void golden(void **state) {
+static void golden_read(const char *file, int watched) {
   leat_runtime *rt = tr_runtime(1);
   char path[256];
   void *bytes = NULL;
   uint64_t size = 0;
   lr_life x;
   lt_waiting w;
-  (void)state;
   lr_folder(path);
-  LR_OK(lt_file_load(rt, "tests/golden/learner-v1.leat", 1 << 22, &bytes, &size, &lr_e));
+  LR_OK(lt_file_load(rt, file, 1 << 22, &bytes, &size, &lr_e));
   LR_OK(load_bytes(&x, rt, path, bytes, size));
   leat_learner *l = x.l;
   int64_t at = 0;
@@ -75,25 +75,35 @@ static void golden(void **state) {
   assert_int_equal(w.n_served, 3);
   double loss = lt_progressive_loss(l->o->progress, LT_PROGRESS_ALL);
   if (!(loss > 0.3 && loss < 0.6)) fail_msg("loss %g", loss);
+  lt_put w2;
+  lt_put_init(&w2, rt);
+  lt_ln_watch_save(l, &w2);
+  if ((w2.size > 2000) != watched) fail_msg("%llu bytes of monitors", (unsigned long long)w2.size);
+  lt_put_free(&w2);
   lt_free(rt, bytes);
   lr_kill(&x);
   leat_runtime_free(rt);
   lr_remove(path);
 }
 
+static void golden(void **state) {
+  (void)state;
+  golden_read("tests/golden/learner-v1.leat", 0);
+  golden_read("tests/golden/learner-v2.leat", 1);
+}
+
 /* A byte that is not what it was, anywhere: FORMAT. In sections whose checksums were made again: an error or nothing, no
  * crash. */
-static void damage(void **state) {
+static void damage_of(const char *file, uint32_t version) {
   leat_runtime *rt = tr_runtime(1);
   char path[256];
   uint8_t *bytes = NULL;
   uint64_t size = 0;
   lr_life x;
   lt_rng r;
-  (void)state;
   lr_folder(path);
   lt_rng_init(&r, 17, 1);
-  LR_OK(lt_file_load(rt, "tests/golden/learner-v1.leat", 1 << 22, (void **)&bytes, &size, &lr_e));
+  LR_OK(lt_file_load(rt, file, 1 << 22, (void **)&bytes, &size, &lr_e));
   for (int k = 0; k < 40; k++) {
     uint64_t i = lt_rng_below(&r, size);
     uint8_t bit = (uint8_t)(1u << lt_rng_below(&r, 8));
@@ -107,8 +117,8 @@ static void damage(void **state) {
   for (int k = 0; k < 150; k++) {
     lt_sealed *f = NULL;
     lt_seal *seal = NULL;
-    LR_OK(lt_sealed_open_bytes(rt, bytes, size, "golden", "LRNR", 1, 0, &f, &lr_e));
-    LR_OK(lt_seal_create(rt, "LRNR", 1, 1, &seal, &lr_e));
+    LR_OK(lt_sealed_open_bytes(rt, bytes, size, "golden", "LRNR", version, 0, &f, &lr_e));
+    LR_OK(lt_seal_create(rt, "LRNR", version, version, &seal, &lr_e));
     int64_t hit = (int64_t)lt_rng_below(&r, (uint64_t)lt_sealed_count(f));
     for (int64_t i = 0; i < lt_sealed_count(f); i++) {
       const char *name;
@@ -141,6 +151,11 @@ static void damage(void **state) {
   }
   lt_free(rt, bytes);
   leat_runtime_free(rt);
+}
+static void damage(void **state) {
+  (void)state;
+  damage_of("tests/golden/learner-v1.leat", 1);
+  damage_of("tests/golden/learner-v2.leat", 2);
 }
 
 /* ---- predictor threads beside the learner's own */
