@@ -134,7 +134,8 @@ typedef struct serve_table {
   char *name, *path;
   pthread_mutex_t lock;
   leat_table *table;
-  int64_t serial, stamp[3], values;       /* stamp: size, time, inode of the file */
+  leat_follower *follower;                /* of a table that is published in the store; NULL: a file */
+  int64_t serial, stamp[3], values;       /* stamp: size, time, inode of the file; or the generation */
 } serve_table;
 typedef struct serve_server {
   serve_options o;

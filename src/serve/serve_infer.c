@@ -262,14 +262,33 @@ static int64_t best_class(const serve_plan *p, const double *y, int64_t cols) {
 
 static double class_probability(const double *y, int64_t cols, int64_t k) { return cols == 1 ? k ? y[0] : 1 - y[0] : k < cols ? y[k] : 0; }
 
-/* A float's shortest text among %.6g to %.9g that reads back the same. */
+/* The shortest of 6 to 9 digits that reads back as f, for 1e-4 <= f < 1; 0: not one of these. */
+static int unit_text(float f, char out[32]) {
+  static const double power[] = { 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12 };
+  if (!(f >= 1e-4f && f < 1)) return 0;
+  int from = f >= .1f ? 0 : f >= .01f ? 1 : f >= .001f ? 2 : 3;
+  for (int k = from; k <= from + 3; k++) {
+    uint64_t u = (uint64_t)((double)f * power[k] + .5);
+    if ((double)u >= power[k]) return 0;
+    if ((float)((double)u / power[k]) != f) continue;
+    int digits = k + 6;
+    while (u % 10 == 0) u /= 10, digits--;
+    for (int i = digits; i > 0; i--, u /= 10) out[1 + i] = (char)('0' + u % 10);
+    out[0] = '0';
+    out[1] = '.';
+    return 2 + digits;
+  }
+  return 0;
+}
+
+/* The shortest text of 7 to 9 digits that reads back as the same float. */
 static void put_f32(struct evbuffer *b, double v) {
   char text[32];
   float f = (float)v;
-  int n = 0;
-  for (int digits = 7; digits <= 9; digits++) {
-    n = snprintf(text, sizeof text, "%.*g", digits, (double)f);
-    if (digits == 9 || strtof(text, NULL) == f) break;
+  int n = unit_text(f, text);
+  for (int digits = 7; !n && digits <= 9; digits++) {
+    int k = snprintf(text, sizeof text, "%.*g", digits, (double)f);
+    if (digits == 9 || strtof(text, NULL) == f) n = k;
   }
   evbuffer_add(b, text, (size_t)n);
 }
@@ -325,10 +344,12 @@ static struct evbuffer *answer_json(const serve_server *s, const serve_plan *p, 
                                     const double *y, int64_t cols, const infer_output *out, int n_out, struct evbuffer *bytes) {
   struct evbuffer *b = evbuffer_new();
   if (!b) return NULL;
+  char line[160];
   evbuffer_add(b, "{\"model_name\":\"", 15);
   serve_put_text(b, s->name, strlen(s->name));
-  if (version > 0) evbuffer_add_printf(b, "\",\"model_version\":\"%lld\"", (long long)version);
-  else evbuffer_add_printf(b, "\",\"model_version\":\"live\"");
+  int used = version > 0 ? snprintf(line, sizeof line, "\",\"model_version\":\"%lld\"", (long long)version)
+                         : snprintf(line, sizeof line, "\",\"model_version\":\"live\"");
+  evbuffer_add(b, line, (size_t)used);
   if (id) {
     evbuffer_add(b, ",\"id\":\"", 7);
     evbuffer_add(b, id, id_size); /* as it came: it was checked to be the inside of a JSON string */
@@ -338,9 +359,10 @@ static struct evbuffer *answer_json(const serve_server *s, const serve_plan *p, 
   for (int i = 0; i < n_out; i++) {
     int64_t what = out[i].what;
     if (p->n_classes && !what)
-      evbuffer_add_printf(b, "%s{\"name\":\"probability\",\"datatype\":\"FP32\",\"shape\":[%lld,%lld],", i ? "," : "", (long long)rows, (long long)p->n_classes);
+      used = snprintf(line, sizeof line, "%s{\"name\":\"probability\",\"datatype\":\"FP32\",\"shape\":[%lld,%lld],", i ? "," : "", (long long)rows, (long long)p->n_classes);
     else
-      evbuffer_add_printf(b, "%s{\"name\":\"%s\",\"datatype\":\"%s\",\"shape\":[%lld],", i ? "," : "", what ? "label" : "prediction", what ? "BYTES" : "FP64", (long long)rows);
+      used = snprintf(line, sizeof line, "%s{\"name\":\"%s\",\"datatype\":\"%s\",\"shape\":[%lld],", i ? "," : "", what ? "label" : "prediction", what ? "BYTES" : "FP64", (long long)rows);
+    evbuffer_add(b, line, (size_t)used);
     if (out[i].binary) {
       size_t before = evbuffer_get_length(bytes);
       output_bytes(bytes, p, what, rows, y, cols);

@@ -56,7 +56,7 @@ static const struct argp_option options[] = {
   { "threads", KEY_THREADS, "N", 0, "Event loops (default: one a core)", 1 },
   { "learn", KEY_LEARN, NULL, 0, "Be the store's learner: POST /v1/learn and /v1/label learn, predictions with a key wait for their labels", 2 },
   { "key", KEY_KEY, "NAME", 0, "The key's name in requests (default: the name of the model's key column, else key)", 2 },
-  { "table", KEY_TABLE, "NAME=FILE", 0, "A table of predictions to look up (repeatable; those in DIR/tables are found by themselves)", 2 },
+  { "table", KEY_TABLE, "NAME=FILE", 0, "A table of predictions to look up (repeatable; what is published in the store is found by itself)", 2 },
   { "access-log", KEY_LOG, "FILE", 0, "One JSON object a request is appended there (-: stderr)", 3 },
   { "follow-ms", KEY_FOLLOW, "MS", 0, "How often the store is looked at (default: 200)", 3 },
   { "drain-ms", KEY_DRAIN, "MS", 0, "How long requests may go on after SIGTERM (default: 10000)", 3 },

@@ -1,7 +1,6 @@
 /* Look-ups in tables of predictions. A table's file may be replaced while it is read: the new one is opened beside the old, and
  * every worker changes its reader at its next look-up. */
 #include "serve.h"
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,58 +19,105 @@ static int stamp_of(const char *path, int64_t stamp[3]) {
   return 1;
 }
 
-static leat_status table_open(serve_server *s, serve_table *t, leat_error *err) {
-  leat_table *fresh = NULL, *old;
+/* Takes over fresh; readers keep the old one until they change. */
+static leat_status table_swap(serve_table *t, leat_table *fresh, leat_error *err) {
   leat_table_info info = { .struct_size = sizeof info };
-  int64_t stamp[3] = { 0 };
-  (void)stamp_of(t->path, stamp);
-  leat_status st = leat_table_open(s->rt, t->path, NULL, &fresh, err);
-  memcpy(t->stamp, stamp, sizeof stamp); /* also of a damaged one: it is not read again and again */
-  if (!st) st = leat_table_get_info(fresh, &info, err);
-  if (st) {
-    leat_table_free(fresh);
-    return st;
+  leat_table *old = fresh;
+  leat_status st = leat_table_get_info(fresh, &info, err);
+  if (!st) {
+    pthread_mutex_lock(&t->lock);
+    old = t->table;
+    t->table = fresh;
+    t->values = info.values;
+    __atomic_store_n(&t->serial, t->serial + 1, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&t->lock);
   }
-  pthread_mutex_lock(&t->lock);
-  old = t->table;
-  t->table = fresh;
-  t->values = info.values;
-  t->serial++;
-  pthread_mutex_unlock(&t->lock);
-  leat_table_free(old); /* readers keep it until they change */
+  leat_table_free(old);
   return st;
 }
 
-static int table_add(serve_server *s, const char *name, size_t n, const char *path, int must) {
-  leat_error err = { .struct_size = sizeof err };
-  if (s->n_tables == SERVE_TABLES) return serve_fail("there are more than %d tables", SERVE_TABLES);
-  serve_table *t = &s->table[s->n_tables++];
+/* A file that may be replaced at any time. */
+static leat_status file_look(serve_server *s, serve_table *t, leat_error *err) {
+  leat_table *fresh = NULL;
+  int64_t stamp[3] = { 0 };
+  if (!stamp_of(t->path, stamp) && t->table) return LEAT_OK; /* being replaced, or gone: what is open goes on */
+  if (t->table && memcmp(stamp, t->stamp, sizeof stamp) == 0) return LEAT_OK;
+  memcpy(t->stamp, stamp, sizeof stamp); /* also of a damaged one: it is not read again and again */
+  leat_status st = leat_table_open(s->rt, t->path, NULL, &fresh, err);
+  return st ? st : table_swap(t, fresh, err);
+}
+
+/* A published table: its current generation. */
+static leat_status published_look(serve_table *t, leat_error *err) {
+  leat_table *fresh = NULL;
+  int64_t generation = 0;
+  leat_status st = leat_follower_poll(t->follower, &generation, err);
+  if (st || generation == t->stamp[0]) return st;
+  st = leat_follower_table(t->follower, &fresh, &generation, err);
+  t->stamp[0] = generation;
+  return st ? st : table_swap(t, fresh, err);
+}
+
+static serve_table *table_find(serve_server *s, const char *name, int *index) {
+  int n = __atomic_load_n(&s->n_tables, __ATOMIC_ACQUIRE);
+  for (*index = 0; *index < n; ++*index)
+    if (strcmp(s->table[*index].name, name) == 0) return &s->table[*index];
+  return NULL;
+}
+
+/* The workers see it when it is whole. */
+static leat_status table_add(serve_server *s, const char *name, size_t n, const char *path, leat_error *err) {
+  leat_params *p = NULL;
+  serve_table *t = &s->table[s->n_tables];
+  memset(t, 0, sizeof *t);
   t->name = strndup(name, n);
-  t->path = strdup(path);
+  t->path = path ? strdup(path) : NULL;
   pthread_mutex_init(&t->lock, NULL);
-  leat_status st = table_open(s, t, &err);
-  if (st && must) return serve_fail("%s", err.message);
-  if (st) serve_note("table %s is not served: %s", t->name, err.message);
-  return 0;
+  leat_status st = LEAT_OK;
+  if (path) st = file_look(s, t, err);
+  else {
+    st = leat_params_create(s->rt, "table/read", &p, err);
+    if (!st) st = leat_params_set_i64(p, "poll_ms", 0, err); /* the server looks itself */
+    if (!st) st = leat_follower_create(s->store, t->name, p, &t->follower, err);
+    if (!st) st = published_look(t, err);
+    leat_params_free(p);
+  }
+  if (!st) {
+    __atomic_store_n(&s->n_tables, s->n_tables + 1, __ATOMIC_RELEASE);
+    return st;
+  }
+  leat_follower_free(t->follower);
+  free(t->name);
+  free(t->path);
+  pthread_mutex_destroy(&t->lock);
+  return st;
+}
+
+static void published_tables(serve_server *s) {
+  leat_error err = { .struct_size = sizeof err };
+  leat_published_info info = { .struct_size = sizeof info };
+  int64_t n = 0;
+  int index;
+  if (leat_published_count(s->store, &n, NULL)) return;
+  for (int64_t i = 0; i < n && s->n_tables < SERVE_TABLES; i++) {
+    static int64_t told;
+    if (leat_published_at(s->store, i, &info, NULL) || table_find(s, info.name, &index)) continue;
+    if (!table_add(s, info.name, strlen(info.name), NULL, &err) || serve_now_ns() - told < 10000000000ll) continue;
+    serve_note("table %s is not served: %s", info.name, err.message);
+    told = serve_now_ns();
+  }
 }
 
 int serve_tables_open(serve_server *s) {
-  char folder[4096];
+  leat_error err = { .struct_size = sizeof err };
+  int index;
   for (int i = 0; i < s->o.n_tables; i++) {
     const char *path = strchr(s->o.table[i], '=');
-    int status = table_add(s, s->o.table[i], (size_t)(path - s->o.table[i]), path + 1, 1);
-    if (status) return status;
+    if (table_add(s, s->o.table[i], (size_t)(path - s->o.table[i]), path + 1, &err)) return serve_fail("%s", err.message);
+    if (table_find(s, s->table[s->n_tables - 1].name, &index) != &s->table[s->n_tables - 1])
+      return serve_wrong("--table %s: the name is given twice", s->o.table[i]);
   }
-  snprintf(folder, sizeof folder, "%s/tables", s->o.store);
-  DIR *d = opendir(folder);
-  for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
-    char path[8192];
-    size_t n = strlen(e->d_name);
-    if (n < 6 || strcmp(e->d_name + n - 5, ".ltab") != 0) continue;
-    snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-    if (s->n_tables < SERVE_TABLES) (void)table_add(s, e->d_name, n - 5, path, 0);
-  }
-  if (d) closedir(d);
+  published_tables(s);
   return 0;
 }
 
@@ -79,16 +125,16 @@ void serve_tables_follow(serve_server *s) {
   for (int i = 0; i < s->n_tables; i++) {
     serve_table *t = &s->table[i];
     leat_error err = { .struct_size = sizeof err };
-    int64_t stamp[3];
-    if (!stamp_of(t->path, stamp) || memcmp(stamp, t->stamp, sizeof stamp) == 0) continue;
-    if (table_open(s, t, &err)) serve_note("table %s: the new file is not taken: %s", t->name, err.message);
+    if (t->follower ? published_look(t, &err) : file_look(s, t, &err)) serve_note("table %s: the new one is not taken: %s", t->name, err.message);
   }
+  published_tables(s);
 }
 
 void serve_tables_close(serve_server *s) {
   for (int i = 0; i < s->n_tables; i++) {
     serve_table *t = &s->table[i];
     leat_table_free(t->table);
+    leat_follower_free(t->follower);
     free(t->name);
     free(t->path);
     pthread_mutex_destroy(&t->lock);
@@ -104,22 +150,21 @@ void serve_tables_worker_free(serve_worker *w) {
 static leat_table_reader *reader_of(serve_request *q, const char *name, int *index) {
   serve_server *s = q->s;
   leat_error err = { .struct_size = sizeof err };
-  for (*index = 0; *index < s->n_tables; ++*index) {
-    serve_table *t = &s->table[*index];
-    if (strcmp(t->name, name) != 0) continue;
-    leat_table_reader **r = &q->w->reader[*index];
-    if (*r && __atomic_load_n(&t->serial, __ATOMIC_ACQUIRE) == q->w->reader_serial[*index]) return *r;
-    leat_table_reader_free(*r);
-    *r = NULL;
-    pthread_mutex_lock(&t->lock);
-    leat_status st = t->table ? leat_table_reader_create(t->table, READER_BYTES, r, &err) : LEAT_E_STATE;
-    q->w->reader_serial[*index] = t->serial;
-    pthread_mutex_unlock(&t->lock);
-    if (st) serve_error(q, 503, "table '%.100s' cannot be read: %.300s", name, t->table ? err.message : "no file that loads is there");
-    return *r;
+  serve_table *t = table_find(s, name, index);
+  if (!t) {
+    serve_error(q, 404, "there is no table '%.100s': %d are served, see --table and `leat table publish`", name, s->n_tables);
+    return NULL;
   }
-  serve_error(q, 404, "there is no table '%.100s': %d are served, see --table", name, s->n_tables);
-  return NULL;
+  leat_table_reader **r = &q->w->reader[*index];
+  if (*r && __atomic_load_n(&t->serial, __ATOMIC_ACQUIRE) == q->w->reader_serial[*index]) return *r;
+  leat_table_reader_free(*r);
+  *r = NULL;
+  pthread_mutex_lock(&t->lock);
+  leat_status st = leat_table_reader_create(t->table, READER_BYTES, r, &err);
+  q->w->reader_serial[*index] = t->serial;
+  pthread_mutex_unlock(&t->lock);
+  if (st) serve_error(q, 503, "table '%.100s' cannot be read: %.300s", name, err.message);
+  return *r;
 }
 
 static const char *answer_word(int64_t found) {

@@ -108,6 +108,7 @@ check("a key that is not", ask("/v1/lookup/t/nobody%20here") == {"key": "nobody 
 many = ask("/v1/lookup/t", {"keys": ["C0000002", "x", "C0000003"]})["results"]
 check("many keys", [m["status"] for m in many] == ["HIT", "MISS", "HIT"])
 ask("/v1/lookup/none/k", code=404)
+check("a published table", ask("/v1/lookup/published/C0000001") == one)
 ask("/v1/lookup/t", {"keys": [1]}, code=400)
 text = ask("/metrics")
 for name in ["leat_learn_rows_total", "leat_learn_metric", "leat_table_lookups_total", "leat_model_rollbacks_total", "leat_quarantine_records",

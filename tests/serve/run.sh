@@ -56,6 +56,7 @@ usage 2 "not the loopback" --store S --listen 127.0.0.1:0 --admin 0.0.0.0:0
 version=$("$leat" store S status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["stages"].get("testing") or 1)')
 "$leat" store S export "$version" -o m.leat >/dev/null && head -400 churn.csv >rows.csv && "$leat" predict m.leat rows.csv -o pred.csv 2>/dev/null
 "$leat" table build m.leat rows.csv --key customer_id -o t.ltab --quiet >/dev/null || bad "a table"
+"$leat" table publish t.ltab --store S --name published >/dev/null || bad "a published table"
 python3 -c 'import tritonclient.http' 2>/dev/null && triton=1 || triton=0
 
 if start --store S --threads 2; then
