@@ -188,7 +188,7 @@ static void begin(run *r, int n, char **args) {
   r->rt = rt;
   check(leat_params_create(rt, "online/linear", &r->model, &e), &e);
   check(leat_params_create(rt, "learner", &r->settings, &e), &e);
-  if (n > 2) check(leat_params_create(rt, strstr(args[2], "svm") ? "reader/svmlight" : "reader/csv", &r->reader, &e), &e);
+  if (n > 2) check(leat_params_create(rt, strstr(args[2], "svm") ? "reader/svmlight" : strstr(args[2], ".ldat") ? "reader/ldat" : "reader/csv", &r->reader, &e), &e);
   if (n > 1) check(leat_params_set_text(r->model, "learner", args[1], &e), &e);
   if (n > 2) check(leat_params_set_i64(r->reader, "stream", 1, &e), &e);
   for (int i = 3; i < n; i++) take_option(r, args[i]);

@@ -65,7 +65,7 @@ def command(name, text, cores):
 
 def leat(a, name, learner, data, cores=1, store=None, **more):
     settings = dict(more, threads=cores)
-    if not data.endswith(".leat"):
+    if not data.endswith(".ldat"):
         settings.update(index=0, width=262144)
     if store:
         settings["store"] = store
@@ -85,9 +85,11 @@ def configurations(a, data, folder):
         leat(a, "race, 2 threads", "race", data, cores=2),
         leat(a, "race, everything, 2 threads", "race", data, cores=2, store=store),
     ]
-    binary = os.path.join(folder, "data.leat")
-    if os.path.exists(binary):
-        all_ += [leat(a, "single, binary", one, binary), leat(a, "race, binary", "race", binary)]
+    binary = os.path.join(folder, "data.ldat")
+    if not os.path.exists(binary):
+        subprocess.run([f"{a.build}/leat", "convert", data, "-o", binary, "--set", "index=0", "-q"], check=True,
+                       stdout=subprocess.DEVNULL)
+    all_ += [leat(a, "single, binary", one, binary), leat(a, "race, binary", "race", binary)]
     try:
         import vowpalwabbit  # noqa: F401
     except ImportError:
