@@ -16,7 +16,7 @@ enum {
   KEY_HOLDOUT, KEY_CHECKPOINT, KEY_RESUME, KEY_WEIGHTS, KEY_ROWS, KEY_DRIFT,
   KEY_STAGE, KEY_TO, KEY_LEARNER, KEY_STORE, KEY_FROM, KEY_CHUNK, KEY_DELAY, KEY_ACK, KEY_COMMIT,
   KEY_NAME, KEY_FORCE, KEY_LAYOUT, KEY_SHARD, KEY_UNTIL, KEY_LIMIT, KEY_TOLERANCE, KEY_COLUMNS,
-  KEY_REASON, KEY_IF_DUE
+  KEY_REASON, KEY_IF_DUE, KEY_MEMORY
 };
 static const option_def option_defs[] = {
   { { "model", KEY_MODEL, "FAMILY", 0, "Model family (default: linear)", 1 }, "t" },
@@ -54,6 +54,7 @@ static const option_def option_defs[] = {
   { { "limit", KEY_LIMIT, "N", 0, "List at most so many records (default: 50; with --json all)", 1 }, "Q" },
 
   { { NULL, 'o', "T.ltab", 0, "Where the table goes (build, load, convert, merge); the old one stays until it is whole", 1 }, "T" },
+  { { NULL, 'o', "FILE", 0, "Where the dataset file goes; it appears there whole or not at all", 1 }, "c" },
   { { "layout", KEY_LAYOUT, "NAME", 0, "sorted: ranges, scans, small; hash: the fastest look-ups (default: build sorted, merge as the "
       "first table, convert the other one)", 1 }, "T" },
   { { "shard", KEY_SHARD, "I/N", 0, "Only the keys of part I, from 0, of N (build, load); the parts merged are the whole", 1 }, "T" },
@@ -68,28 +69,30 @@ static const option_def option_defs[] = {
   { { "force", KEY_FORCE, NULL, 0, "Publish whatever the comparison with the generation before says (publish)", 1 }, "T" },
   { { "columns", KEY_COLUMNS, "NAME,...", 0, "Names of the columns of stdin, which has no header (worker)", 1 }, "T" },
 
-  { { NULL, 0, NULL, 0, "The data:", 2 }, "tepMLTr" },
-  { { "format", KEY_FORMAT, "NAME", 0, "csv, ndjson, svmlight, idx or npy (default: by the file's name)", 2 }, "tepMLTr" },
-  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepMLTr" },
-  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepMLTr" },
-  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepMLTr" },
+  { { NULL, 0, NULL, 0, "The data:", 2 }, "tepMLTrc" },
+  { { "format", KEY_FORMAT, "NAME", 0, "csv, ndjson, svmlight, ldat, idx or npy (default: by the file's name)", 2 }, "tepMLTrc" },
+  { { "header", KEY_HEADER, NULL, 0, "The first line of a CSV names the columns", 2 }, "tepMLTrc" },
+  { { "no-header", KEY_NO_HEADER, NULL, 0, "It does not: the columns are c1..cN", 2 }, "tepMLTrc" },
+  { { "labels", KEY_LABELS, "FILE", 0, "Labels of an IDX or .npy file", 2 }, "tepMLTrc" },
   { { "target", KEY_TARGET, "COL", 0, "What is to be predicted; a column is a name, or a number from 1 or, negative, "
-      "from the end", 2 }, "teML" },
-  { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tpLT" },
-  { { "weight", KEY_WEIGHT, "COL", 0, "How much a row counts", 2 }, "teML" },
-  { { "time", KEY_TIME, "COL", 0, "When the row was seen", 2 }, "tL" },
-  { { "ignore", KEY_IGNORE, "COL,...", 0, "Columns to leave out", 2 }, "tL" },
+      "from the end", 2 }, "teMLc" },
+  { { "key", KEY_KEY, "COL", 0, "What tells the rows apart", 2 }, "tpLTc" },
+  { { "weight", KEY_WEIGHT, "COL", 0, "How much a row counts", 2 }, "teMLc" },
+  { { "time", KEY_TIME, "COL", 0, "When the row was seen", 2 }, "tLc" },
+  { { "ignore", KEY_IGNORE, "COL,...", 0, "Columns to leave out", 2 }, "tLc" },
   { { "categorical", KEY_CATEGORICAL, "COL,...", 0, "Columns that hold labels even where they look like numbers", 2 },
-    "tL" },
-  { { "text", KEY_TEXT, "COL,...", 0, "Columns that hold running text", 2 }, "tL" },
+    "tLc" },
+  { { "text", KEY_TEXT, "COL,...", 0, "Columns that hold running text", 2 }, "tLc" },
   { { "task", KEY_TASK, "NAME", 0, "binary, multiclass or regression (default: inferred: text or at most 20 distinct "
-      "integers are classes)", 2 }, "tL" },
+      "integers are classes)", 2 }, "tLc" },
 
   { { NULL, 0, NULL, 0, "Common to all commands:", 3 }, "" },
   { { "json", KEY_JSON, NULL, 0, "One JSON object on stdout instead of tables", 3 }, "" },
   { { "seed", KEY_SEED, "N", 0, "Seed of everything random (default: 0)", 3 }, "" },
   { { "threads", KEY_THREADS, "N", 0, "Threads that work; results do not depend on it (default: all cores)", 3 },
     "" },
+  { { "memory", KEY_MEMORY, "SIZE", 0, "Keep about so much in memory (512M, 2G), the rest in scratch files beside -o; the result "
+      "does not change (default: 512M for more than 1 GB of DATA to train on, else all)", 1 }, "ter" },
   { { "device", KEY_DEVICE, "NAME", 0, "Device that computes, see `leat devices` (default: cpu)", 3 }, "" },
   { { "set", KEY_SET, "NAME=VALUE", 0, "Set a parameter (repeatable)", 3 }, "" },
   { { "quiet", 'q', NULL, 0, "No progress and no remarks on stderr", 3 }, "" },
@@ -244,6 +247,20 @@ static void take_set(parse_state *p, char *text) {
   a->set_value[a->n_sets++] = eq + 1;
 }
 
+/* Bytes: a whole number with K, M, G or T (powers of 1024) behind it, or none. */
+static void take_size(parse_state *p, const char *option, const char *arg, int64_t *to) {
+  static const char units[] = "KMGT";
+  char *end;
+  errno = 0;
+  long long v = strtoll(arg, &end, 10);
+  const char *unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
+  int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+  if (end == arg || errno || v < 1 || v > INT64_MAX >> 1 >> shift || (*end && (!unit || end[1])))
+    p->status = cli_wrong("--%s %s: expected bytes as 512M or 2G", option, arg);
+  else
+    *to = (int64_t)v << shift;
+}
+
 static void take_holdout(parse_state *p, const char *text) {
   char *end;
   p->a->holdout = strtod(text, &end);
@@ -306,6 +323,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state) {
   case KEY_LEARNER: a->learner = 1; break;
   case KEY_TO: take_i64(p, "to", arg, 1, "a version, a number from 1", &a->to); break;
   case KEY_REASON: a->reason = arg; break;
+  case KEY_MEMORY: take_size(p, "memory", arg, &a->memory); break;
   case KEY_IF_DUE: a->if_due = 1; break;
   case ARGP_KEY_ARG: a->files[a->n_files++] = arg; break;
   default: return ARGP_ERR_UNKNOWN;

@@ -21,6 +21,7 @@ typedef struct cli_args {
   int header; /* -1 found out, 0 no, 1 yes */
   const char *model, *output, *valid, *checkpoint;
   double holdout;
+  int64_t memory;           /* bytes; 0: not given */
   int resume, weights;
   int64_t rows, drift_at;
   const char *store, *from; /* leat learn */
@@ -106,6 +107,9 @@ void cli_catch_signals(leat_trainer *t);
 
 /* ---- runtime, parameters, data (data.c) */
 int cli_runtime(const cli_args *a, leat_runtime **rt);
+/* Large work in bounded memory (pager.c): 1 and the allocator to run with, 0 when that is not wanted, or -exit status. The
+ * pager lives until the process ends. */
+int cli_pager_start(const cli_args *a, leat_allocator *out);
 int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev);
 int cli_params_have(const leat_params *p, const char *name);
 /* Every --set into the first of the n parameter sets that has the name; an unknown name is wrong usage. */
@@ -163,6 +167,7 @@ double cli_seconds(void); /* monotonic */
 int cmd_train(const cli_args *a);
 int cmd_evaluate(const cli_args *a);
 int cmd_predict(const cli_args *a);
+int cmd_convert(const cli_args *a);
 int cmd_inspect(const cli_args *a);
 int cmd_generate(const cli_args *a);
 int cmd_report(const cli_args *a);

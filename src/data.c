@@ -14,6 +14,10 @@ int cli_runtime(const cli_args *a, leat_runtime **rt) {
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   o.n_threads = a->threads ? a->threads : cores > 0 ? cores : 1;
   cli_error_init(&err);
+  leat_allocator paged;
+  int pager = cli_pager_start(a, &paged);
+  if (pager < 0) return -pager;
+  if (pager) o.allocator = &paged;
   if (leat_runtime_create(&o, rt, &err)) return cli_fail_error(&err);
   return 0;
 }
@@ -88,7 +92,7 @@ static const char *format_of(const char *path) {
     { ".csv", "csv" }, { ".tsv", "csv" }, { ".svm", "svmlight" }, { ".svmlight", "svmlight" },
     { ".libsvm", "svmlight" }, { ".npy", "npy" }, { ".idx", "idx" }, { "-idx1-ubyte", "idx" },
     { "-idx2-ubyte", "idx" }, { "-idx3-ubyte", "idx" }, { "-idx4-ubyte", "idx" }, { ".ndjson", "ndjson" },
-    { ".jsonl", "ndjson" },
+    { ".jsonl", "ndjson" }, { ".ldat", "ldat" },
   };
   size_t n = strlen(path);
   if (ends_with(path, n, ".zst")) n -= 4;

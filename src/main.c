@@ -9,6 +9,8 @@ static const cli_command commands[] = {
     cmd_evaluate },
   { "predict", "MODEL DATA...", "Writes one CSV line a row: key, prediction and, for classes, their probabilities.", 2,
     1 << 20, cmd_predict },
+  { "convert", "DATA...", "Writes rows as a dataset file (.ldat), which is read much faster than text.", 1, 1 << 20,
+    cmd_convert },
   { "monitor", "MODEL|STORE DATA...", "Compares data with what the model (a store's: production) was trained on: drift by feature.", 2, 1 << 20,
     cmd_monitor },
   { "inspect", "FILE", "Shows what a leat file holds and verifies every checksum.", 1, 1, cmd_inspect },

@@ -120,4 +120,17 @@ LEAT_API leat_status leat_dataset_rewind(leat_dataset *d, leat_error *err) {
   return st ? st : lt_ok(err);
 }
 
+LEAT_API leat_status leat_dataset_save(leat_dataset *d, const char *path, const leat_params *settings, int64_t *rows,
+                                       leat_error *err) {
+  lt_fpenv env;
+  if (rows) *rows = 0;
+  leat_status st = lt_need(d, "d", err);
+  if (st || (st = lt_need(path, "path", err)) != 0 || (st = lt_owner_enter(&d->owner, "dataset", err)) != 0) return st;
+  lt_fpenv_enter(&env);
+  st = lt_dataset_save(d, path, settings, rows, err);
+  lt_fpenv_leave(&env);
+  lt_owner_leave(&d->owner);
+  return st ? st : lt_ok(err);
+}
+
 LEAT_API void leat_dataset_free(leat_dataset *d) { lt_dataset_free(d); }

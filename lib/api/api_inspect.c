@@ -10,7 +10,7 @@ struct leat_inspection {
 
 /* The four letters that mark a file -> the word users see. */
 static const char *format_word(const char kind[5], char own[5]) {
-  static const char *const words[][2] = { { "MODL", "model" }, { "CKPT", "checkpoint" }, { "LTAB", "table" } };
+  static const char *const words[][2] = { { "MODL", "model" }, { "CKPT", "checkpoint" }, { "LTAB", "table" }, { "DATA", "dataset" } };
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     if (memcmp(kind, words[i][0], 4) == 0) return words[i][1];
   memcpy(own, kind, 5);

@@ -47,6 +47,7 @@ void lt_batch_free(leat_batch *b) {
     }
   }
   if (b->held) b->held_free(rt, b->held);
+  lt_batch_free(b->pin);
   lt_beside_free(b);
   lt_free(rt, b->slot);
   lt_free(rt, b->col);
@@ -59,9 +60,26 @@ void lt_batch_free(leat_batch *b) {
 
 void lt_batch_clear(leat_batch *b) {
   b->n = 0;
+  b->lent = 0;
   lt_beside_clear(b);
   for (int64_t i = 0; i < b->schema->n; i++) b->slot[i].present = 0;
   lt_batch_sync(b);
+}
+
+leat_status lt_batch_own(leat_batch *b, leat_error *err) {
+  if (!b->lent) return LEAT_OK;
+  lt_rows rows = {.schema = b->schema, .n = b->n};
+  lt_col *col = lt_array(b->rt, (uint64_t)b->schema->n, sizeof *col);
+  if (!col) return lt_fail_memory(err, (uint64_t)b->schema->n * sizeof *col, "rows of a batch");
+  memcpy(col, b->col, (uint64_t)b->schema->n * sizeof *col);
+  rows.col = col;
+  int has_source = b->beside && b->beside->has_source;
+  lt_batch_clear(b);
+  leat_status st = lt_batch_append(b, &rows, 0, rows.n, err);
+  if (!st && has_source) b->beside->has_source = 1;
+  lt_beside_sync(b);
+  lt_free(b->rt, col);
+  return st;
 }
 
 leat_runtime *lt_batch_runtime(const leat_batch *b) { return b->rt; }
@@ -175,6 +193,7 @@ static leat_status same_rows(const leat_batch *b, int64_t rows, const char *what
 leat_status lt_batch_set_dense(leat_batch *b, const leat_matrix *x, leat_error *err) {
   leat_matrix m;
   leat_status st = lt_batch_check_dense(b->schema, x, &m, err);
+  if (!st) st = lt_batch_own(b, err);
   if (!st) st = same_rows(b, m.rows, "x", err);
   if (!st) st = lt_beside_rows(b, m.rows, err);
   for (int64_t i = 0; !st && i < b->schema->n; i++) {
@@ -238,6 +257,7 @@ leat_status lt_batch_set_csr(leat_batch *b, const leat_csr *x, leat_error *err) 
   if (i == b->schema->n) return lt_fail(err, LEAT_E_UNSUPPORTED, "the schema has no sparse block");
   leat_csr m;
   leat_status st = check_csr(x, b->schema->col[i].width, &m, err);
+  if (!st) st = lt_batch_own(b, err);
   if (!st) st = same_rows(b, m.rows, "x", err);
   if (!st) st = lt_beside_rows(b, m.rows, err);
   if (st) return st;
@@ -267,8 +287,8 @@ leat_status lt_batch_set_labels(leat_batch *b, const leat_matrix *y, const leat_
   leat_matrix m[2];
   const leat_matrix *given[2] = {y, w};
   int64_t column[2] = {lt_schema_role(b->schema, LEAT_ROLE_TARGET), lt_schema_role(b->schema, LEAT_ROLE_WEIGHT)};
-  leat_status st = LEAT_OK;
   if (!y && !w) return lt_fail(err, LEAT_E_ARG, "y and w are NULL");
+  leat_status st = lt_batch_own(b, err);
   for (int k = 0; k < 2 && !st; k++) {
     if (!given[k]) continue;
     if (column[k] < 0)
@@ -336,7 +356,7 @@ leat_status lt_batch_add_text(leat_batch *b, const char *const *fields, uint64_t
   if (n != wanted)
     return lt_fail(err, LEAT_E_SHAPE, "%llu fields, the schema has %llu columns that are not IGNORE",
                    (unsigned long long)n, (unsigned long long)wanted);
-  leat_status st = LEAT_OK;
+  leat_status st = lt_batch_own(b, err);
   for (int64_t i = 0; !st && i < b->schema->n; i++) {
     if (b->schema->col[i].role == LEAT_ROLE_IGNORE) continue;
     const char *s = fields[k++];
@@ -358,12 +378,20 @@ static leat_status gather_sparse(leat_batch *b, int64_t i, const lt_col *v, cons
                                  leat_error *err) {
   lt_slot *s = &b->slot[i];
   int64_t at = s->present ? s->csr->row_start[b->n] : 0, nnz = at;
-  for (int64_t k = 0; k < n; k++) {
-    int64_t r = pick ? pick[k] : from + k;
+  if (!pick && n) nnz += v->row_start[from + n] - v->row_start[from];
+  for (int64_t k = 0; pick && k < n; k++) {
+    int64_t r = pick[k];
     nnz += v->row_start[r + 1] - v->row_start[r];
   }
   leat_status st = lt_batch_slot_sparse(b, i, b->n + n, nnz, v->value != NULL, err);
   if (st) return st;
+  if (!pick && n && nnz > at && (v->value || !s->csr->has_value)) { /* rows that lie together */
+    int64_t lo = v->row_start[from];
+    memcpy(s->csr->index + at, v->index + lo, (uint64_t)(nnz - at) * sizeof(int32_t));
+    if (v->value) memcpy(s->csr->value + at, v->value + lo, (uint64_t)(nnz - at) * sizeof(float));
+    for (int64_t k = 0; k < n; k++) s->csr->row_start[b->n + k + 1] = at + v->row_start[from + k + 1] - lo;
+    return LEAT_OK;
+  }
   for (int64_t k = 0; k < n; k++) {
     int64_t r = pick ? pick[k] : from + k, lo = v->row_start[r], m = v->row_start[r + 1] - lo;
     if (m) memcpy(s->csr->index + at, v->index + lo, (uint64_t)m * sizeof(int32_t));
@@ -433,7 +461,7 @@ static leat_status add_rows(leat_batch *b, const lt_rows *rows, const int64_t *p
   if (from < 0 || n < 0 || (!pick && n > rows->n - from))
     return lt_fail(err, LEAT_E_RANGE, "rows [%lld, %lld) of %lld", (long long)from, (long long)(from + n),
                    (long long)rows->n);
-  leat_status st = LEAT_OK;
+  leat_status st = lt_batch_own(b, err);
   for (int64_t i = 0; !st && i < b->schema->n; i++) {
     const lt_column *c = &b->schema->col[i];
     const lt_col *v = &rows->col[i];

@@ -25,10 +25,44 @@ leat_status lt_dataset_of(leat_batch *base, leat_dataset **out, leat_error *err)
 
 static void chunks_free(lt_chunks *c) {
   if (!c || !lt_ref_drop(&c->ref)) return;
-  for (int64_t i = 0; i < c->n; i++) lt_batch_free(c->batch[i]);
+  for (int64_t i = 0; c->batch && i < c->n; i++) lt_batch_free(c->batch[i]);
+  if (c->release) c->release(c->self);
   lt_free(c->rt, c->batch);
   lt_free(c->rt, c->start);
   lt_free(c->rt, c);
+}
+
+/* A dataset without rows of its own. */
+static leat_status bare(leat_runtime *rt, leat_schema *s, leat_dataset **out, leat_error *err) {
+  leat_dataset *d = lt_zalloc(rt, sizeof *d);
+  *out = d;
+  if (!d) return lt_fail_memory(err, sizeof *d, "a dataset");
+  d->rt = rt;
+  lt_ref_init(&d->ref);
+  lt_runtime_ref(rt);
+  d->schema = s;
+  lt_schema_ref(s);
+  return LEAT_OK;
+}
+
+leat_status lt_dataset_of_fetched(leat_runtime *rt, leat_schema *s, const lt_chunks *chunks, leat_dataset **out,
+                                  leat_error *err) {
+  *out = NULL;
+  lt_chunks *c = lt_zalloc(rt, sizeof *c);
+  leat_status st = c ? bare(rt, s, out, err) : lt_fail_memory(err, sizeof *c, "a dataset");
+  if (st) {
+    lt_free(rt, c);
+    chunks->release(chunks->self);
+    return st;
+  }
+  *c = *chunks;
+  c->rt = rt;
+  c->batch = NULL;
+  c->start = NULL;
+  lt_ref_init(&c->ref);
+  (*out)->chunks = c;
+  (*out)->n = c->rows;
+  return LEAT_OK;
 }
 
 leat_status lt_dataset_of_chunks(leat_batch **batch, int64_t n, leat_dataset **out, leat_error *err) {
@@ -64,20 +98,13 @@ leat_status lt_dataset_of_chunks(leat_batch **batch, int64_t n, leat_dataset **o
 
 leat_status lt_dataset_of_stream(leat_runtime *rt, leat_schema *s, const lt_stream *stream, leat_dataset **out,
                                  leat_error *err) {
-  *out = NULL;
-  leat_dataset *d = lt_zalloc(rt, sizeof *d);
-  if (!d) {
+  leat_status st = bare(rt, s, out, err);
+  if (st) {
     stream->release(stream->self);
-    return lt_fail_memory(err, sizeof *d, "a dataset");
+    return st;
   }
-  d->rt = rt;
-  lt_ref_init(&d->ref);
-  lt_runtime_ref(rt);
-  d->schema = s;
-  lt_schema_ref(s);
-  d->n = -1;
-  d->stream = *stream;
-  *out = d;
+  (*out)->n = -1;
+  (*out)->stream = *stream;
   return LEAT_OK;
 }
 
@@ -105,17 +132,17 @@ void lt_dataset_free(const leat_dataset *cd) {
 leat_runtime *lt_dataset_runtime(const leat_dataset *d) { return d->rt; }
 leat_schema *lt_dataset_schema(const leat_dataset *d) { return d->schema; }
 int64_t lt_dataset_rows(const leat_dataset *d) { return d->n; }
-int lt_dataset_streams(const leat_dataset *d) { return d->base == NULL; }
+int lt_dataset_streams(const leat_dataset *d) { return !d->base && !d->chunks; }
 
 static leat_status in_memory(const leat_dataset *d, leat_error *err) {
-  if (d->base) return LEAT_OK;
+  if (!lt_dataset_streams(d)) return LEAT_OK;
   return lt_fail(err, LEAT_E_UNSUPPORTED, "the dataset streams, its rows come in order only; read it without stream=1");
 }
 
 /* Another dataset over the same rows. */
 static leat_status sibling(const leat_dataset *d, leat_dataset **out, leat_error *err) {
-  lt_ref_add(&d->base->ref);
-  leat_status st = lt_dataset_of(d->base, out, err);
+  if (d->base) lt_ref_add(&d->base->ref);
+  leat_status st = d->base ? lt_dataset_of(d->base, out, err) : bare(d->rt, d->schema, out, err);
   if (st) return st;
   (*out)->chunks = d->chunks;
   if (d->chunks) lt_ref_add(&d->chunks->ref);
@@ -185,13 +212,39 @@ static void shift(const lt_column *c, const lt_col *v, int64_t first, lt_col *ou
   (void)c;
 }
 
-/* The chunk of row `at` of all rows, and where it begins and ends. */
-static leat_batch *chunk_of(const leat_dataset *d, int64_t at, int64_t *from, int64_t *to) {
+/* Chunk `i` of those that are fetched, kept by `pin` until it needs another one. */
+static leat_status fetch(const lt_chunks *c, int64_t i, leat_batch *pin, leat_batch **out, leat_error *err) {
+  *out = NULL;
+  if (!pin->pin || pin->pin_of != c->self || pin->pin_at != i) {
+    if (pin->pin && pin->pin_of != c->self) {
+      lt_batch_free(pin->pin);
+      pin->pin = NULL;
+    }
+    pin->pin_of = NULL;
+    leat_status st = c->fetch(c->self, i, &pin->pin, err);
+    if (st) return st;
+    pin->pin_of = c->self;
+    pin->pin_at = i;
+  }
+  *out = pin->pin;
+  return LEAT_OK;
+}
+
+/* The chunk of row `at` of all rows, and where it begins and ends. What has to be fetched stays with `pin`. */
+static leat_status chunk_of(const leat_dataset *d, int64_t at, leat_batch *pin, leat_batch **out, int64_t *from,
+                            int64_t *to, leat_error *err) {
   const lt_chunks *c = d->chunks;
   if (!c) {
     *from = 0;
     *to = d->base->n;
-    return d->base;
+    *out = d->base;
+    return LEAT_OK;
+  }
+  if (c->fetch) {
+    int64_t i = at < c->rows ? at / c->each : c->n - 1; /* at the end: the last one */
+    *from = i * c->each;
+    *to = c->rows - *from < c->each ? c->rows : *from + c->each;
+    return fetch(c, i, pin, out, err);
   }
   int64_t lo = 0, hi = c->n - 1;
   while (lo < hi) { /* the last one that begins at or before `at` and is not empty, if there is one */
@@ -201,7 +254,8 @@ static leat_batch *chunk_of(const leat_dataset *d, int64_t at, int64_t *from, in
   }
   *from = c->start[lo];
   *to = c->start[lo + 1];
-  return c->batch[lo];
+  *out = c->batch[lo];
+  return LEAT_OK;
 }
 
 /* Rows [at, at + n) of all, copied behind those of b. */
@@ -210,7 +264,10 @@ static leat_status append_rows(const leat_dataset *d, int64_t at, int64_t n, lea
   while (!st && n) {
     int64_t from, to;
     lt_rows part;
-    lt_batch_rows(chunk_of(d, at, &from, &to), &part);
+    leat_batch *chunk;
+    st = chunk_of(d, at, b, &chunk, &from, &to, err);
+    if (st) break;
+    lt_batch_rows(chunk, &part);
     int64_t m = to - at < n ? to - at : n;
     st = lt_batch_append(b, &part, at - from, m, err);
     at += m;
@@ -230,7 +287,10 @@ static leat_status gather_rows(const leat_dataset *d, const int64_t *pick, int64
   leat_status st = LEAT_OK;
   for (int64_t k = 0; !st && k < n;) {
     int64_t m = 0;
-    lt_batch_rows(chunk_of(d, pick[k], &from, &to), &part);
+    leat_batch *chunk;
+    st = chunk_of(d, pick[k], b, &chunk, &from, &to, err);
+    if (st) break;
+    lt_batch_rows(chunk, &part);
     for (; m < 512 && k < n && pick[k] >= from && pick[k] < to; k++) local[m++] = pick[k] - from;
     st = lt_batch_gather(b, &part, local, m, err);
   }
@@ -268,7 +328,9 @@ leat_status lt_dataset_view(const leat_dataset *d, int64_t first, int64_t n, lea
     return lt_fail(err, LEAT_E_RANGE, "row %lld is outside [0, %lld]", (long long)first, (long long)d->n);
   if (n > d->n - first) n = d->n - first;
   int64_t at = d->first + first, from, to;
-  leat_batch *chunk = d->pick ? NULL : chunk_of(d, at, &from, &to);
+  leat_batch *chunk = NULL;
+  if (!d->pick) st = chunk_of(d, at, scratch, &chunk, &from, &to, err);
+  if (st) return st;
   if (chunk && n <= to - at) {
     st = point_at(d, chunk, at - from, n, scratch, out, err);
   } else {
@@ -282,14 +344,31 @@ leat_status lt_dataset_view(const leat_dataset *d, int64_t first, int64_t n, lea
   return LEAT_OK;
 }
 
+/* Rows [at, at + n) of all into `rows`: lent, not copied, when they are in one chunk that was fetched for it. */
+static leat_status next_rows(const leat_dataset *d, int64_t at, int64_t n, leat_batch *rows, leat_error *err) {
+  int64_t from, to;
+  leat_batch *chunk;
+  if (!d->chunks || !d->chunks->fetch) return append_rows(d, at, n, rows, err);
+  leat_status st = chunk_of(d, at, rows, &chunk, &from, &to, err);
+  if (st) return st;
+  if (n > to - at) return append_rows(d, at, n, rows, err);
+  st = lt_batch_take_schema(rows, d->schema, err);
+  if (st) return st;
+  for (int64_t i = 0; i < d->schema->n; i++) shift(&d->schema->col[i], &chunk->col[i], at - from, &rows->col[i]);
+  rows->n = n;
+  rows->lent = 1;
+  const lt_side *side = lt_beside_view(chunk);
+  return side ? lt_batch_set_source(rows, side->source, side->position + at - from, err) : LEAT_OK;
+}
+
 leat_status lt_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows, int64_t *got, leat_error *err) {
   *got = 0;
   if (max_rows < 1) return lt_fail(err, LEAT_E_ARG, "max_rows is %lld, it must be at least 1", (long long)max_rows);
   if (rows->schema != d->schema &&
-      !(d->base ? lt_schema_equal(rows->schema, d->schema) : lt_schema_extends(d->schema, rows->schema)))
+      !(lt_dataset_streams(d) ? lt_schema_extends(d->schema, rows->schema) : lt_schema_equal(rows->schema, d->schema)))
     return lt_fail(err, LEAT_E_ARG, "the batch is of another schema than the dataset");
   lt_batch_clear(rows);
-  if (!d->base) {
+  if (lt_dataset_streams(d)) {
     leat_status st = d->stream.next(d->stream.self, max_rows, rows, got, err);
     d->position += *got;
     if (!st && *got && rows->schema != d->schema) { /* labels have come up */
@@ -303,7 +382,7 @@ leat_status lt_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows,
   int64_t n = d->n - d->position < max_rows ? d->n - d->position : max_rows;
   if (!n) return LEAT_OK;
   int64_t at = d->first + d->position;
-  leat_status st = d->pick ? gather_rows(d, d->pick->row + at, n, rows, err) : append_rows(d, at, n, rows, err);
+  leat_status st = d->pick ? gather_rows(d, d->pick->row + at, n, rows, err) : next_rows(d, at, n, rows, err);
   if (st) {
     lt_batch_clear(rows);
     return st;
@@ -314,7 +393,7 @@ leat_status lt_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows,
 }
 
 leat_status lt_dataset_rewind(leat_dataset *d, leat_error *err) {
-  leat_status st = d->base ? LEAT_OK : d->stream.rewind(d->stream.self, err);
+  leat_status st = !lt_dataset_streams(d) ? LEAT_OK : d->stream.rewind(d->stream.self, err);
   if (st) return st;
   d->position = 0;
   return LEAT_OK;

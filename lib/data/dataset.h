@@ -32,6 +32,11 @@ leat_status lt_dataset_next(leat_dataset *d, int64_t max_rows, leat_batch *rows,
 leat_status lt_dataset_rewind(leat_dataset *d, leat_error *err);
 /* XXH3-64 over rows, schema and contents (independent of chunks and threads): a checkpoint remembers it. */
 leat_status lt_dataset_checksum(const leat_dataset *d, uint64_t *sum, leat_error *err);
+/* Writes the rows from the dataset's position on as a dataset file (settings: lt_spec_ldat_write, or NULL), in the memory of
+ * a block, into place when it is whole. *rows (may be NULL): how many. */
+leat_status lt_dataset_save(leat_dataset *d, const char *path, const leat_params *settings, int64_t *rows,
+                            leat_error *err);
+extern const lt_spec lt_spec_ldat_write;
 /* The specs of the readers, for the registry of the api floor. */
 const lt_spec *const *lt_reader_specs(int64_t *count);
 #endif

@@ -226,15 +226,15 @@ static int64_t count_descents(const int32_t *index, int64_t n, int32_t width, in
   return descents;
 }
 
-static leat_status check_indices(const lt_column *c, const lt_slot_csr *x, int64_t n, leat_error *err) {
+int lt_indices_ascend(const int64_t *row_start, const int32_t *index, int64_t n, int64_t width) {
   int outside = 0;
-  int64_t between = 0, m = x->row_start[n];
-  int64_t descents = count_descents(x->index, m, (int32_t)c->width, &outside);
+  int64_t between = 0, m = row_start[n];
+  int64_t descents = count_descents(index, m, (int32_t)width, &outside);
   for (int64_t r = 1; r < n; r++) { /* where a row begins an index may be anything */
-    int64_t k = x->row_start[r];
-    if (k > 0 && k < x->row_start[r + 1]) between += x->index[k] <= x->index[k - 1];
+    int64_t k = row_start[r];
+    if (k > 0 && k < row_start[r + 1]) between += index[k] <= index[k - 1];
   }
-  return outside || descents != between ? damaged(c, "indices do not ascend below its width", err) : LEAT_OK;
+  return !outside && descents == between;
 }
 
 static leat_status get_sparse(leat_batch *b, int64_t i, int64_t n, lt_get *g, leat_error *err) {
@@ -262,7 +262,8 @@ static leat_status get_sparse(leat_batch *b, int64_t i, int64_t n, lt_get *g, le
   if (values) memcpy(x->value, value, m * sizeof *x->value);
   for (uint64_t k = 0; values && k < m; k++)
     if (!isfinite(x->value[k])) return damaged(c, "a value is not finite", err);
-  return check_indices(c, x, n, err);
+  if (lt_indices_ascend(x->row_start, x->index, n, c->width)) return LEAT_OK;
+  return damaged(c, "indices do not ascend below its width", err);
 }
 
 static leat_status get_numbers(leat_batch *b, int64_t i, int64_t n, int tag, lt_get *g, leat_error *err) {

@@ -3,11 +3,13 @@
 
 #include "data/reader.h"
 
-static const lt_reader *const readers[] = {&lt_reader_csv, &lt_reader_ndjson, &lt_reader_svmlight, &lt_reader_idx, &lt_reader_npy};
+static const lt_reader *const readers[] = {&lt_reader_csv, &lt_reader_ndjson, &lt_reader_svmlight, &lt_reader_idx, &lt_reader_npy,
+                                           &lt_reader_ldat};
 enum { N_READERS = sizeof readers / sizeof readers[0] };
 
 const lt_spec *const *lt_reader_specs(int64_t *count) {
-  static const lt_spec *const specs[N_READERS] = {&lt_spec_csv, &lt_spec_ndjson, &lt_spec_svmlight, &lt_spec_idx, &lt_spec_npy};
+  static const lt_spec *const specs[N_READERS] = {&lt_spec_csv, &lt_spec_ndjson, &lt_spec_svmlight, &lt_spec_idx, &lt_spec_npy,
+                                                   &lt_spec_ldat};
   *count = N_READERS;
   return specs;
 }
@@ -33,7 +35,7 @@ static const lt_reader *reader_by_name(const char *path) {
   static const struct { const char *tail, *spec; } tails[] = {
       {".csv", "reader/csv"}, {".tsv", "reader/csv"}, {".tab", "reader/csv"}, {".txt", "reader/csv"},
       {".data", "reader/csv"}, {".ndjson", "reader/ndjson"}, {".jsonl", "reader/ndjson"}, {".libsvm", "reader/svmlight"}, {".svm", "reader/svmlight"},
-      {".svmlight", "reader/svmlight"}, {".npy", "reader/npy"}, {".idx", "reader/idx"}, {"idx3-ubyte", "reader/idx"},
+      {".svmlight", "reader/svmlight"}, {".npy", "reader/npy"}, {".ldat", "reader/ldat"}, {".idx", "reader/idx"}, {"idx3-ubyte", "reader/idx"},
       {"idx1-ubyte", "reader/idx"}, {"idx2-ubyte", "reader/idx"}, {"idx4-ubyte", "reader/idx"}};
   uint64_t n = strlen(path);
   if (ends_with(path, n, ".zst")) n -= 4;
@@ -65,7 +67,7 @@ static leat_status choose(leat_runtime *rt, const char *name, const leat_params 
   *reader = reader_by_name(name);
   if (!*reader)
     return lt_fail(err, LEAT_E_ARG,
-                   "%s: the name does not tell the format (.csv .tsv .ndjson .jsonl .libsvm .svm .svmlight .npy idx3-ubyte); give a "
+                   "%s: the name does not tell the format (.csv .tsv .ndjson .jsonl .libsvm .svm .svmlight .npy .ldat idx3-ubyte); give a "
                    "reader",
                    name);
   return lt_params_create(rt, (*reader)->spec, own, err);

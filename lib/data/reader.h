@@ -16,6 +16,8 @@ leat_status lt_source_all(lt_source *s, const char **data, uint64_t *size, leat_
 /* The next bytes; *got 0 at the end only. */
 leat_status lt_source_read(lt_source *s, void *buf, uint64_t cap, uint64_t *got, leat_error *err);
 leat_status lt_source_rewind(lt_source *s, leat_error *err); /* UNSUPPORTED for pull */
+/* The file, when the bytes are those of a file that is not packed; else NULL. It stays the source's. */
+lt_file *lt_source_file(const lt_source *s, uint64_t *size);
 void lt_source_free(lt_source *s);
 
 /* ---- readers */
@@ -25,8 +27,8 @@ typedef struct lt_reader {
   leat_status (*open)(leat_runtime *rt, const leat_schema *s, lt_source *src, const leat_params *p, leat_dataset **out,
                       leat_error *err);
 } lt_reader;
-extern const lt_spec lt_spec_csv, lt_spec_ndjson, lt_spec_svmlight, lt_spec_idx, lt_spec_npy;
-extern const lt_reader lt_reader_csv, lt_reader_ndjson, lt_reader_svmlight, lt_reader_idx, lt_reader_npy;
+extern const lt_spec lt_spec_csv, lt_spec_ndjson, lt_spec_svmlight, lt_spec_idx, lt_spec_npy, lt_spec_ldat;
+extern const lt_reader lt_reader_csv, lt_reader_ndjson, lt_reader_svmlight, lt_reader_idx, lt_reader_npy, lt_reader_ldat;
 enum { LT_SINCE_0_1 = 1 << 8 };
 /* Parameters that every reader has. */
 #define LT_READER_PARAMS(target_doc)                                                                                   \

@@ -232,7 +232,8 @@ leat_status lt_batch_add_bad(leat_batch *b, int32_t reason, int64_t column, cons
     return lt_fail(err, LEAT_E_RANGE, "column is %lld, it must be in [-1, %lld)", (long long)column,
                    (long long)b->schema->n);
   int64_t r = b->n;
-  leat_status st = have_beside(b, err);
+  leat_status st = lt_batch_own(b, err);
+  if (!st) st = have_beside(b, err);
   for (int64_t i = 0; !st && i < b->schema->n; i++) st = lt_batch_put_missing(b, i, err);
   if (!st) st = lt_beside_rows(b, r + 1, err);
   if (!st && (size || b->beside->has_raw)) {

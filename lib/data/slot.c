@@ -176,6 +176,7 @@ leat_status lt_batch_arena(leat_batch *b, const uint8_t *want, int64_t n, leat_e
 
 void lt_batch_sync(leat_batch *b) {
   lt_beside_sync(b);
+  if (b->lent) return;
   for (int64_t i = 0; i < b->schema->n; i++) {
     const lt_slot *s = &b->slot[i];
     lt_col *v = &b->col[i];

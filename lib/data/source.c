@@ -37,6 +37,11 @@ void lt_source_free(lt_source *s) {
   lt_free(rt, s);
 }
 
+lt_file *lt_source_file(const lt_source *s, uint64_t *size) {
+  *size = s->file_size;
+  return s->packed ? NULL : s->file;
+}
+
 const char *lt_source_name(const lt_source *s) { return s->name; }
 
 /* Raw bytes as they are stored. */

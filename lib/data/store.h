@@ -41,7 +41,12 @@ struct leat_batch {
   void *arena;
   void *held;        /* not NULL: `col` points into what it holds, there are no slots, and the rows never change */
   void (*held_free)(leat_runtime *rt, void *held);
+  leat_batch *pin;   /* a chunk that was fetched for views of this batch, or NULL; chunk pin_at of pin_of */
+  const void *pin_of;
+  int64_t pin_at;
+  int lent;          /* `col` points into pin: lt_batch_own copies the rows before they are changed */
 };
+leat_status lt_batch_own(leat_batch *b, leat_error *err);
 void lt_batch_sync(leat_batch *b);
 /* side.c. Rows [b->n, n) that are about to be counted have nothing beside them. */
 leat_status lt_beside_rows(leat_batch *b, int64_t n, leat_error *err);
@@ -73,6 +78,8 @@ void lt_batch_copy_dense(leat_batch *b, const leat_matrix *x, int64_t from, int6
 leat_status lt_batch_check_dense(const leat_schema *s, const leat_matrix *x, leat_matrix *m, leat_error *err);
 /* A field of text into column i at row n of b (which is not counted yet). Missing: len 0. */
 leat_status lt_batch_put_field(leat_batch *b, int64_t i, const char *s, uint64_t len, leat_error *err);
+/* Do the indices of n rows from row_start[0] = 0 ascend within each, from 0 and below width? row_start itself ascends. */
+int lt_indices_ascend(const int64_t *row_start, const int32_t *index, int64_t n, int64_t width);
 /* How many labels a column may grow to: classes of a target, labels of others. */
 int64_t lt_label_limit(const lt_column *c);
 /* b becomes rows of s, which has b's columns and maybe more labels behind theirs: codes stay what they are. ARG if not. */
@@ -90,6 +97,12 @@ typedef struct lt_chunks { /* batches of one schema object, one behind the other
   int64_t n;
   leat_batch **batch;
   int64_t *start; /* n + 1: the number of each one's first row */
+  /* or, without these: chunks of `each` rows (the last one may have less) that are fetched when they are looked at.
+   * *pin: NULL, or what an earlier fetch gave and nobody needs any more. Safe for many threads, each with its own pin. */
+  int64_t each, rows;
+  void *self;
+  leat_status (*fetch)(void *self, int64_t i, leat_batch **pin, leat_error *err);
+  void (*release)(void *self); /* batches that were fetched outlive it */
 } lt_chunks;
 typedef struct lt_pick { leat_runtime *rt; lt_ref ref; int64_t *row; } lt_pick;
 typedef struct lt_stream { /* rows in passes, behind a reader */
@@ -113,10 +126,15 @@ struct leat_dataset {
 /* Takes over the caller's reference to `base` (also on failure). */
 leat_status lt_dataset_of(leat_batch *base, leat_dataset **out, leat_error *err);
 /* The same of n >= 1 batches of one schema object, one behind the other. */
+leat_status lt_dataset_of_fetched(leat_runtime *rt, leat_schema *s, const lt_chunks *chunks, leat_dataset **out,
+                                  leat_error *err); /* takes over chunks->self, also on failure */
 leat_status lt_dataset_of_chunks(leat_batch **batch, int64_t n, leat_dataset **out, leat_error *err);
 /* Takes over the stream (also on failure: released). */
 leat_status lt_dataset_of_stream(leat_runtime *rt, leat_schema *s, const lt_stream *stream, leat_dataset **out,
                                  leat_error *err);
+/* The columns of from_dense(x, y, w) without those of x: a batch of x->rows rows. */
+leat_status lt_label_batch(leat_runtime *rt, const leat_schema *s, const leat_matrix *x, const leat_matrix *y,
+                           const leat_matrix *w, leat_batch **out, leat_error *err);
 /* from_dense with names for the block and the target (when s is NULL), and a task. */
 leat_status lt_dataset_of_matrix(leat_runtime *rt, const leat_schema *s, const char *block, const char *target,
                                  int task, const leat_matrix *x, const leat_matrix *y, const leat_matrix *w,

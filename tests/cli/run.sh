@@ -52,6 +52,7 @@ print(v)' "$@"; }
 . "$root/tests/cli/work.sh"
 . "$root/tests/cli/losses.sh"
 . "$root/tests/cli/input.sh"
+. "$root/tests/cli/dataset.sh"
 . "$root/tests/cli/learn.sh"
 . "$root/tests/cli/damage.sh"
 . "$root/tests/cli/table.sh"
