@@ -140,6 +140,7 @@ want cli && { if [ -x tests/cli/run.sh ]; then step cli tests/cli/run.sh build; 
 want serve && step serve tests/serve/run.sh build
 want examples && step examples examples
 want python && step python examples/ffi/python/test.sh build
+want python && step spark examples/spark/test.sh build
 want clang && step clang build build-clang clang -DLEAT_BENCH=ON
 any asan fuzz faults && step asan-build build build-asan gcc -DLEAT_SANITIZE=address,undefined -DLEAT_PROGRAMS=OFF
 want asan && step asan env LEAT_QUICK=1 bash -c "$(declare -f units); jobs=$jobs; units build-asan ."

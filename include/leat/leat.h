@@ -15,9 +15,9 @@
  *    out-argument is NULL or 0, there is nothing to clean up and the inputs are unchanged.
  *  - Error text. `err` may be NULL. Else the caller owns it and has set err->struct_size; on failure it receives the
  *    code, numbers (row, column, ...) and a sentence that says what was wrong, where, and what would be right.
- *  - Memory. Plain pointers are borrowed for the call and copied if kept. Outputs go to caller buffers with `cap` and
- *    `needed` (LEAT_E_CAPACITY tells that `needed` is more than `cap`; it counts the final NUL of text).
- *    A returned `const char *` lives as long as the handle it came from.
+ *  - Memory. Plain pointers are borrowed for the call and copied if kept; only Arrow and DLPack structs change
+ *    owner. Outputs go to caller buffers with `cap` and `needed` (LEAT_E_CAPACITY tells that `needed` is
+ *    more than `cap`; it counts the final NUL of text). A returned `const char *` lives as long as the handle it came from.
  *  - Handles. `free` takes NULL and is legal in any order: a child keeps a counted reference to its parents.
  *  - Structs. `struct_size` first, set by the caller to sizeof; zero means default; an unknown non-zero tail is refused.
  *  - The library never prints, aborts, exits, reads the environment, installs signal handlers or changes the locale.
@@ -182,6 +182,48 @@ typedef struct leat_table_writer leat_table_writer;
 typedef struct leat_follower leat_follower;
 typedef struct leat_monitor leat_monitor;
 typedef struct leat_endpoint leat_endpoint;
+
+/* Arrow's C data and stream interfaces, as https://arrow.apache.org/docs/format/CDataInterface.html defines them for
+ * copying: the same text, behind the same guards, as in other headers that have them. */
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+struct ArrowSchema {
+  const char *format;
+  const char *name;
+  const char *metadata;
+  int64_t flags;
+  int64_t n_children;
+  struct ArrowSchema **children;
+  struct ArrowSchema *dictionary;
+  void (*release)(struct ArrowSchema *);
+  void *private_data;
+};
+struct ArrowArray {
+  int64_t length;
+  int64_t null_count;
+  int64_t offset;
+  int64_t n_buffers;
+  int64_t n_children;
+  const void **buffers;
+  struct ArrowArray **children;
+  struct ArrowArray *dictionary;
+  void (*release)(struct ArrowArray *);
+  void *private_data;
+};
+#endif
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+struct ArrowArrayStream {
+  int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+  int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+  const char *(*get_last_error)(struct ArrowArrayStream *);
+  void (*release)(struct ArrowArrayStream *);
+  void *private_data;
+};
+#endif
 
 /* ------------------------------------------------------------------------------------------------ 3. Structs
  * Caller-owned. A host may pass NULL wherever a host table is taken: the default is used. */
@@ -553,8 +595,8 @@ LEAT_API leat_status leat_device_state(const leat_device *dev, char *buf, uint64
 
 /* ------------------------------------------------------------------------------------------------ 7. Parameters
  * Hyper-parameters are named, typed and listed. A spec names a set of them: "model/linear", "reader/csv",
- * "reader/svmlight", "reader/idx", "reader/npy", "predictor", "store", "learner". Setting checks name, type and bounds
- * at once. */
+ * "reader/svmlight", "reader/idx", "reader/npy", "reader/arrow", "predictor", "store", "learner". Setting checks name, type
+ * and bounds at once. */
 
 /* How many specs there are. Errors: ARG. Thread: immutable. */
 LEAT_API leat_status leat_spec_count(const leat_runtime *rt, int64_t *count, leat_error *err);
@@ -687,6 +729,43 @@ LEAT_API leat_status leat_dataset_open(leat_runtime *rt, const leat_schema *s, c
 LEAT_API leat_status leat_dataset_from_reader(leat_runtime *rt, const leat_schema *s, const leat_params *reader,
                                               const char *name, int64_t (*pull)(void *user, void *buf, uint64_t cap),
                                               void *user, leat_dataset **out, leat_error *err);
+/* From an Arrow array of structs (a record batch) and its schema. What lies as leat wants it is used where it lies: numbers
+ * without nulls (floats also in fixed-size lists), times in nanoseconds, the bytes of texts; the rest is converted. p:
+ * parameters of "reader/arrow" (NULL: defaults): target, key, ignore, categorical, ...; s as in leat_dataset_open. Types
+ * are believed; dictionaries and strings are categories, nulls are missing, structs are taken apart ("a.b"); docs/arrow.md.
+ * Ownership: success moves both (their release is NULL then); a failure leaves both as they were. Owner: caller.
+ * Errors: ARG, DTYPE (a type that is not taken), FORMAT (the array breaks Arrow's rules), DATA (row and column in detail),
+ * NOT_FOUND (a column), MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_dataset_from_arrow(leat_runtime *rt, const leat_schema *s, const leat_params *p,
+                                             struct ArrowSchema *schema, struct ArrowArray *array, leat_dataset **out,
+                                             leat_error *err);
+/* From an Arrow stream, all of its arrays (chunks are not joined), or with stream=1 one after the other: then the dataset
+ * can be read by leat_dataset_next once. Ownership: the stream is moved, and released when it has been read; a failure
+ * before the first get_next leaves it as it was, after a later one it is released and marked so. Errors: as
+ * leat_dataset_from_arrow; IO (the producer failed; os_code is what it returned). Thread: immutable. */
+LEAT_API leat_status leat_dataset_from_arrow_stream(leat_runtime *rt, const leat_schema *s, const leat_params *p,
+                                                    struct ArrowArrayStream *stream, leat_dataset **out,
+                                                    leat_error *err);
+/* The same of a source that can be read more than once: `open` fills *out with a fresh stream of the same columns and rows
+ * (0, or an errno value), now and whenever leat_dataset_rewind is called with stream=1, on the calling thread. Owner:
+ * caller. Errors: as leat_dataset_from_arrow_stream. Thread: immutable. */
+LEAT_API leat_status leat_dataset_from_arrow_source(leat_runtime *rt, const leat_schema *s, const leat_params *p,
+                                                    int32_t (*open)(void *user, struct ArrowArrayStream *out),
+                                                    void *user, leat_dataset **out, leat_error *err);
+/* A dataset's rows as an Arrow stream, batch_rows an array (0: as they lie), of columns that have data; a streaming dataset
+ * from its position on. Number, time and text columns are lent where they lie; NaN and other missing values are null. The
+ * caller releases *out; stream and arrays keep what they need, and may be released on any thread. The stream is for one
+ * thread at a time; it must not be pulled while another thread is inside a streaming dataset. Errors: ARG, RANGE, MEMORY.
+ * Thread: owner. */
+LEAT_API leat_status leat_dataset_to_arrow(leat_dataset *d, int64_t batch_rows, struct ArrowArrayStream *out,
+                                           leat_error *err);
+/* From DLPack tensors x [rows, ...], y [rows] and w [rows] (each of the two may be NULL), as leat_dataset_from_dense; major
+ * 0: each is a DLManagedTensor, 1: a DLManagedTensorVersioned. x's numbers (F32, F64, integers, booleans; any strides, on
+ * the CPU) are used where they lie; y and w are copied, and so is x when s has features that are no numbers. Ownership:
+ * success moves all three (their deleters are called once by the library); a failure leaves them. Owner: caller.
+ * Errors: ARG, SHAPE, DTYPE, UNSUPPORTED (another device), VERSION, DATA, MEMORY. Thread: immutable. */
+LEAT_API leat_status leat_dataset_from_dlpack(leat_runtime *rt, const leat_schema *s, int64_t major, void *x, void *y,
+                                              void *w, leat_dataset **out, leat_error *err);
 /* Rows [first, first + count) as a dataset; nothing is copied. Owner: caller. Errors: ARG, RANGE, UNSUPPORTED
  * (streaming), MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_dataset_slice(const leat_dataset *d, int64_t first, int64_t count, leat_dataset **out,
@@ -851,6 +930,19 @@ LEAT_API leat_status leat_predictor_run_batch(leat_predictor *q, const leat_batc
 /* The same for all rows of a dataset in memory; uses the runtime's threads. Errors: as run_batch. Thread: owner. */
 LEAT_API leat_status leat_predictor_run_dataset(leat_predictor *q, const leat_dataset *d, leat_matrix *out,
                                                 leat_error *err);
+/* The same into a fresh DLPack tensor [rows, out_cols] of F32; major 0: *tensor is a DLManagedTensor, 1: a
+ * DLManagedTensorVersioned. Owner: caller, who calls its deleter, on any thread. Errors: as run_dataset, RANGE (no rows).
+ * Thread: owner. */
+LEAT_API leat_status leat_predictor_run_dlpack(leat_predictor *q, const leat_dataset *d, int64_t major, void **tensor,
+                                               leat_error *err);
+/* Predictions of d's rows as an Arrow stream, made when it is pulled, batch_rows an array (0: 65536): the KEY column when d
+ * has one, `prediction` (a number, or a dictionary of the classes), and `p_CLASS` for every class (of two, the second one
+ * is predicted from 0.5 on). A streaming dataset is read from its position on, so files larger than memory pass through.
+ * The stream has a predictor of its own, with parameters p of "predictor" (NULL: defaults). Owner: caller, who releases
+ * *out; it keeps m and d; it is for one thread at a time. Errors: ARG, RANGE, NOT_FOUND (a feature column), MEMORY.
+ * Thread: owner. */
+LEAT_API leat_status leat_predict_arrow(const leat_model *m, const leat_params *p, leat_dataset *d, int64_t batch_rows,
+                                        struct ArrowArrayStream *out, leat_error *err);
 /* One row x [in_cols] into out [out_cols]. Errors: ARG, SHAPE, CAPACITY, UNSUPPORTED, BUSY. Thread: owner. */
 LEAT_API leat_status leat_predictor_one_f32(leat_predictor *q, const float *x, uint64_t n, float *out, uint64_t cap,
                                             leat_error *err);

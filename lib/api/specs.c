@@ -1,5 +1,6 @@
 /* The registry of parameter specs: what the rooms below declare, in one list. */
 #include "api/api.h"
+#include "data/arrow.h"
 #include "data/dataset.h"
 #include "lifecycle/endpoint.h"
 #include "lifecycle/folder.h"
@@ -26,6 +27,7 @@ const lt_spec *lt_specs_at(int64_t index) {
   if (index < n_detectors) return detectors[index]->spec;
   index -= n_detectors;
   static const lt_spec *const others[] = {
+      &lt_spec_arrow,
       &lt_predictor_spec, &lt_spec_store, &lt_spec_monitor, &lt_spec_learner, &lt_spec_refresh,
       &lt_table_write_spec, &lt_table_read_spec, &lt_table_publish_spec, &lt_spec_endpoint,
       &lt_spec_ldat_write,

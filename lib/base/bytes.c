@@ -29,6 +29,14 @@ static uint8_t *put_room(lt_put *w, uint64_t n) {
   return p;
 }
 
+void lt_put_reserve(lt_put *w, uint64_t n) {
+  if (w->failed || n <= w->cap - w->size) return;
+  void *data = lt_realloc(w->rt, w->data, w->size + n);
+  if (!data) return;
+  w->data = data;
+  w->cap = w->size + n;
+}
+
 static void store32(uint8_t *p, uint32_t v) {
   p[0] = (uint8_t)v;
   p[1] = (uint8_t)(v >> 8);
@@ -87,8 +95,7 @@ void lt_put_text(lt_put *w, const char *s) {
   lt_put_raw(w, s, n);
 }
 
-static void put_words(lt_put *w, const void *v, uint64_t n, uint64_t size) {
-  lt_put_u64(w, n);
+static void put_values(lt_put *w, const void *v, uint64_t n, uint64_t size) {
   uint8_t *p = n <= UINT64_MAX / 2 / size ? put_room(w, n * size) : NULL;
   if (!p) {
     w->failed = 1;
@@ -108,7 +115,13 @@ static void put_words(lt_put *w, const void *v, uint64_t n, uint64_t size) {
   }
 }
 
+static void put_words(lt_put *w, const void *v, uint64_t n, uint64_t size) {
+  lt_put_u64(w, n);
+  put_values(w, v, n, size);
+}
+
 void lt_put_f64s(lt_put *w, const double *v, uint64_t n) { put_words(w, v, n, 8); }
+void lt_put_floats(lt_put *w, const float *v, uint64_t n) { put_values(w, v, n, 4); }
 void lt_put_f32s(lt_put *w, const float *v, uint64_t n) { put_words(w, v, n, 4); }
 void lt_put_i64s(lt_put *w, const int64_t *v, uint64_t n) { put_words(w, v, n, 8); }
 

@@ -7,6 +7,7 @@
 typedef struct lt_put { leat_runtime *rt; uint8_t *data; uint64_t size, cap; int32_t failed; } lt_put;
 void lt_put_init(lt_put *w, leat_runtime *rt);
 void lt_put_free(lt_put *w);
+void lt_put_reserve(lt_put *w, uint64_t n); /* room for n bytes more, exactly; it may not be had: then putting fails */
 void lt_put_u8(lt_put *w, uint8_t v);
 void lt_put_u32(lt_put *w, uint32_t v);
 void lt_put_u64(lt_put *w, uint64_t v);
@@ -16,6 +17,7 @@ void lt_put_f32(lt_put *w, float v);
 void lt_put_text(lt_put *w, const char *s);                 /* u64 length + bytes; NULL as "" */
 void lt_put_raw(lt_put *w, const void *p, uint64_t n);      /* bytes only */
 void lt_put_f64s(lt_put *w, const double *v, uint64_t n);   /* u64 count + values */
+void lt_put_floats(lt_put *w, const float *v, uint64_t n); /* without their number */
 void lt_put_f32s(lt_put *w, const float *v, uint64_t n);
 void lt_put_i64s(lt_put *w, const int64_t *v, uint64_t n);
 leat_status lt_put_status(const lt_put *w, leat_error *err); /* MEMORY when it could not grow */

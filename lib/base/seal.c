@@ -48,6 +48,20 @@ void lt_seal_free(lt_seal *s) {
   lt_free(s->rt, s);
 }
 
+/* Would zstd save an eighth of a large section? Of floats it saves less, for more time than everything else that a learner does
+ * with its checkpoints. Told by pieces of it, evenly spread: a function of the bytes alone. */
+static int seal_worth_it(const uint8_t *data, uint64_t size) {
+  enum { PIECES = 8, PIECE = 8192 };
+  uint8_t some[PIECE], packed[PIECE + 512];
+  uint64_t stored = 0;
+  for (uint64_t i = 0; i < PIECES; i++) {
+    memcpy(some, data + (size - PIECE) / (PIECES - 1) * i, PIECE);
+    size_t got = ZSTD_compress(packed, sizeof packed, some, PIECE, LT_SEAL_LEVEL_LARGE);
+    stored += ZSTD_isError(got) ? PIECE : got; /* without memory it is stored as it is, which is always right */
+  }
+  return stored <= PIECES * PIECE / 8 * 7;
+}
+
 /* One frame with its content size, no checksum of its own (XXH3 is over it), one thread. */
 static leat_status seal_pack(lt_seal *s, seal_part *p, const void *data, uint64_t size, leat_error *err) {
   uint64_t room = ZSTD_compressBound(size);
@@ -58,7 +72,7 @@ static leat_status seal_pack(lt_seal *s, seal_part *p, const void *data, uint64_
     st = lt_fail_memory(err, room, "compressing a section");
     goto out;
   }
-  (void)ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, LT_SEAL_LEVEL);
+  (void)ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, size < LT_SEAL_LARGE ? LT_SEAL_LEVEL : LT_SEAL_LEVEL_LARGE);
   (void)ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 1);
   (void)ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 0);
   size_t got = ZSTD_compress2(c, bytes, room, data, size);
@@ -76,7 +90,9 @@ out:
   return st;
 }
 
-leat_status lt_seal_add(lt_seal *s, const char *name, int32_t codec, const void *data, uint64_t size, leat_error *err) {
+/* own: what data is the start of, to be kept when the section is stored as it is; may be NULL. */
+static leat_status seal_add(lt_seal *s, const char *name, int32_t codec, const void *data, uint64_t size, lt_put *own,
+                            leat_error *err) {
   uint64_t length = strlen(name);
   int bad = s->done || length == 0 || length >= LT_SEAL_NAME || s->n >= LT_SEAL_SECTIONS;
   for (uint64_t i = 0; i < length && !bad; i++) bad = name[i] <= ' ' || name[i] > '~';
@@ -91,11 +107,14 @@ leat_status lt_seal_add(lt_seal *s, const char *name, int32_t codec, const void 
   seal_part *p = &s->part[s->n];
   memset(p, 0, sizeof *p);
   memcpy(p->name, name, length);
-  p->codec = codec;
+  p->codec = codec == LT_SEAL_ZSTD && size >= LT_SEAL_LARGE && !seal_worth_it(data, size) ? LT_SEAL_RAW : codec;
   p->raw = p->stored = size;
-  if (codec == LT_SEAL_ZSTD) {
+  if (p->codec == LT_SEAL_ZSTD) {
     st = seal_pack(s, p, data, size, err);
     if (st != LEAT_OK) return st;
+  } else if (own && size) {
+    p->bytes = own->data;
+    lt_put_init(own, s->rt);
   } else {
     p->bytes = lt_alloc(s->rt, size);
     if (!p->bytes) return lt_fail_memory(err, size, "a section");
@@ -104,6 +123,17 @@ leat_status lt_seal_add(lt_seal *s, const char *name, int32_t codec, const void 
   lt_hash128(p->bytes, p->stored, p->sum);
   s->n++;
   return LEAT_OK;
+}
+
+leat_status lt_seal_add(lt_seal *s, const char *name, int32_t codec, const void *data, uint64_t size, leat_error *err) {
+  return seal_add(s, name, codec, data, size, NULL, err);
+}
+
+leat_status lt_seal_add_put(lt_seal *s, const char *name, int32_t codec, lt_put *w, leat_error *err) {
+  leat_status st = lt_put_status(w, err);
+  if (!st) st = seal_add(s, name, codec, w->data, w->size, w, err);
+  lt_put_free(w);
+  return st;
 }
 
 static void seal_pad(lt_put *w) {
@@ -138,6 +168,7 @@ leat_status lt_seal_bytes(lt_seal *s, const void **data, uint64_t *size, leat_er
       total = (total + LT_SEAL_ALIGN - 1) / LT_SEAL_ALIGN * LT_SEAL_ALIGN + s->part[i].stored;
     lt_put_free(w);
     lt_put_init(w, s->rt);
+    lt_put_reserve(w, total);
     lt_put_raw(w, lt_seal_magic, 8);
     lt_put_raw(w, s->kind, 4);
     lt_put_u32(w, s->version);
@@ -162,6 +193,19 @@ leat_status lt_seal_bytes(lt_seal *s, const void **data, uint64_t *size, leat_er
   }
   *data = w->data;
   *size = w->size;
+  return LEAT_OK;
+}
+
+leat_status lt_seal_take(lt_seal *s, void **data, uint64_t *size, char checksum[33], leat_error *err) {
+  const void *bytes = NULL;
+  uint64_t sum[2];
+  *data = NULL;
+  leat_status st = lt_seal_bytes(s, &bytes, size, err);
+  if (st != LEAT_OK) return st;
+  lt_hash128(s->file.data + LT_SEAL_HEAD, s->n * LT_SEAL_ENTRY, sum);
+  lt_hex128(sum, checksum);
+  *data = s->file.data;
+  lt_put_init(&s->file, s->rt);
   return LEAT_OK;
 }
 

@@ -13,10 +13,14 @@ enum { LT_SEAL_RAW = 0, LT_SEAL_ZSTD = 1 };
 /* kind: 4 characters, e.g. "MODL" */
 leat_status lt_seal_create(leat_runtime *rt, const char kind[4], uint32_t version, uint32_t min_reader, lt_seal **out,
                            leat_error *err);
-/* Adds a section (bytes are copied/compressed at once). Names are unique, at most 15 characters. */
+/* Adds a section (bytes are copied/compressed at once; a large one that zstd would hardly make smaller is stored raw). Names are unique, at most 15 characters. */
 leat_status lt_seal_add(lt_seal *s, const char *name, int32_t codec, const void *data, uint64_t size, leat_error *err);
+/* The same from w, which is empty then: its memory becomes the section's where it is stored raw. */
+leat_status lt_seal_add_put(lt_seal *s, const char *name, int32_t codec, lt_put *w, leat_error *err);
 /* The whole file as bytes (owned by s until it is freed). The same sections give the same bytes. */
 leat_status lt_seal_bytes(lt_seal *s, const void **data, uint64_t *size, leat_error *err);
+/* The same, owned by the caller (lt_free); s can only be freed then. checksum: as lt_sealed_checksum tells it. */
+leat_status lt_seal_take(lt_seal *s, void **data, uint64_t *size, char checksum[33], leat_error *err);
 /* Writes it with lt_file_replace. */
 leat_status lt_seal_write(lt_seal *s, const char *path, leat_error *err);
 void lt_seal_free(lt_seal *s);

@@ -48,9 +48,9 @@ static leat_status put_labels(leat_batch *b, const leat_matrix *y, const leat_ma
   return st;
 }
 
-/* Labels, then what follows from them when no schema says it. Takes over b. */
-static leat_status label_rows(leat_batch *b, int inferred, int task, const leat_matrix *y, const leat_matrix *w,
-                          leat_dataset **out, leat_error *err) {
+/* Labels, then what follows from them when no schema says it. */
+static leat_status put_targets(leat_batch *b, int inferred, int task, const leat_matrix *y, const leat_matrix *w,
+                               leat_error *err) {
   leat_status st = y || w ? put_labels(b, y, w, err) : LEAT_OK;
   if (!st && inferred && y) {
     int64_t t = lt_schema_role(b->schema, LEAT_ROLE_TARGET);
@@ -59,6 +59,38 @@ static leat_status label_rows(leat_batch *b, int inferred, int task, const leat_
       if (isnan(v[r])) st = lt_fail_at(err, LEAT_E_DATA, r + 1, 0, "y: row %lld has no target (NaN)", (long long)r + 1);
     if (!st) st = lt_target_to_classes(b, t, task, b->schema->col[t].name, err);
   }
+  return st;
+}
+
+leat_status lt_label_batch(leat_runtime *rt, const leat_schema *s, const leat_matrix *x, const leat_matrix *y,
+                           const leat_matrix *w, leat_batch **out, leat_error *err) {
+  leat_schema *own = NULL;
+  *out = NULL;
+  int64_t numbers = s ? lt_schema_numbers(s) : x->cols;
+  for (int64_t i = 0; s && i < s->n; i++)
+    if (s->col[i].sparse && s->col[i].role == LEAT_ROLE_FEATURE)
+      return lt_fail(err, LEAT_E_UNSUPPORTED, "the schema's features are a sparse block: give the rows as CSR");
+  if (numbers != x->cols)
+    return lt_fail(err, LEAT_E_SHAPE, "x is [%lld, %lld], it must be [%lld, %lld]", (long long)x->rows, (long long)x->cols,
+                   (long long)x->rows, (long long)numbers);
+  leat_status st = s ? lt_schema_copy(s, &own, err) : plain_schema(rt, "x", x->cols, 0, y ? "y" : NULL, &own, err);
+  if (!st && w) st = weight_column(own, err);
+  if (!st) st = lt_batch_create(rt, own, out, err);
+  lt_schema_free(own);
+  if (!st) {
+    (*out)->n = x->rows;
+    st = put_targets(*out, s == NULL, LT_TASK_AUTO, y, w, err);
+  }
+  if (!st) return LEAT_OK;
+  lt_batch_free(*out);
+  *out = NULL;
+  return st;
+}
+
+/* Takes over b. */
+static leat_status label_rows(leat_batch *b, int inferred, int task, const leat_matrix *y, const leat_matrix *w,
+                          leat_dataset **out, leat_error *err) {
+  leat_status st = put_targets(b, inferred, task, y, w, err);
   if (st) {
     lt_batch_free(b);
     return st;

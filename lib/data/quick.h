@@ -17,6 +17,13 @@ typedef struct lt_quick {
   int ones;              /* every value was 1 */
 } lt_quick;
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#define LT_QUICK_AVX2 1
+/* The same for processors that have AVX2 and BMI. */
+const char *lt_quick_entries_avx2(const char *p, const char *end, const char *readable, lt_quick *q);
+#define LT_QUICK_HAS_AVX2() (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
+#endif
+
 /* Reads entries from p to the end of the line, `end`; bytes before `readable` can be looked at. Returns the start of the
  * first entry that was not read, or end. */
 static inline const char *lt_quick_entries(const char *p, const char *end, const char *readable, lt_quick *q) {

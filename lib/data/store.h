@@ -132,6 +132,9 @@ leat_status lt_dataset_of_chunks(leat_batch **batch, int64_t n, leat_dataset **o
 /* Takes over the stream (also on failure: released). */
 leat_status lt_dataset_of_stream(leat_runtime *rt, leat_schema *s, const lt_stream *stream, leat_dataset **out,
                                  leat_error *err);
+/* The columns of from_dense(x, y, w) without those of x: a batch of x->rows rows. */
+leat_status lt_label_batch(leat_runtime *rt, const leat_schema *s, const leat_matrix *x, const leat_matrix *y,
+                           const leat_matrix *w, leat_batch **out, leat_error *err);
 /* from_dense with names for the block and the target (when s is NULL), and a task. */
 leat_status lt_dataset_of_matrix(leat_runtime *rt, const leat_schema *s, const char *block, const char *target,
                                  int task, const leat_matrix *x, const leat_matrix *y, const leat_matrix *w,

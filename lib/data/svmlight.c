@@ -41,6 +41,7 @@ typedef struct svm {
   int strict;          /* learned from a stream's window: wider rows are an error */
   int keep, raw, grow; /* the parameters errors=keep, raw, grow */
   lt_notes notes;
+  int avx2;            /* the processor has it */
   int number_labels;   /* the target's classes are numbers */
   leat_params *p;
   leat_schema *given, *schema;
@@ -329,7 +330,11 @@ static const char *take_usual(svm_row *q, const char *p, const char *end, int64_
   lt_quick x = {.last = *last, .shift = job->f->base != 0, .width = job->width, .ones = 1};
   x.index = job->index + q->entry;
   x.value = job->value + q->entry;
-  p = lt_quick_entries(p, end, job->to, &x);
+#if LT_QUICK_AVX2
+  if (job->f->avx2) p = lt_quick_entries_avx2(p, end, job->to, &x);
+  else
+#endif
+    p = lt_quick_entries(p, end, job->to, &x);
   if (!x.n) return p;
   if (x.first < s->least) s->least = x.first;
   if (x.last > s->most) s->most = (int32_t)x.last;
@@ -723,6 +728,9 @@ static leat_status svm_start(leat_runtime *rt, const leat_schema *s, const lt_so
   f->least = lt_param_int(p, "width");
   f->base = lt_param_is(p, "index", "0") ? 0 : lt_param_is(p, "index", "1") ? 1 : -1;
   f->label = f->qid = f->block = -1;
+#if LT_QUICK_AVX2
+  f->avx2 = LT_QUICK_HAS_AVX2();
+#endif
   const char *target = lt_param_str(p, "target");
   leat_status st = LEAT_OK;
   if (*target && strcmp(target, "label") != 0 && strcmp(target, "1") != 0)

@@ -260,12 +260,9 @@ leat_status lt_folder_put_package(leat_store *s, const leat_model *m, lt_package
   leat_status st = lt_model_get_text(m, "checksum", out->checksum, sizeof out->checksum, &needed, err);
   if (!st) st = lt_model_get_i64(m, "rows_trained", &out->rows, err);
   if (st) return st;
-  (void)lt_model_save_bytes(m, NULL, 0, &size, NULL);
-  void *bytes = lt_alloc(s->rt, size);
-  if (!bytes) return lt_fail_memory(err, size, "a package");
-  st = lt_model_save_bytes(m, bytes, size, &needed, err);
+  const void *bytes = lt_model_package(m, &size);
   out->bytes = (int64_t)size;
-  if (!st) st = lt_folder_wait(s, "models/LOCK", 1, &out->lock, err);
+  st = lt_folder_wait(s, "models/LOCK", 1, &out->lock, err);
   snprintf(name, sizeof name, "models/new-%lld-%lld-%lld.leat", (long long)lt_os_process(), (long long)lt_now_ns(s->rt),
            (long long)__atomic_add_fetch(&number, 1, __ATOMIC_RELAXED));
   if (!st && !(out->path = lt_folder_file(s, name))) st = lt_fail_memory(err, strlen(s->path) + sizeof name, "a path");
@@ -276,7 +273,6 @@ leat_status lt_folder_put_package(leat_store *s, const leat_model *m, lt_package
     leat_status closed = lt_file_close(f, st ? NULL : err);
     if (!st) st = closed;
   }
-  lt_free(s->rt, bytes);
   if (st) lt_folder_end_package(s, out);
   return st;
 }

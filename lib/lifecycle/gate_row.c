@@ -145,10 +145,20 @@ static void look_entry(lt_gate *g, const lt_gate_part *p, int32_t index, float x
   v->regime = p->column;
 }
 
+/* What is kept for the next row's entries is asked for while this row is looked at. A macro: gcc takes the call of a function
+ * that only prefetches for one without effect. */
+#if defined(__GNUC__)
+#define GATE_FETCH(c, col, from, to) \
+  for (int64_t at = from; at < (to); at++) __builtin_prefetch(&(c)->slot[lt_gate_place((col)->index[at])], 1)
+#else
+#define GATE_FETCH(c, col, from, to) (void)(from)
+#endif
+
 static void look_sparse(lt_gate *g, const lt_rows *rows, int64_t r, const lt_gate_part *p, int32_t pardon, lt_verdict *v) {
   const lt_col *col = &rows->col[p->column];
   if (!col->row_start) return;
   int64_t from = col->row_start[r], to = col->row_start[r + 1];
+  if (p->c && p->c->width == GATE_SLOTS && r + 1 < rows->n) GATE_FETCH(p->c, col, to, col->row_start[r + 2]);
   if (p->c ? !sparse_suspicious(p, col, from, to) : !col->value) return;
   for (int64_t k = from; k < to; k++)
     look_entry(g, p, col->index[k], col->value ? col->value[k] : 1, pardon, v);

@@ -137,10 +137,7 @@ static leat_status section_put(leat_learner *l, int which, lt_seal *seal, leat_e
     case AT_GUARD: lt_guard_save(l->guard, &w); break;
     default: lt_pending_save(l->pending, &w);
   }
-  leat_status st = lt_put_status(&w, err);
-  if (!st) st = lt_seal_add(seal, sections[which], LT_SEAL_ZSTD, w.data, w.size, err);
-  lt_put_free(&w);
-  return st;
+  return lt_seal_add_put(seal, sections[which], LT_SEAL_ZSTD, &w, err);
 }
 
 static leat_status section_get(leat_learner *l, int which, lt_sealed *f, leat_error *err) {

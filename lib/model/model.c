@@ -190,6 +190,11 @@ leat_status lt_model_save(const leat_model *m, const char *path, leat_error *err
   return lt_file_replace(m->rt, path, m->package, m->package_size, err);
 }
 
+const void *lt_model_package(const leat_model *m, uint64_t *size) {
+  *size = m->package_size;
+  return m->package;
+}
+
 leat_status lt_model_save_bytes(const leat_model *m, void *buf, uint64_t cap, uint64_t *needed, leat_error *err) {
   *needed = m->package_size;
   if (cap < m->package_size)

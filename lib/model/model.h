@@ -24,6 +24,8 @@ leat_status lt_model_load(leat_runtime *rt, const char *path, leat_model **out, 
 leat_status lt_model_load_bytes(leat_runtime *rt, const void *data, uint64_t size, const char *name, leat_model **out,
                                 leat_error *err);
 leat_status lt_model_save(const leat_model *m, const char *path, leat_error *err);
+/* The bytes of its file, the model's. */
+const void *lt_model_package(const leat_model *m, uint64_t *size);
 leat_status lt_model_save_bytes(const leat_model *m, void *buf, uint64_t cap, uint64_t *needed, leat_error *err);
 void lt_model_ref(const leat_model *m);
 void lt_model_free(const leat_model *m);

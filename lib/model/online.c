@@ -259,13 +259,14 @@ void lt_online_save(const lt_online *m, lt_put *w) {
   const int8_t at = m->layout->at[LT_SLOT_N];
   for (int64_t i = 0; i < m->n_slots; i++) used += lt_online_at(m, 0, i)[at] > 0;
   lt_put_u64(w, used);
+  lt_put_reserve(w, used * (4 + 4 * LT_SLOT_NUMBERS * (uint64_t)m->n_models));
   for (int64_t i = 0; i < m->n_slots; i++) {
     if (!(lt_online_at(m, 0, i)[at] > 0)) continue;
     lt_put_u32(w, (uint32_t)i);
     for (int64_t k = 0; k < m->n_models; k++) {
       float v[LT_SLOT_NUMBERS];
       lt_online_numbers_of(m, k, i, v);
-      for (int j = 0; j < LT_SLOT_NUMBERS; j++) lt_put_f32(w, v[j]);
+      lt_put_floats(w, v, LT_SLOT_NUMBERS);
     }
   }
 }

@@ -3,6 +3,9 @@
 #include "model/online.h"
 #include <math.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 int lt_online_alike(const lt_online *a, const lt_online *b) {
   return a->learners == b->learners && a->regression == b->regression && a->n_classes == b->n_classes &&
@@ -28,8 +31,43 @@ static inline float not_finite(const float *v, int n) {
   return sum[0] + sum[1] + (sum[2] + sum[3]);
 }
 
+enum { LINE = 4 }; /* bits of a slot of sixteen numbers */
+
+#if defined(__SSE2__)
+/* Such a slot is a line of the cache: written around it, for it need not be read first and is not needed again soon, and what
+ * the live model has there may stay. NaN in *sum: a number is not finite. */
+static inline void copy_line(float *to, const float *from, __m128 *sum) {
+  const __m128 zero = _mm_setzero_ps();
+  __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + 4), c = _mm_loadu_ps(from + 8), d = _mm_loadu_ps(from + 12);
+  _mm_stream_ps(to, a);
+  _mm_stream_ps(to + 4, b);
+  _mm_stream_ps(to + 8, c);
+  _mm_stream_ps(to + 12, d);
+  a = _mm_add_ps(_mm_mul_ps(a, zero), _mm_mul_ps(b, zero));
+  b = _mm_add_ps(_mm_mul_ps(c, zero), _mm_mul_ps(d, zero));
+  *sum = _mm_add_ps(*sum, _mm_add_ps(a, b));
+}
+
+static int copy_lines(float *dst, const float *src, const uint32_t *slot, int64_t n) {
+  enum { AHEAD = 16 }; /* slots to ask for before they are needed */
+  __m128 sum = _mm_setzero_ps();
+  for (int64_t i = 0; i < n; i++) {
+    if (i + AHEAD < n) _mm_prefetch((const char *)(src + ((uint64_t)slot[i + AHEAD] << LINE)), _MM_HINT_NTA);
+    copy_line(dst + ((uint64_t)slot[i] << LINE), src + ((uint64_t)slot[i] << LINE), &sum);
+  }
+  _mm_sfence(); /* other threads may learn on from the copy */
+  return _mm_movemask_ps(_mm_cmpneq_ps(sum, _mm_setzero_ps())) == 0;
+}
+#endif
+
 int lt_online_copy_slots(lt_online *dst, const lt_online *src, const uint32_t *slot, int64_t n) {
-  enum { LINE = 4, AHEAD = 12 }; /* bits of a slot of sixteen numbers; slots to ask for before they are needed */
+  enum { AHEAD = 12 };
+#if defined(__SSE2__)
+  int aligned = src->layout->bits == LINE, sound = 1;
+  for (int64_t k = 0; k < src->n_models; k++) aligned &= ((uintptr_t)dst->cell[k] & 15) == 0;
+  for (int64_t k = 0; aligned && k < src->n_models; k++) sound &= copy_lines(dst->cell[k], src->cell[k], slot, n);
+  if (aligned) return sound;
+#endif
   int bits = src->layout->bits;
   float sum = 0;
   for (int64_t k = 0; k < src->n_models; k++)
@@ -107,13 +145,14 @@ void lt_online_save_beside(const lt_online *m, const lt_online *base, lt_put *w)
   }
   for (int64_t i = 0; i < m->n_slots; i++) differ += !slot_same(m, base, i);
   lt_put_u64(w, differ);
+  lt_put_reserve(w, differ * (4 + 4 * LT_SLOT_NUMBERS * (uint64_t)m->n_models));
   for (int64_t i = 0; i < m->n_slots; i++) {
     if (slot_same(m, base, i)) continue;
     lt_put_u32(w, (uint32_t)i);
     for (int64_t k = 0; k < m->n_models; k++) {
       float v[LT_SLOT_NUMBERS];
       lt_online_numbers_of(m, k, i, v);
-      for (int j = 0; j < LT_SLOT_NUMBERS; j++) lt_put_f32(w, v[j]);
+      lt_put_floats(w, v, LT_SLOT_NUMBERS);
     }
   }
 }

@@ -74,32 +74,16 @@ enum { PACKAGE_SECTIONS = sizeof package_sections / sizeof package_sections[0] }
 
 leat_status lt_package_write(leat_model *m, leat_error *err) {
   lt_seal *seal = NULL;
-  lt_sealed *sealed = NULL;
   lt_put w;
-  const void *data = NULL;
-  uint64_t size = 0;
   m->version = m->family->format ? m->family->format(m->params, m->settings) : 1;
   leat_status st = lt_seal_create(m->rt, "MODL", (uint32_t)m->version, (uint32_t)m->version, &seal, err);
   for (int i = 0; i < PACKAGE_SECTIONS && !st; i++) {
     if (package_sections[i].write == write_calibration && !package_calibration(m)) continue;
     lt_put_init(&w, m->rt);
     package_sections[i].write(m, &w);
-    st = lt_put_status(&w, err);
-    if (!st) st = lt_seal_add(seal, package_sections[i].name, LT_SEAL_ZSTD, w.data, w.size, err);
-    lt_put_free(&w);
+    st = lt_seal_add_put(seal, package_sections[i].name, LT_SEAL_ZSTD, &w, err);
   }
-  if (!st) st = lt_seal_bytes(seal, &data, &size, err);
-  if (!st) {
-    m->package = lt_alloc(m->rt, size);
-    if (!m->package) st = lt_fail_memory(err, size, "a package");
-  }
-  if (!st) {
-    memcpy(m->package, data, size);
-    m->package_size = size;
-    st = lt_sealed_open_bytes(m->rt, data, size, "package", "MODL", LT_MODEL_VERSION, UINT64_MAX, &sealed, err);
-  }
-  if (!st) lt_sealed_checksum(sealed, m->checksum);
-  lt_sealed_free(sealed);
+  if (!st) st = lt_seal_take(seal, &m->package, &m->package_size, m->checksum, err);
   lt_seal_free(seal);
   return st;
 }

@@ -18,5 +18,10 @@ leat_status lt_predictor_one_sparse(leat_predictor *q, const int32_t *idx, const
                                     uint64_t cap, leat_error *err);
 leat_status lt_predictor_one_text(leat_predictor *q, const char *const *fields, uint64_t n, float *out, uint64_t cap,
                                   leat_error *err);
+/* Predictions as an Arrow stream (predict_arrow.c), and as a DLPack tensor. */
+leat_status lt_predict_arrow(const leat_model *m, const leat_params *p, leat_dataset *d, int64_t batch_rows,
+                             struct ArrowArrayStream *out, leat_error *err);
+leat_status lt_predictor_run_dlpack(leat_predictor *q, const leat_dataset *d, int64_t major, void **tensor,
+                                    leat_error *err);
 extern const lt_spec lt_predictor_spec; /* "predictor" */
 #endif

@@ -1,4 +1,6 @@
 /* Look-ups by many threads: no locks, nothing allocated but for packed blocks. */
+#define XXH_INLINE_ALL /* the hash of a short key is some twenty instructions: a call costs more. Not for its seeds */
+#include <xxhash.h>
 #include <math.h>
 #include "data/batch.h"
 #include "serve/table_inner.h"
@@ -17,6 +19,15 @@ static inline uint64_t get_matches(uint64_t x, uint64_t repeated) {
 }
 
 static inline uint64_t get_low_bytes(uint64_t x, uint64_t n) { return n >= 8 ? x : x & (((uint64_t)1 << (8 * n)) - 1); }
+
+/* 1: the key of this hash is not there. No branch depends on how many rows the bucket has: the processor could not guess it,
+ * and would wait for the entry's line of memory instead of going on to the next look-up. Fingerprints that no row has are 0;
+ * who comes by one is sorted out by hash_candidates. */
+static inline int hash_is_absent(const uint8_t *e, uint64_t hash) {
+  uint64_t repeated = (hash & 255) * 0x0101010101010101u, first = lt_t_load64(e);
+  uint64_t any = get_matches(lt_t_load64(e + 8), repeated) | (get_matches(first >> 40, repeated) & 0x808080);
+  return !(any | ((first >> 32 & 255) > LT_TABLE_INLINE));
+}
 
 /* A bit (of each byte the highest) for each row of the entry whose fingerprint may be the one: rows 0 to 7, and 8 to 10. */
 static inline uint64_t hash_candidates(const uint8_t *e, uint64_t hash, uint64_t *more) {
@@ -57,7 +68,7 @@ static int hash_walk(const leat_table *t, const uint8_t *e, uint64_t hash, const
 }
 
 /* e: the key's entry of the index. Keys of one length: only the row that is looked at is touched, and verified. */
-static inline int hash_search(const leat_table *t, const uint8_t *e, uint64_t hash, const uint8_t *key, uint64_t size,
+static int hash_search(const leat_table *t, const uint8_t *e, uint64_t hash, const uint8_t *key, uint64_t size,
                               const uint8_t **value) {
   uint64_t more, hits = hash_candidates(e, hash, &more);
   if (e[4] > LT_TABLE_INLINE) return hash_walk(t, e, hash, key, size, value);
@@ -83,9 +94,10 @@ static inline const uint8_t *hash_entry(const leat_table *t, uint64_t hash) {
   return t->index + LT_TABLE_ENTRY * lt_t_bucket(hash, t->meta.buckets);
 }
 
-static int hash_find(const leat_table *t, const uint8_t *key, uint64_t size, const uint8_t **value, uint64_t *where) {
-  uint64_t hash = lt_hash64(key, size, 0);
+static inline int hash_find(const leat_table *t, const uint8_t *key, uint64_t size, const uint8_t **value, uint64_t *where) {
+  uint64_t hash = XXH3_64bits(key, size);
   const uint8_t *e = hash_entry(t, hash);
+  if (hash_is_absent(e, hash)) return 0;
   *where = (uint64_t)lt_t_load32(e) << t->meta.shift;
   return hash_search(t, e, hash, key, size, value);
 }
@@ -142,20 +154,36 @@ static int sorted_find(const leat_table *t, const uint8_t *key, uint64_t size, c
   return hit;
 }
 
-leat_status lt_table_get(const leat_table *t, const void *key, uint64_t size, float *value, uint64_t cap, int64_t *found,
-                         leat_error *err) {
+/* Everything but bytes in the hash layout. */
+static leat_status get_other(const leat_table *t, const void *key, uint64_t size, float *value, uint64_t cap, int64_t *found,
+                             leat_error *err) {
   const uint8_t *at = NULL, *k;
   uint8_t room[8];
-  uint64_t where;
-  *found = 0;
-  k = key;
-  if (t->meta.key_type != LT_KEYS_BYTES || size - 1 >= LT_TABLE_KEY_MAX) { /* seldom */
-    leat_status st = lt_table_key(t->meta.key_type, key, size, room, &k, err);
-    if (st) return st;
-  }
+  uint64_t where = 0;
+  leat_status st = lt_table_key(t->meta.key_type, key, size, room, &k, err);
+  if (st) return st;
   if (cap < t->meta.n_values) return get_room(t, cap, err);
   int hit = t->meta.layout == LT_LAYOUT_HASH ? hash_find(t, k, size, &at, &where) : sorted_find(t, k, size, &at, &where);
   if (hit == -2) return get_packed(t, key, size, value, cap, found, err);
+  if (hit < 0) return get_damaged(t, where, err);
+  get_give(t, hit ? at : NULL, value);
+  *found = lt_table_status(t, hit, lt_table_now(t));
+  return LEAT_OK;
+}
+
+leat_status lt_table_get(const leat_table *t, const void *key, uint64_t size, float *value, uint64_t cap, int64_t *found,
+                         leat_error *err) {
+  const uint8_t *at = NULL;
+  uint64_t where = 0;
+  *found = 0;
+  if (t->meta.layout != LT_LAYOUT_HASH || t->meta.key_type != LT_KEYS_BYTES || size - 1 >= LT_TABLE_KEY_MAX || cap < t->meta.n_values)
+    return get_other(t, key, size, value, cap, found, err);
+  int hit = hash_find(t, key, size, &at, &where);
+  if (!hit && !t->meta.standard) { /* as little as there can be: the next look-up begins while this one waits for memory */
+    for (uint64_t k = 0; k < t->meta.n_values; k++) value[k] = NAN;
+    *found = LEAT_TABLE_MISS;
+    return LEAT_OK;
+  }
   if (hit < 0) return get_damaged(t, where, err);
   get_give(t, hit ? at : NULL, value);
   *found = lt_table_status(t, hit, lt_table_now(t));
@@ -193,13 +221,13 @@ static leat_status many_hash(const many_run *r, uint64_t from, uint64_t n, leat_
                          ? lt_fail(err, LEAT_E_ARG, "key_ends[%llu] is less than the one before", (unsigned long long)i)
                          : lt_table_key(t->meta.key_type, r->keys + begin, size[j], room[j], &key[j], err);
     if (st) return st;
-    hash[j] = lt_hash64(key[j], size[j], 0);
+    hash[j] = XXH3_64bits(key[j], size[j]);
     entry[j] = hash_entry(t, hash[j]);
     __builtin_prefetch(entry[j]);
   }
   for (uint64_t j = 0; j < n; j++) {
+    if (hash_is_absent(entry[j], hash[j])) continue;
     uint64_t more, hits = hash_candidates(entry[j], hash[j], &more);
-    if (!(hits | more) && entry[j][4] <= LT_TABLE_INLINE) continue;
     uint64_t first = hits ? (uint64_t)__builtin_ctzll(hits) / 8 : more ? 8 + (uint64_t)__builtin_ctzll(more) / 8 : 0;
     const uint8_t *p = t->data + ((uint64_t)lt_t_load32(entry[j]) << t->meta.shift) + (t->len_bytes ? 0 : first * stride);
     __builtin_prefetch(p);
@@ -207,7 +235,7 @@ static leat_status many_hash(const many_run *r, uint64_t from, uint64_t n, leat_
   }
   for (uint64_t j = 0; j < n; j++) {
     const uint8_t *value = NULL;
-    int hit = hash_search(t, entry[j], hash[j], key[j], size[j], &value);
+    int hit = hash_is_absent(entry[j], hash[j]) ? 0 : hash_search(t, entry[j], hash[j], key[j], size[j], &value);
     if (hit < 0) return get_damaged(t, (uint64_t)lt_t_load32(entry[j]) << t->meta.shift, err);
     many_give(r, from + j, hit, value);
   }

@@ -10,7 +10,7 @@ enum {
   LT_TABLE_KEY_MAX = 65535,
   LT_TABLE_VALUES_MAX = 16384,
   LT_TABLE_RESTART = 16,       /* keys of a block between two that are stored whole */
-  LT_TABLE_BUCKET = 7,         /* keys a bucket on average */
+  LT_TABLE_BUCKET = 5,         /* keys a bucket on average */
   LT_TABLE_ENTRY = 16,         /* bytes of the index a bucket: u32 place, u8 keys, fingerprints of the first of them */
   LT_TABLE_INLINE = 11,        /* fingerprints that the index has room for */
   LT_TABLE_LINE = 32,          /* bytes of a filter line */

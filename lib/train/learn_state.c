@@ -91,8 +91,7 @@ leat_status lt_online_put(const lt_online_trainer *o, struct lt_seal *seal, leat
       case 3: put_progress(o, &w); break;
       default: put_golden(o, &w);
     }
-    if (!st) st = lt_put_status(&w, err);
-    if (!st) st = lt_seal_add(seal, names[i], LT_SEAL_ZSTD, w.data, w.size, err);
+    if (!st) st = lt_seal_add_put(seal, names[i], LT_SEAL_ZSTD, &w, err);
     lt_put_free(&w);
   }
   lt_schema_free(now);

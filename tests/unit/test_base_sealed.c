@@ -290,6 +290,48 @@ static void test_full_disk(void **state) {
 }
 
 /* Files that earlier versions of leat wrote are read for ever. */
+/* What zstd cannot make smaller is stored as it is, when it is large; the file changes hands with the checksum it opens with. */
+static void test_large(void **state) {
+  enum { LARGE = 2 << 20 };
+  static const struct { const char *name; uint64_t size; int noise; int32_t codec; } want[] = {
+      {"noise", LARGE, 1, LT_SEAL_RAW}, {"order", LARGE, 0, LT_SEAL_ZSTD}, {"little", 5000, 1, LT_SEAL_ZSTD}, {"none", 0, 0, LT_SEAL_ZSTD}};
+  leat_error e = {.struct_size = sizeof e};
+  lt_seal *s = NULL;
+  lt_sealed *f = NULL;
+  void *data = NULL;
+  uint64_t size = 0;
+  char checksum[33], again[33];
+  (void)state;
+  assert_int_equal(lt_seal_create(rt, "TEST", 1, 1, &s, &e), LEAT_OK);
+  for (int i = 0; i < 4; i++) {
+    lt_put w;
+    lt_put_init(&w, rt);
+    for (uint64_t k = 0; k < want[i].size; k++) lt_put_u8(&w, want[i].noise ? (uint8_t)lt_hash64(&k, 8, 0) : (uint8_t)(k / 5000));
+    assert_int_equal(lt_seal_add_put(s, want[i].name, LT_SEAL_ZSTD, &w, &e), LEAT_OK);
+    assert_null(w.data);
+  }
+  assert_int_equal(lt_seal_take(s, &data, &size, checksum, &e), LEAT_OK);
+  lt_seal_free(s);
+  assert_int_equal(lt_sealed_open_bytes(rt, data, size, "large", "TEST", 1, 0, &f, &e), LEAT_OK);
+  lt_sealed_checksum(f, again);
+  assert_string_equal(again, checksum);
+  for (int i = 0; i < 4; i++) {
+    const void *bytes;
+    uint64_t n;
+    int32_t codec;
+    assert_int_equal(lt_sealed_info(f, i, NULL, NULL, NULL, &codec, &e), LEAT_OK);
+    assert_int_equal(codec, want[i].codec);
+    assert_int_equal(lt_sealed_section(f, want[i].name, &bytes, &n, &e), LEAT_OK);
+    assert_int_equal(n, want[i].size);
+    uint64_t wrong = 0;
+    for (uint64_t k = 0; k < n; k++)
+      wrong += ((const uint8_t *)bytes)[k] != (want[i].noise ? (uint8_t)lt_hash64(&k, 8, 0) : (uint8_t)(k / 5000));
+    assert_int_equal(wrong, 0);
+  }
+  lt_sealed_free(f);
+  lt_free(rt, data);
+}
+
 static void test_golden(void **state) {
   (void)state;
   static uint8_t bytes[4096];
@@ -318,6 +360,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refusals),
                                      cmocka_unit_test(test_damage),     cmocka_unit_test(test_lies),
                                      cmocka_unit_test(test_bomb),       cmocka_unit_test(test_no_memory),
-                                     cmocka_unit_test(test_full_disk),  cmocka_unit_test(test_golden)};
+                                     cmocka_unit_test(test_full_disk),  cmocka_unit_test(test_golden),
+                                     cmocka_unit_test(test_large)};
   return cmocka_run_group_tests(tests, start, stop);
 }

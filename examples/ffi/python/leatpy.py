@@ -65,6 +65,7 @@ _SIGNATURES = {
     "dataset_open": [c_void_p, c_void_p, _TEXT, c_void_p, _OUT],
     "dataset_shape": [c_void_p, POINTER(c_int64), POINTER(c_int64)],
     "dataset_slice": [c_void_p, c_int64, c_int64, _OUT],
+    "dataset_rewind": [c_void_p],
     "trainer_create": [c_void_p, c_void_p, c_void_p, c_void_p, _OUT],
     "trainer_set_data": [c_void_p, c_void_p, c_void_p],
     "trainer_step": [c_void_p, c_int64, POINTER(_Progress)],
@@ -94,6 +95,18 @@ _SIGNATURES = {
 _FREE = ("runtime", "params", "dataset", "trainer", "model", "predictor", "metrics", "schema")
 
 
+def _declare(lib, signatures):
+    for name, arguments in signatures.items():
+        function = getattr(lib, "leat_" + name)
+        function.argtypes, function.restype = arguments + [_ERR], c_int32
+
+
+def declare(signatures):
+    """For modules beside this one: more functions, as in _SIGNATURES."""
+    load()
+    _declare(_lib, signatures)
+
+
 def load(path=None):
     """Loads libleat.so: from `path`, else from where the system looks. Called by Runtime() when nobody has."""
     global _lib
@@ -104,9 +117,7 @@ def load(path=None):
     lib.leat_version.restype = c_uint32
     lib.leat_status_name.restype = c_char_p
     lib.leat_status_name.argtypes = [c_int32]
-    for name, arguments in _SIGNATURES.items():
-        function = getattr(lib, "leat_" + name)
-        function.argtypes, function.restype = arguments + [_ERR], c_int32
+    _declare(lib, _SIGNATURES)
     for name in _FREE:
         function = getattr(lib, f"leat_{name}_free")
         function.argtypes, function.restype = [c_void_p], None
@@ -129,6 +140,9 @@ def _made(name, *arguments):
     out = c_void_p()
     _call(name, *arguments, byref(out))
     return out
+
+
+call, made = _call, _made  # for modules beside this one
 
 
 def _path(path):
@@ -255,6 +269,9 @@ class Dataset(_Handle):
         rows, cols = c_int64(), c_int64()
         _call("dataset_shape", self, byref(rows), byref(cols))
         return rows.value, cols.value
+
+    def rewind(self):
+        _call("dataset_rewind", self)
 
     def slice(self, first, count):
         return Dataset(_made("dataset_slice", self, first, count))
