@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -206,8 +208,9 @@ static void sweep(void) {
 }
 
 static void *pager_main(void *arg) {
-  const struct timespec nap = { 0, 2000000 };
+  const struct timespec nap = { 0, 1000000 };
   (void)arg;
+  (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -10); /* where that is allowed: a busy machine must not hold it up */
   while (!__atomic_load_n(&pager.stop, __ATOMIC_RELAXED)) {
     nanosleep(&nap, NULL);
     if (resident() >= pager.limit / 4) sweep();
