@@ -43,7 +43,7 @@ int report_is_swap(int64_t kind) { return kind >= LEAT_EVENT_ROLLBACK && kind <=
 const char *report_event_name(int64_t kind) {
   static const struct { int64_t kind; const char *name; } names[] = {
     { LEAT_EVENT_VERSION, "version" }, { LEAT_EVENT_STAGE, "promoted" }, { LEAT_EVENT_STAGE_BACK, "stage rolled back" },
-    { LEAT_EVENT_PIN, "pin" }, { LEAT_EVENT_REMOVED, "removed" }, { LEAT_EVENT_WARNING, "warning" },
+    { LEAT_EVENT_TABLE, "table published" }, { LEAT_EVENT_TABLE_BACK, "table rolled back" }, { LEAT_EVENT_PIN, "pin" }, { LEAT_EVENT_REMOVED, "removed" }, { LEAT_EVENT_WARNING, "warning" },
     { LEAT_EVENT_ALARM, "alarm" }, { LEAT_EVENT_CERTIFIED, "certified" }, { LEAT_EVENT_ROLLBACK, "rollback" },
     { LEAT_EVENT_RESTART, "restart" }, { LEAT_EVENT_PIN_BACK, "back to the pin" }, { LEAT_EVENT_UNDO, "undo" },
     { LEAT_EVENT_ROLLBACK_BY_HAND, "rollback by hand" }, { LEAT_EVENT_NON_FINITE, "not finite" },
