@@ -37,7 +37,7 @@ step() {
   sum=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$logs/$name.log" | tail -1)
   if [ -n "$sum" ]; then
     read -r p f s <<<"$(echo "$sum" | tr -dc '0-9 ' )"
-    [ $rc -ne 0 ] && [ "$f" -eq 0 ] && f=1
+    [ $rc -ne 0 ] && [ $rc -ne 77 ] && [ "$f" -eq 0 ] && f=1
   elif [ $rc -eq 0 ]; then p=1 f=0 s=0
   elif [ $rc -eq 77 ]; then p=0 f=0 s=1
   else p=0 f=1 s=0; fi

@@ -66,13 +66,13 @@ HELP int64_t stage_of(leat_store *s, const char *stage) { /* 0: nothing there */
 
 /* A table of n keys k0, k1, ... whose values are at, at + step, ... */
 HELP leat_status little_table(leat_runtime *rt, const char *path, const char *layout, int64_t n, float at, float each) {
-  leat_params *p;
+  leat_params *p = NULL;
   leat_table_writer *w = NULL;
   char key[24];
-  OK(lt_params_create(rt, &lt_table_write_spec, &p, &error_of));
-  OK(lt_params_set_text(p, "layout", layout, &error_of));
-  OK(lt_params_set_i64(p, "created_ns", 1, &error_of));
-  leat_status st = lt_table_writer_create(rt, path, p, NULL, &w, &error_of);
+  leat_status st = lt_params_create(rt, &lt_table_write_spec, &p, &error_of); /* there may be no memory: a test of that */
+  if (!st) st = lt_params_set_text(p, "layout", layout, &error_of);
+  if (!st) st = lt_params_set_i64(p, "created_ns", 1, &error_of);
+  if (!st) st = lt_table_writer_create(rt, path, p, NULL, &w, &error_of);
   for (int64_t i = 0; i < n && !st; i++) {
     float v = at + each * (float)i;
     st = lt_table_writer_add(w, key, (uint64_t)snprintf(key, sizeof key, "k%lld", (long long)i), &v, 1, &error_of);
