@@ -55,8 +55,10 @@ file() { # WHAT COMMAND...: writes out.ltab, which is old.ltab or new.ltab after
   rm -f out.ltab.tmp-*
   echo "$what: $n kills in $tries runs, $new of them had put the new table there"
 }
-file build build new.leat new.csv out.ltab -q
-file 'build in little memory' build new.leat new.csv out.ltab -q --set memory_bytes=1048576
+# not by the function: of that a subshell would be killed, and leat would go on
+new=("$leat" table build new.leat new.csv --key id -o out.ltab --set created_ns=5 -q)
+file build "${new[@]}"
+file 'build in little memory' "${new[@]}" --set memory_bytes=1048576
 file merge "$leat" table merge s0.ltab s1.ltab s2.ltab -o out.ltab
 
 generation() { "$leat" table published --store S --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["tables"][0]["newest"])'; }
