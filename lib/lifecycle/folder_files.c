@@ -224,14 +224,20 @@ static int64_t gc_version(const char *name) {
   return strcmp(p, ".leat") == 0 ? v : 0;
 }
 
+leat_status lt_folder_lock_file(const leat_store *s, const char *name, lt_file **out, leat_error *err) {
+  *out = NULL;
+  char *path = lt_folder_file(s, name);
+  if (!path) return lt_fail_memory(err, strlen(s->path) + strlen(name) + 2, "a path");
+  leat_status st = lt_file_open(s->rt, path, LEAT_FILE_READ | LEAT_FILE_WRITE | LEAT_FILE_CREATE, out, err);
+  lt_free(s->rt, path);
+  return st;
+}
+
 static leat_status gc_models(leat_store *s, int64_t *bytes, leat_error *err) {
   char **names;
   uint64_t n;
   lt_file *lock = NULL;
-  char *path = lt_folder_file(s, "models/LOCK");
-  if (!path) return lt_fail_memory(err, strlen(s->path) + 16, "a path");
-  leat_status st = lt_file_open(s->rt, path, LEAT_FILE_READ | LEAT_FILE_WRITE | LEAT_FILE_CREATE, &lock, err);
-  lt_free(s->rt, path);
+  leat_status st = lt_folder_lock_file(s, "models/LOCK", &lock, err);
   if (st) return st;
   int alone = lt_file_lock(lock, 2, NULL) == LEAT_OK; /* else somebody writes a package now */
   st = lt_folder_names(s, "models", &names, &n, err);
@@ -299,10 +305,7 @@ static leat_status gc_learner(leat_store *s, int64_t *bytes, leat_error *err) {
   uint64_t n = 0;
   lt_file *lock = NULL;
   if (s->learner) return LEAT_OK;
-  char *path = lt_folder_file(s, "learner/LOCK");
-  if (!path) return lt_fail_memory(err, strlen(s->path) + 16, "a path");
-  leat_status st = lt_file_open(s->rt, path, LEAT_FILE_READ | LEAT_FILE_WRITE | LEAT_FILE_CREATE, &lock, err);
-  lt_free(s->rt, path);
+  leat_status st = lt_folder_lock_file(s, "learner/LOCK", &lock, err);
   if (st) return st;
   if (lt_file_lock(lock, 2, NULL) == LEAT_OK) {
     st = lt_folder_names(s, "learner", &names, &n, err);

@@ -121,6 +121,8 @@ void lt_folder_leave(leat_store *s);
 leat_status lt_folder_compact(leat_store *s, leat_error *err); /* inside a change */
 leat_status lt_folder_complete(leat_store *s, int create, leat_error *err);
 /* Locks PATH/NAME, waiting for some seconds; BUSY. */
+/* Opens PATH/NAME to lock it, makes it if need be; nothing is locked yet. */
+leat_status lt_folder_lock_file(const leat_store *s, const char *name, lt_file **out, leat_error *err);
 leat_status lt_folder_wait(const leat_store *s, const char *name, int64_t kind, lt_file **out, leat_error *err);
 leat_status lt_folder_manifest_read(const leat_store *s, leat_error *err); /* from the beginning, for verify */
 /* folder_tables.c */

@@ -269,10 +269,7 @@ leat_status lt_folder_gc_tables(leat_store *s, int64_t *bytes, leat_error *err) 
   char **names;
   uint64_t n;
   lt_file *lock = NULL;
-  char *path = lt_folder_file(s, "tables/LOCK");
-  if (!path) return lt_fail_memory(err, strlen(s->path) + 16, "a path");
-  leat_status st = lt_file_open(s->rt, path, LEAT_FILE_READ | LEAT_FILE_WRITE | LEAT_FILE_CREATE, &lock, err);
-  lt_free(s->rt, path);
+  leat_status st = lt_folder_lock_file(s, "tables/LOCK", &lock, err);
   if (st) return st;
   int alone = lt_file_lock(lock, 2, NULL) == LEAT_OK; /* else somebody copies a table into the store now */
   st = lt_folder_names(s, "tables", &names, &n, err);
