@@ -13,7 +13,7 @@ typedef struct lt_family {
   /* What is to be learned: from the number of classes of the target (0: regression) and the settings. ARG when they do
    * not fit together, DATA for one class. */
   leat_status (*task)(int64_t n_classes, const leat_params *settings, lt_task *task, leat_error *err);
-  /* Parameters of a fresh model (zeros) for an encoder with n_slots. */
+  /* Parameters of a fresh model (zeros) for an encoder with n_slots; NULL: only its trainer makes them. */
   leat_status (*create)(leat_runtime *rt, const lt_task *task, int64_t n_slots, const leat_params *settings,
                         void **params, leat_error *err);
   leat_status (*copy)(const void *params, void **out, leat_error *err);
