@@ -16,7 +16,8 @@ typedef struct lt_net_data {
   int32_t x, code, start, column, value; /* buffers, -1: none; code [n, n_embedded]: rows of the embeddings */
   int32_t index, y, weight, loss;
   int64_t n_csr;                         /* inputs that are compressed */
-  float *y_host, *w_host;                /* [n] in the design's order, w_host NULL: ones */
+  uint32_t *y_host;                      /* [n] in the design's order: bits of a float, or of a label's int32 */
+  float *w_host;                         /* [n] the same; NULL: ones */
   int32_t *column_host;                  /* borrowed by the tape */
   int32_t *start_host, *code_host;
   float *value_host;
@@ -43,8 +44,10 @@ typedef struct lt_net {
   int64_t batch, eval_rows;
   uint64_t seed;
   int32_t v, grad, first, second, best, norm2; /* buffers of parameters; second: adam's squares, or -1; first: -1 without momentum */
-  int32_t a0, drop0, codes, embed_grad;
+  int32_t keep;                          /* the node that copies v to best, or -1 */
+  int32_t a0, codes, embed_grad;
   int32_t z[LT_MLP_LAYERS + 1], a[LT_MLP_LAYERS + 1], dropped[LT_MLP_LAYERS + 1], g[LT_MLP_LAYERS + 1];
+  int32_t mid[LT_MLP_LAYERS + 1];        /* in front of gelu, behind a norm */
   int32_t mean[LT_MLP_LAYERS + 1], rstd[LT_MLP_LAYERS + 1];
   lt_net_data train, valid;
   lt_net_prog step, step_rest, eval[2], eval_rest[2]; /* eval: of train, valid */
@@ -52,7 +55,6 @@ typedef struct lt_net {
   int64_t steps;                         /* made so far */
   int64_t epoch_rows;                    /* rows of this epoch that are done */
   int64_t ordered;                       /* the epoch whose order the device holds; -1: none */
-  int32_t identity;                      /* the train rows lie in the design's order instead */
   double loss_sum;                       /* of this epoch, up to loss_rows */
   int64_t loss_rows;
   int64_t *order;                        /* [n] work */

@@ -78,8 +78,7 @@ leat_status lt_net_upload(lt_net *n, lt_net_data *to, const lt_design *d, leat_e
   for (int64_t r = 0; r < d->n; r++) {
     float y = (float)((d->y[r] - n->centre) / n->unit);
     int32_t code = (int32_t)d->y[r];
-    if (n->m->n_out > 1) memcpy(&to->y_host[r], &code, sizeof code); /* labels, in the same four bytes */
-    else to->y_host[r] = y;
+    memcpy(&to->y_host[r], n->m->n_out > 1 ? (const void *)&code : &y, sizeof y);
     if (d->weight) to->w_host[r] = (float)d->weight[r];
   }
   leat_status st = LEAT_OK;
@@ -95,7 +94,8 @@ leat_status lt_net_upload(lt_net *n, lt_net_data *to, const lt_design *d, leat_e
 leat_status lt_net_order(lt_net *n, lt_net_data *d, int64_t epoch, leat_error *err) {
   uint64_t bytes = (uint64_t)d->n * 4;
   int32_t *index = n->staging;
-  float *part = n->staging;
+  uint32_t *y = n->staging;
+  float *w = n->staging;
   for (int64_t r = 0; r < d->n; r++) n->order[r] = r;
   if (epoch >= 0) {
     lt_rng rng;
@@ -104,9 +104,9 @@ leat_status lt_net_order(lt_net *n, lt_net_data *d, int64_t epoch, leat_error *e
   }
   for (int64_t r = 0; r < d->n; r++) index[r] = (int32_t)n->order[r];
   leat_status st = lt_tape_write(n->tape, d->index, 0, index, bytes, err);
-  for (int64_t r = 0; r < d->n && !st; r++) part[r] = d->y_host[n->order[r]];
-  if (!st) st = lt_tape_write(n->tape, d->y, 0, part, bytes, err);
+  for (int64_t r = 0; r < d->n && !st; r++) y[r] = d->y_host[n->order[r]];
+  if (!st) st = lt_tape_write(n->tape, d->y, 0, y, bytes, err);
   if (st || !d->w_host) return st;
-  for (int64_t r = 0; r < d->n; r++) part[r] = d->w_host[n->order[r]];
-  return lt_tape_write(n->tape, d->weight, 0, part, bytes, err);
+  for (int64_t r = 0; r < d->n; r++) w[r] = d->w_host[n->order[r]];
+  return lt_tape_write(n->tape, d->weight, 0, w, bytes, err);
 }
