@@ -13,10 +13,10 @@ kernel void gemv(global const float *a, long ao, long a_rs, long a_cs, global co
   }
   t[r * L + l] = sum;
   barrier(CLK_LOCAL_MEM_FENCE);
-  for (int s = L / 2; s > 0; s /= 2) {
-    if (l < s) t[r * L + l] += t[r * L + l + s];
-    barrier(CLK_LOCAL_MEM_FENCE);
-  }
+#define HALVE(s)                                                                                       \
+  if (l < s && s < L) t[r * L + l] += t[r * L + l + s];                                                \
+  barrier(CLK_LOCAL_MEM_FENCE);
+  HALVE(8) HALVE(4) HALVE(2) HALVE(1) /* as in rows.cl; L is at most 16 */
   if (l == 0 && i < m) {
     global float *to = y + yo + i * y_s;
     *to = blend(alpha, t[r * L], beta, to);

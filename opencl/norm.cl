@@ -3,15 +3,16 @@
   const int l = (int)get_local_id(0), L = (int)get_local_size(0), r = (int)get_local_id(1);            \
   const long i_all = get_global_id(1), i = min(i_all, m - 1);                                          \
   const int mine = i_all < m;
+/* As in rows.cl. */
+#define HALVE(s)                                                                                       \
+  if (l < s && s < L) t[r * L + l] += t[r * L + l + s];                                                \
+  barrier(CLK_LOCAL_MEM_FENCE);
 #define JOIN(v)                                                                                        \
   {                                                                                                    \
     barrier(CLK_LOCAL_MEM_FENCE);                                                                      \
     t[r * L + l] = v;                                                                                  \
     barrier(CLK_LOCAL_MEM_FENCE);                                                                      \
-    for (int s = L / 2; s > 0; s /= 2) {                                                               \
-      if (l < s) t[r * L + l] += t[r * L + l + s];                                                     \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                    \
-    }                                                                                                  \
+    HALVE(32) HALVE(16) HALVE(8) HALVE(4) HALVE(2) HALVE(1)                                            \
     v = t[r * L];                                                                                      \
   }
 

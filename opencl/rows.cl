@@ -3,19 +3,20 @@
   const int l = (int)get_local_id(0), L = (int)get_local_size(0), r = (int)get_local_id(1);            \
   const long i_all = get_global_id(1), i = min(i_all, m - 1);                                          \
   const int mine = i_all < m;
-/* v of the row's work items joined, for all of them. */
+/* v of the row's work items joined, for all of them. The barriers stand one after the other and not in a loop: behind a
+ * loop with barriers PoCL 3.1 has run the first work item twice. */
+#define HALVE(s, joined)                                                                               \
+  if (l < s && s < L) {                                                                                \
+    const float p = t[r * L + l], q = t[r * L + l + s];                                                \
+    t[r * L + l] = joined;                                                                             \
+  }                                                                                                    \
+  barrier(CLK_LOCAL_MEM_FENCE);
 #define JOIN(v, joined)                                                                                \
   {                                                                                                    \
     barrier(CLK_LOCAL_MEM_FENCE);                                                                      \
     t[r * L + l] = v;                                                                                  \
     barrier(CLK_LOCAL_MEM_FENCE);                                                                      \
-    for (int s = L / 2; s > 0; s /= 2) {                                                               \
-      if (l < s) {                                                                                     \
-        const float p = t[r * L + l], q = t[r * L + l + s];                                            \
-        t[r * L + l] = joined;                                                                         \
-      }                                                                                                \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                    \
-    }                                                                                                  \
+    HALVE(32, joined) HALVE(16, joined) HALVE(8, joined) HALVE(4, joined) HALVE(2, joined) HALVE(1, joined) \
     v = t[r * L];                                                                                      \
   }
 #define LARGER(p, q) ((p) != (p) ? (p) : (q) != (q) ? (q) : fmax(p, q))
@@ -116,13 +117,13 @@ kernel void argmax(global const float *x, long xo, long xr, global int *index, l
   t[r * L + l] = best;
   where[r * L + l] = at;
   barrier(CLK_LOCAL_MEM_FENCE);
-  for (int s = L / 2; s > 0; s /= 2) {
-    if (l < s && before(t[r * L + l + s], where[r * L + l + s], t[r * L + l], where[r * L + l])) {
-      t[r * L + l] = t[r * L + l + s];
-      where[r * L + l] = where[r * L + l + s];
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-  }
+#define HALVE_INDEX(s)                                                                                 \
+  if (l < s && s < L && before(t[r * L + l + s], where[r * L + l + s], t[r * L + l], where[r * L + l])) { \
+    t[r * L + l] = t[r * L + l + s];                                                                   \
+    where[r * L + l] = where[r * L + l + s];                                                           \
+  }                                                                                                    \
+  barrier(CLK_LOCAL_MEM_FENCE);
+  HALVE_INDEX(32) HALVE_INDEX(16) HALVE_INDEX(8) HALVE_INDEX(4) HALVE_INDEX(2) HALVE_INDEX(1)
   if (l == 0 && mine) index[io + i] = where[r * L];
 }
 
