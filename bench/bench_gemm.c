@@ -68,7 +68,7 @@ int main(int argc, char **argv) {
   printf("%6s %6s %6s %12s %10s %10s\n", "m", "n", "k", "us", "GFLOP/s", "BLIS, 1");
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     int64_t m = shapes[i][0], n = shapes[i][1], k = shapes[i][2];
-    lt_gemm g = {m, n, k, 1, 0, a, b, c, k, 1, n, 1, n, 1};
+    lt_gemm g = {m, n, k, 1, 0, a, b, c, k, 1, n, 1, n, 1, NULL, 0};
     compare(lt_devices_cpu(rt), &g);
   }
   leat_runtime_free(rt);

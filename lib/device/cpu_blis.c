@@ -27,6 +27,7 @@ typedef struct cpu_matrix {
 
 typedef struct cpu_job {
   leat_b_instance *self;
+  const lt_gemm *end; /* what follows the product, NULL nothing; c is its own, not a copy */
   cpu_matrix a, b, c;
   uint64_t size; /* of an element: 4 or 8 */
   double alpha, beta;
@@ -71,6 +72,7 @@ static void cpu_tile(void *arg, int64_t index) {
                  job->b.rs, job->b.cs, &beta, c, job->c.rs, job->c.cs, NULL, &one_thread);
   }
   blis_leave(job->self);
+  if (job->end) lt_gemm_end(job->end, i, m, j, n);
 }
 
 /* `count` pieces of n, all but the last a multiple of `unit`. */
@@ -130,6 +132,8 @@ static leat_status cpu_run(cpu_job *job, leat_error *err) {
   if (st || (st = cpu_matrix_take(job->self, &job->b, job->size, 1, err)) != 0 ||
       (st = cpu_matrix_take(job->self, &job->c, job->size, job->beta != 0, err)) != 0)
     goto out;
+  const lt_gemm *end = job->end;
+  if (job->c.copy) job->end = NULL;
   cpu_cut(job);
   int64_t tiles = job->tiles_down * job->tiles_across;
   if (tiles == 1) cpu_tile(job, 0);
@@ -138,6 +142,7 @@ static leat_status cpu_run(cpu_job *job, leat_error *err) {
   if (!st && job->c.copy)
     copy_elements((void *)(uintptr_t)asked.data, asked.rs, asked.cs, job->c.data, job->c.rs, job->c.cs, asked.rows,
                   asked.cols, job->size);
+  if (!st && job->c.copy && end) lt_gemm_end(end, 0, end->m, 0, end->n);
 out:
   for (int i = 0; i < 3; i++) {
     cpu_matrix *m = i == 0 ? &job->a : i == 1 ? &job->b : &job->c;
@@ -151,17 +156,21 @@ static int cpu_is_small(int64_t m, int64_t n, int64_t k, double alpha, double be
   return k < 1 || alpha == 0 || beta != beta || (double)m * (double)n * (double)k < cpu_small_work;
 }
 
-static leat_status cpu_gemm(leat_b_instance *self, const lt_gemm *g, leat_error *err) {
+static leat_status cpu_gemm(leat_b_instance *self, const lt_op_args *args, leat_error *err) {
+  const lt_gemm gemm = lt_gemm_of(args), *g = &gemm;
   if (g->n == 1 || g->m == 1) {
     lt_gemv v = {g->m, g->k, g->alpha, g->beta, g->a, g->b, g->c, g->a_rs, g->a_cs, g->b_rs, g->c_rs};
     if (g->n != 1) v = (lt_gemv){g->n, g->k, g->alpha, g->beta, g->b, g->a, g->c, g->b_cs, g->b_rs, g->a_cs, g->c_cs};
-    return lt_own_gemv(self->host, &v, err);
+    leat_status st = lt_own_gemv(self->host, &v, err);
+    if (!st) lt_gemm_end(g, 0, g->m, 0, g->n);
+    return st;
   }
   if (cpu_is_small(g->m, g->n, g->k, (double)g->alpha, (double)g->beta)) return lt_own_gemm(self->host, g, err);
-  cpu_job job = {.self = self, .size = sizeof(float), .alpha = (double)g->alpha, .beta = (double)g->beta,
+  cpu_job job = {.self = self, .end = g->bias || g->act ? g : NULL, .size = sizeof(float),
                  .a = {(const char *)g->a, g->m, g->k, g->a_rs, g->a_cs, NULL, 0},
                  .b = {(const char *)g->b, g->k, g->n, g->b_rs, g->b_cs, NULL, 0},
                  .c = {(const char *)g->c, g->m, g->n, g->c_rs, g->c_cs, NULL, 0}};
+  job.alpha = (double)g->alpha, job.beta = (double)g->beta;
   return cpu_run(&job, err);
 }
 
@@ -178,9 +187,13 @@ leat_status lt_cpu_dgemm(leat_b_instance *self, const lt_gemm64 *g, leat_error *
   return cpu_run(&job, err);
 }
 
-static leat_status cpu_gemv(leat_b_instance *self, const lt_gemv *g, leat_error *err) {
-  return lt_own_gemv(self->host, g, err);
+static leat_status cpu_gemv(leat_b_instance *self, const lt_op_args *args, leat_error *err) {
+  lt_gemv g = lt_gemv_of(args);
+  return lt_own_gemv(self->host, &g, err);
 }
+
+/* The ops that the CPU has kernels for; the reference's plain loops do the others. */
+static const lt_host_op_entry cpu_ops[] = {{"gemm", cpu_gemm, NULL}, {"gemv", cpu_gemv, NULL}, {NULL, NULL, NULL}};
 
 /* ---- life */
 enum { WARM = 48 };
@@ -211,7 +224,7 @@ static int64_t option_number(const leat_b_host *host, const char *name) {
 }
 
 leat_status lt_cpu_query(uint32_t abi_major, const leat_b_host *host, leat_b_backend *out, leat_error *err) {
-  static const lt_host_ops ops = {"cpu", "host processor", "BLIS", cpu_gemm, cpu_gemv};
+  static const lt_host_ops ops = {"cpu", "host processor", "BLIS", cpu_ops};
   if (bli_info_get_enable_openmp())
     return lt_fail(err, LEAT_E_BACKEND, "this BLIS is the OpenMP build, which stalls when cores are busy; take the "
                    "pthread or serial build: update-alternatives --config libblis.so.4-x86_64-linux-gnu, or link "

@@ -16,8 +16,8 @@ const char *lt_device_name(const leat_device *dev);
 leat_status lt_device_why(const leat_device *dev, char *buf, uint64_t cap, uint64_t *needed, leat_error *err);
 leat_runtime *lt_device_runtime(const leat_device *dev);
 
-/* C [m, n] = alpha * op(A) [m, k] * op(B) [k, n] + beta * C on host memory, float32, any strides (transposes are
- * strides). Runs the device's "gemm" (wrapping or copying), or the CPU's and counts the fallback. Bit-equal at any
+/* C [m, n] = act(alpha * op(A) [m, k] * op(B) [k, n] + beta * C + bias) on host memory, float32, any strides (transposes
+ * are strides); bias [n] or NULL, act as docs/ops.md numbers them, 0 none. Runs the device's "gemm" (wrapping or copying), or the CPU's and counts the fallback. Bit-equal at any
  * thread count: the work is cut by shape alone. */
 typedef struct lt_gemm {
   int64_t m, n, k;
@@ -25,6 +25,8 @@ typedef struct lt_gemm {
   const float *a, *b;
   float *c;
   int64_t a_rs, a_cs, b_rs, b_cs, c_rs, c_cs;
+  const float *bias;
+  int32_t act;
 } lt_gemm;
 leat_status lt_device_gemm(const leat_device *dev, const lt_gemm *g, leat_error *err);
 /* The same in float64 (normal equations): CPU only. */

@@ -1,7 +1,6 @@
 /* The slots of backend.h for devices that compute in host memory. It stands where a third party's plug-in would: all it
  * knows of leat is the host table. */
 #include "device/host_device.h"
-#include "device/op.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -12,10 +11,7 @@ struct leat_b_buffer {
   uint64_t size, align; /* align 0: borrowed */
 };
 struct leat_b_event { int32_t over; };
-struct leat_b_kernel { int32_t is_gemv; };
-
 static leat_b_event event_over = {1}; /* what was enqueued is done when the call returns: one event is all there are */
-static leat_b_kernel kernels[2] = {{0}, {1}};
 
 static void host_close(leat_b_instance *self) {
   const leat_b_host *host = self->host;
@@ -37,7 +33,8 @@ static leat_status host_device_props(leat_b_instance *self, int64_t index, leat_
   props->driver = self->ops->driver;
   props->kind = LEAT_CPU;
   props->alignment = 4;
-  props->dtype_mask = UINT64_C(1) << LEAT_F32;
+  props->dtype_mask = UINT64_C(1) << LEAT_F32 | UINT64_C(1) << LEAT_F16 | UINT64_C(1) << LEAT_BF16 |
+                      UINT64_C(1) << LEAT_I8 | UINT64_C(1) << LEAT_U8 | UINT64_C(1) << LEAT_I32;
   return LEAT_OK;
 }
 
@@ -148,90 +145,84 @@ static leat_status host_event_wait(leat_b_event *e, int64_t timeout_ns, leat_err
 
 static void host_event_free(leat_b_event *e) { (void)e; }
 
-/* 0 gemm, 1 gemv, -1 neither; shapes are looked at when the op runs. */
-static int op_which(const leat_b_op *op) {
-  int which = !strcmp(op->name, "gemm") ? 0 : !strcmp(op->name, "gemv") ? 1 : -1;
-  if (op->n_in != 2 || op->n_out != 1 || op->n_attr_f != 2) return -1;
-  for (int i = 0; i < 3; i++)
-    if ((i < 2 ? op->in[i] : op->out[0]).dtype != LEAT_F32) return -1;
-  return which;
+/* The kernel for an op of these shapes; NULL with an error when it is none that leat knows, or is wrong in itself. */
+static leat_b_kernel *find_kernel(leat_b_instance *self, const leat_b_op *op, leat_error *err) {
+  const lt_op_def *def = lt_op_find(op->name);
+  lt_op_args a;
+  if (!def) {
+    lt_fail(err, LEAT_E_UNSUPPORTED, "there is no op %s", op->name);
+    return NULL;
+  }
+  if (lt_op_take(def, op, &a, err)) return NULL;
+  int64_t at = def - lt_op_at(0);
+  leat_b_kernel *own = &self->own[at];
+  return own->run && (!own->accept || own->accept(&a)) ? own : &self->plain[at];
 }
 
 static leat_status host_op_score(leat_b_device *dev, const leat_b_op *op, int64_t *score, leat_error *err) {
-  (void)dev, (void)err;
-  *score = op_which(op) >= 0 ? 100 : 0;
+  leat_b_kernel *k = find_kernel(dev->self, op, NULL);
+  (void)err;
+  *score = !k ? 0 : k->own ? 100 : 10;
   return LEAT_OK;
 }
 
 static leat_status host_op_prepare(leat_b_device *dev, const leat_b_op *op, leat_b_kernel **out, leat_error *err) {
-  int which = op_which(op);
-  (void)dev;
-  if (which < 0) return lt_fail(err, LEAT_E_UNSUPPORTED, "this device has no such op: %s", op->name);
-  *out = &kernels[which];
+  leat_error said = {.struct_size = sizeof said};
+  *out = find_kernel(dev->self, op, &said);
+  return *out ? LEAT_OK : lt_fail(err, said.code, "%s", said.message);
+}
+
+/* Where the array lies, inside its buffer. */
+static leat_status bind(const leat_b_tensor *t, lt_view *v, leat_error *err) {
+  if (v->high == 0) return LEAT_OK; /* empty */
+  const leat_b_buffer *b = t->buffer;
+  if (!b || t->offset > b->size || v->low < -(int64_t)t->offset || (uint64_t)v->high > b->size - t->offset)
+    return lt_fail(err, LEAT_E_RANGE, "%s reaches outside its buffer of %llu bytes", v->name,
+                   (unsigned long long)(b ? b->size : 0));
+  v->data = b->data + t->offset;
+  if ((uintptr_t)v->data % (uint64_t)v->size)
+    return lt_fail(err, LEAT_E_RANGE, "%s does not lie at a multiple of its element's %lld bytes", v->name,
+                   (long long)v->size);
   return LEAT_OK;
-}
-
-/* The array that a tensor says, inside its buffer. */
-static leat_status tensor_view(const char *name, const leat_b_tensor *t, int64_t rank, int32_t written, lt_view *v,
-                               leat_error *err) {
-  memset(v, 0, sizeof *v);
-  if (t->rank != rank || t->dtype != LEAT_F32)
-    return lt_fail(err, LEAT_E_SHAPE, "%s has rank %lld and type %lld; the op takes rank %lld of float32", name,
-                   (long long)t->rank, (long long)t->dtype, (long long)rank);
-  v->name = name;
-  v->rank = rank;
-  v->size = 4;
-  v->written = written;
-  memcpy(v->shape, t->shape, sizeof v->shape);
-  memcpy(v->stride, t->stride, sizeof v->stride);
-  if (lt_view_empty(v)) return lt_view_check(v, err); /* a negative shape beside a zero */
-  if (!t->buffer || t->offset > t->buffer->size || t->offset % 4)
-    return lt_fail(err, LEAT_E_RANGE, "%s has no buffer, or its offset is outside it or odd", name);
-  v->data = t->buffer->data + t->offset;
-  leat_status st = lt_view_check(v, err);
-  if (st) return st;
-  if (v->low < -(int64_t)t->offset || (uint64_t)v->high > t->buffer->size - t->offset)
-    return lt_fail(err, LEAT_E_RANGE, "%s reaches outside its buffer of %llu bytes", name,
-                   (unsigned long long)t->buffer->size);
-  return LEAT_OK;
-}
-
-static leat_status host_gemm(leat_b_instance *self, const leat_b_op *op, leat_error *err) {
-  lt_view a, b, c;
-  leat_status st = tensor_view("a", &op->in[0], 2, 0, &a, err);
-  if (st || (st = tensor_view("b", &op->in[1], 2, 0, &b, err)) != 0 ||
-      (st = tensor_view("c", &op->out[0], 2, 1, &c, err)) != 0)
-    return st;
-  if (a.shape[0] != c.shape[0] || b.shape[1] != c.shape[1] || a.shape[1] != b.shape[0])
-    return lt_fail(err, LEAT_E_SHAPE, "gemm: shapes do not fit together; they must be a [m, k], b [k, n], c [m, n]");
-  lt_gemm g = {c.shape[0], c.shape[1], a.shape[1], (float)op->attr_f[0], (float)op->attr_f[1], a.data, b.data,
-               (float *)(uintptr_t)c.data, a.stride[0], a.stride[1], b.stride[0], b.stride[1], c.stride[0], c.stride[1]};
-  return lt_view_empty(&c) ? LEAT_OK : self->ops->gemm(self, &g, err);
-}
-
-static leat_status host_gemv(leat_b_instance *self, const leat_b_op *op, leat_error *err) {
-  lt_view a, x, y;
-  leat_status st = tensor_view("a", &op->in[0], 2, 0, &a, err);
-  if (st || (st = tensor_view("x", &op->in[1], 1, 0, &x, err)) != 0 ||
-      (st = tensor_view("y", &op->out[0], 1, 1, &y, err)) != 0)
-    return st;
-  if (a.shape[0] != y.shape[0] || a.shape[1] != x.shape[0])
-    return lt_fail(err, LEAT_E_SHAPE, "gemv: shapes do not fit together; they must be a [m, n], x [n], y [m]");
-  lt_gemv g = {a.shape[0], a.shape[1], (float)op->attr_f[0], (float)op->attr_f[1], a.data, x.data,
-               (float *)(uintptr_t)y.data, a.stride[0], a.stride[1], x.stride[0], y.stride[0]};
-  return lt_view_empty(&y) ? LEAT_OK : self->ops->gemv(self, &g, err);
 }
 
 static leat_status host_op_enqueue(leat_b_queue *q, leat_b_kernel *k, const leat_b_op *op, leat_b_event *const *wait,
                                    int64_t n_wait, leat_b_event **done, leat_error *err) {
+  lt_op_args a; /* its views are filled as far as the op has tensors */
   (void)wait, (void)n_wait;
-  if (op_which(op) != k->is_gemv) return lt_fail(err, LEAT_E_ARG, "the op is not what the kernel was prepared for");
-  leat_status st = k->is_gemv ? host_gemv(q->device->self, op, err) : host_gemm(q->device->self, op, err);
-  if (done) *done = st ? NULL : &event_over;
+  if (done) *done = NULL;
+  if (op->name != k->def->name && strcmp(op->name, k->def->name))
+    return lt_fail(err, LEAT_E_ARG, "the op is %s, the kernel was prepared for %s", op->name, k->def->name);
+  leat_status st = lt_op_take(k->def, op, &a, err);
+  for (int64_t i = 0; i < op->n_in && !st; i++) st = bind(&op->in[i], &a.in[i], err);
+  for (int64_t i = 0; i < op->n_out && !st; i++) st = bind(&op->out[i], &a.out[i], err);
+  if (!st && !lt_op_empty(&a)) st = k->run(q->device->self, &a, err);
+  if (!st && done) *done = &event_over;
   return st;
 }
 
 static void host_op_free(leat_b_kernel *k) { (void)k; }
+
+static lt_host_op list_find(const lt_host_op_entry *list, const char *name, const lt_host_op_entry **entry) {
+  for (; list->name; list++)
+    if (!strcmp(list->name, name)) {
+      *entry = list;
+      return list->run;
+    }
+  *entry = NULL;
+  return NULL;
+}
+
+/* Every op has a kernel for the life of the device: preparing one costs nothing. */
+static void fill_kernels(leat_b_instance *self) {
+  const lt_host_op_entry *entry;
+  for (int64_t i = 0; i < LT_OP_COUNT; i++) {
+    const lt_op_def *def = lt_op_at(i);
+    self->own[i] = (leat_b_kernel){def, list_find(self->ops->entries, def->name, &entry), NULL, 1};
+    if (entry) self->own[i].accept = entry->accept;
+    self->plain[i] = (leat_b_kernel){def, list_find(lt_reference_ops, def->name, &entry), NULL, 0};
+  }
+}
 
 leat_status lt_host_backend(uint32_t abi_major, const leat_b_host *host, const lt_host_ops *ops, leat_b_backend *out,
                             leat_error *err) {
@@ -247,6 +238,7 @@ leat_status lt_host_backend(uint32_t abi_major, const leat_b_host *host, const l
   self->device.self = self;
   self->queue.device = &self->device;
   self->width = 1;
+  fill_kernels(self);
   if (lt_mutex_init(&self->lock)) goto no_lock;
   if (lt_cond_init(&self->free_place)) goto no_cond;
   const leat_b_backend table = {

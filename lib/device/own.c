@@ -40,6 +40,29 @@ static void own_store(const lt_gemm *g, float *c, int64_t rows, int64_t cols, co
     }
 }
 
+void lt_gemm_end(const lt_gemm *g, int64_t i, int64_t rows, int64_t j, int64_t cols) {
+  if (!g->bias && !g->act) return;
+  for (int64_t r = i; r < i + rows; r++)
+    for (int64_t q = j; q < j + cols; q++) {
+      float *out = g->c + r * g->c_rs + q * g->c_cs;
+      if (g->bias) *out += g->bias[q];
+      if (g->act) *out = (float)lt_f_value(g->act, (double)*out);
+    }
+}
+
+lt_gemm lt_gemm_of(const lt_op_args *a) {
+  const lt_view *x = &a->in[0], *y = &a->in[1], *c = &a->out[0];
+  return (lt_gemm){c->shape[0], c->shape[1], x->shape[1], (float)a->f[0], (float)a->f[1], x->data, y->data,
+                   lt_view_out(c), x->stride[0], x->stride[1], y->stride[0], y->stride[1], c->stride[0], c->stride[1],
+                   a->n_in > 2 ? a->in[2].data : NULL, a->n_i ? (int32_t)a->i[0] : 0};
+}
+
+lt_gemv lt_gemv_of(const lt_op_args *a) {
+  const lt_view *m = &a->in[0], *x = &a->in[1], *y = &a->out[0];
+  return (lt_gemv){m->shape[0], m->shape[1], (float)a->f[0], (float)a->f[1], m->data, x->data, lt_view_out(y),
+                   m->stride[0], m->stride[1], x->stride[0], y->stride[0]};
+}
+
 /* One tile of C: K in slices of LT_GRAM_ROWS, each summed by panel_ff, slices added in order. */
 static void own_tile(void *arg, int64_t index) {
   const own_job *job = arg;
@@ -64,6 +87,7 @@ static void own_tile(void *arg, int64_t index) {
     }
   }
   own_store(g, g->c + i0 * g->c_rs + j0 * g->c_cs, rows, cols, (const float(*)[OWN_COLS])total);
+  lt_gemm_end(g, i0, rows, j0, cols);
 }
 
 static leat_status own_run(const leat_b_host *host, int64_t tasks, double work, void (*task)(void *, int64_t),

@@ -124,7 +124,8 @@ static leat_status toy_queue_finish(leat_b_queue *q, leat_error *err) {
 static leat_status toy_op_score(leat_b_device *dev, const leat_b_op *op, int64_t *score, leat_error *err) {
   (void)dev;
   TOY_MAY_FAIL("op_score");
-  *score = !strcmp(op->name, "gemm") && !toy_is(toy.flaw, "no gemm") ? 1 : 0;
+  int plain = op->n_in == 2 && op->n_attr_i == 0; /* no bias, no activation */
+  *score = !strcmp(op->name, "gemm") && plain && !toy_is(toy.flaw, "no gemm") ? 1 : 0;
   return LEAT_OK;
 }
 static leat_status toy_op_prepare(leat_b_device *dev, const leat_b_op *op, leat_b_kernel **out, leat_error *err) {

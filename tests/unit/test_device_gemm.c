@@ -65,7 +65,7 @@ static void gemm_case(const leat_device *dev, const int64_t shape[3], const int 
   float *before = malloc((size_t)c.size * sizeof *before);
   assert_non_null(before);
   memcpy(before, c.block, (size_t)c.size * sizeof *before);
-  lt_gemm g = {m, n, k, alpha, beta, a.at, b.at, c.at, a.rs, a.cs, b.rs, b.cs, c.rs, c.cs};
+  lt_gemm g = {m, n, k, alpha, beta, a.at, b.at, c.at, a.rs, a.cs, b.rs, b.cs, c.rs, c.cs, NULL, 0};
   leat_error err = {.struct_size = sizeof err};
   if (lt_device_gemm(dev, &g, &err)) fail_msg("%s", err.message);
   matrix old = c;
@@ -156,7 +156,7 @@ static void test_repeated_rows(void **unused) {
   leat_runtime *rt = runtime(1);
   float a[64], b[64], c[64 * 64], want = 0;
   for (int i = 0; i < 64; i++) a[i] = uniform(), b[i] = uniform(), want += a[i] * b[i];
-  lt_gemm g = {64, 64, 64, 1, 0, a, b, c, 0, 1, 1, 0, 64, 1};
+  lt_gemm g = {64, 64, 64, 1, 0, a, b, c, 0, 1, 1, 0, 64, 1, NULL, 0};
   assert_int_equal(lt_device_gemm(device(rt, "cpu"), &g, NULL), LEAT_OK);
   for (int i = 0; i < 64 * 64; i++) assert_true(fabsf(c[i] - want) < 1e-4f);
   g.c_rs = 0;
@@ -171,7 +171,7 @@ static void test_refused(void **unused) {
   static const char *const names[] = {"cpu", "reference"};
   for (int d = 0; d < 2; d++) {
     const leat_device *dev = device(rt, names[d]);
-    lt_gemm good = {2, 2, 2, 1, 0, v, v + 4, v + 8, 2, 1, 2, 1, 2, 1}, g = good;
+    lt_gemm good = {2, 2, 2, 1, 0, v, v + 4, v + 8, 2, 1, 2, 1, 2, 1, NULL, 0}, g = good;
     leat_error err = {.struct_size = sizeof err};
     assert_int_equal(lt_device_gemm(dev, &g, &err), LEAT_OK);
     g.m = -1;
@@ -207,7 +207,7 @@ static void test_special_numbers(void **unused) {
     assert_true(a && b && c);
     for (size_t i = 0; i < size; i++) a[i] = b[i] = 1, c[i] = 1;
     a[1] = NAN, b[size - 1] = INFINITY;
-    lt_gemm g = {n, n, n, 1, NAN, a, b, c, n, 1, n, 1, n, 1};
+    lt_gemm g = {n, n, n, 1, NAN, a, b, c, n, 1, n, 1, n, 1, NULL, 0};
     assert_int_equal(lt_device_gemm(device(rt, "cpu"), &g, NULL), LEAT_OK);
     for (size_t i = 0; i < size; i++) assert_true(isnan(c[i])); /* beta NaN */
     g.beta = 0, g.alpha = NAN;
@@ -260,7 +260,7 @@ static void test_threads(void **unused) {
     for (int t = 0; t < 4; t++) {
       leat_runtime *rt = runtime(threads[t]);
       for (int again = 0; again < 3; again++) {
-        lt_gemm g = {m, n, k, 1.5f, 0, a.at, b.at, c.at, k, 1, n, 1, n, 1};
+        lt_gemm g = {m, n, k, 1.5f, 0, a.at, b.at, c.at, k, 1, n, 1, n, 1, NULL, 0};
         assert_int_equal(lt_device_gemm(device(rt, "cpu"), &g, NULL), LEAT_OK);
         if (t == 0 && again == 0) memcpy(first.block, c.block, (size_t)c.size * sizeof(float));
         assert_memory_equal(first.block, c.block, (size_t)c.size * sizeof(float));
@@ -276,7 +276,7 @@ typedef struct caller { const leat_device *dev; const float *a, *b, *want; float
 static void *call(void *arg) {
   caller *k = arg;
   for (int i = 0; i < 10; i++) {
-    lt_gemm g = {200, 210, 220, 1, 0, k->a, k->b, k->c, 220, 1, 210, 1, 210, 1};
+    lt_gemm g = {200, 210, 220, 1, 0, k->a, k->b, k->c, 220, 1, 210, 1, 210, 1, NULL, 0};
     if (lt_device_gemm(k->dev, &g, NULL) || memcmp(k->c, k->want, 200 * 210 * sizeof(float))) k->wrong++;
   }
   return NULL;
@@ -287,7 +287,7 @@ static void test_many_callers(void **unused) {
   enum { CALLERS = 5 };
   leat_runtime *rt = runtime(2);
   matrix a = make(ROWS, 200, 220), b = make(ROWS, 220, 210), want = make(ROWS, 200, 210), c[CALLERS];
-  lt_gemm g = {200, 210, 220, 1, 0, a.at, b.at, want.at, 220, 1, 210, 1, 210, 1};
+  lt_gemm g = {200, 210, 220, 1, 0, a.at, b.at, want.at, 220, 1, 210, 1, 210, 1, NULL, 0};
   caller k[CALLERS];
   pthread_t threads[CALLERS];
   assert_int_equal(lt_device_gemm(device(rt, "cpu"), &g, NULL), LEAT_OK);
@@ -325,7 +325,7 @@ static void test_memory_fails(void **unused) {
   leat_allocator table = {sizeof table, &f, failing_alloc, NULL, failing_release};
   leat_runtime_opts opts = {.struct_size = sizeof opts, .allocator = &table};
   static float a[50 * 50 * 4], b[50 * 50 * 4], c[50 * 50 * 4];
-  lt_gemm g = {50, 50, 50, 1, 1, a, b, c, 4, 200, 200, 4, 4, 200}; /* strides that must be copied */
+  lt_gemm g = {50, 50, 50, 1, 1, a, b, c, 4, 200, 200, 4, 4, 200, NULL, 0}; /* strides that must be copied */
   lt_gemv v = {50, 50, 1, 0, a, b, c, 50, 1, 4, 4};
   for (int64_t n = 0;; n++) { /* making a runtime */
     leat_runtime *rt = NULL;

@@ -71,7 +71,7 @@ static void test_toy(void **unused) {
     if (leat_runtime_load_backend(rt, LEAT_TOY_PLUGIN, &err)) fail_msg("%s", err.message);
     assert_int_equal(leat_device_find(rt, "toy:0", &dev, &err), LEAT_OK);
     float a[4] = {1, 2, 3, 4}, b[4] = {1, 1, 0, 1}, c[4] = {0, 0, 0, 0}, x[2] = {1, 1}, y[2] = {0, 0};
-    lt_gemm g = {2, 2, 2, 1, 0, a, b, c, 2, 1, 2, 1, 2, 1};
+    lt_gemm g = {2, 2, 2, 1, 0, a, b, c, 2, 1, 2, 1, 2, 1, NULL, 0};
     assert_int_equal(lt_device_gemm(dev, &g, &err), LEAT_OK);
     assert_true(c[0] == 1 && c[1] == 3 && c[2] == 3 && c[3] == 7);
     lt_gemv v = {2, 2, 1, 0, a, x, y, 2, 1, 1, 1};

@@ -98,7 +98,7 @@ static void test_newer_struct(void **unused) {
 static leat_status multiply(const leat_device *dev, leat_error *err) {
   float a[6] = {1, 2, 3, 4, 5, 6}, b[6] = {1, 0, 2, 1, 0, 3}, c[5] = {7, 7, 7, 7, 7};
   /* a [2, 3] backwards, b [3, 2], c [2, 2] with a gap */
-  lt_gemm g = {2, 2, 3, 2, 1, a + 5, b, c, -3, -1, 2, 1, 3, 1};
+  lt_gemm g = {2, 2, 3, 2, 1, a + 5, b, c, -3, -1, 2, 1, 3, 1, NULL, 0};
   leat_status st = lt_device_gemm(dev, &g, err);
   if (!st) {
     static const float want[5] = {6 + 10, 5 + 12, 0, 3 + 4, 2 + 3};
