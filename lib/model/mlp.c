@@ -391,6 +391,7 @@ static lt_decision *mlp_decision(void *params) { return &((lt_mlp *)params)->dec
 const lt_family lt_family_mlp = {
     .name = "mlp",
     .spec = &lt_mlp_spec,
+    .tolerance = 1e-5,
     .task = mlp_task,
     .copy = mlp_copy,
     .release = mlp_release,
@@ -404,6 +405,7 @@ const lt_family lt_family_mlp = {
     .decision = mlp_decision,
     .plan_create = lt_mlp_plan_create,
     .plan_fork = lt_mlp_plan_fork,
+    .plan_bytes = lt_mlp_plan_bytes,
     .plan_free = lt_mlp_plan_free,
     .plan_reserve = lt_mlp_plan_reserve,
     .plan_rows = lt_mlp_plan_rows,

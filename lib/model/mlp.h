@@ -57,6 +57,7 @@ int32_t lt_mlp_activation(const leat_params *settings);
 
 leat_status lt_mlp_plan_create(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err);
 leat_status lt_mlp_plan_fork(const lt_plan *p, lt_plan **out, leat_error *err);
+leat_status lt_mlp_plan_bytes(const lt_plan *p, lt_plan **out, leat_error *err);
 void lt_mlp_plan_free(lt_plan *p);
 leat_status lt_mlp_plan_reserve(lt_plan *p, uint64_t text_bytes, leat_error *err);
 leat_status lt_mlp_plan_rows(lt_plan *p, const lt_encode *bind, const lt_rows *rows, int64_t from, int64_t n, double *out,

@@ -1,5 +1,6 @@
-/* Prediction by a network, in float. Batch norms are folded into the weights before them; a row's sums are made in an order
- * that depends on how many rows come together, so one row equals the same row in a batch within 1e-5, not bit for bit. */
+/* Prediction by a network, in float or with weights of 8 bits. Batch norms are folded into the weights before them; layers
+ * are packed for lt_dense_rows, which gives a row the same bits whatever rows are around it. */
+#include "device/dense.h"
 #include "device/vec.h"
 #include "model/mlp.h"
 #include <float.h>
@@ -17,7 +18,11 @@ typedef struct mlp_fold {
   const lt_vec *vec;
   const lt_mlp *m;           /* outlives its predictors, as e does */
   const lt_encoder *e;
-  float *v;                  /* [shape.n] weights, batch norms folded in */
+  const float *v;            /* [shape.n] weights, batch norms folded in */
+  float *folded;             /* their block, NULL: the model's own */
+  lt_dense layer[LT_MLP_LAYERS + 1]; /* of the first one only the dense inputs */
+  void *block[LT_MLP_LAYERS + 1];
+  int32_t mixed;             /* the first layer has inputs that are not dense */
   mlp_code *code;
   mlp_text *text;
   int64_t n_codes, n_texts, n_x, widest;
@@ -42,22 +47,48 @@ static void fold_drop(mlp_fold *f) {
   for (int64_t k = 0; f->code && k < f->n_codes; k++) lt_free(rt, f->code[k].row);
   lt_free(rt, f->code);
   lt_free(rt, f->text);
-  lt_free(rt, f->v);
+  for (int64_t l = 0; l <= LT_MLP_LAYERS; l++) lt_free(rt, f->block[l]);
+  lt_free(rt, f->folded);
   lt_free(rt, f);
   lt_runtime_unref(rt);
 }
 
 /* y = (x W + b - mean) / sqrt(var + eps) gamma + beta is x W' + b'. */
-static void fold_batch_norm(mlp_fold *f) {
+static leat_status fold_batch_norm(mlp_fold *f, leat_error *err) {
   const lt_mlp_shape *s = &f->m->shape;
-  for (int64_t l = 0; l + 1 < s->n_layers && s->norm == LT_NORM_BATCH; l++) {
+  f->v = f->m->v;
+  if (s->norm != LT_NORM_BATCH) return LEAT_OK;
+  float *v = f->folded = lt_array(f->rt, (uint64_t)s->n, sizeof *v);
+  if (!v) return lt_fail_memory(err, (uint64_t)s->n * 4, "a predictor's weights");
+  f->v = v;
+  memcpy(v, f->m->v, (size_t)s->n * sizeof *v);
+  for (int64_t l = 0; l + 1 < s->n_layers; l++) {
     const lt_mlp_layer *y = &s->layer[l];
     for (int64_t j = 0; j < y->out; j++) {
-      double factor = (double)f->v[y->gamma + j] / sqrt((double)f->v[y->var + j] + LT_LAYER_NORM_EPS);
-      f->v[y->b + j] = (float)(((double)f->v[y->b + j] - (double)f->v[y->mean + j]) * factor + (double)f->v[y->beta + j]);
-      for (int64_t i = 0; i < y->in; i++) f->v[y->w + i * y->ld + j] = (float)((double)f->v[y->w + i * y->ld + j] * factor);
+      double factor = (double)v[y->gamma + j] / sqrt((double)v[y->var + j] + LT_LAYER_NORM_EPS);
+      v[y->b + j] = (float)(((double)v[y->b + j] - (double)v[y->mean + j]) * factor + (double)v[y->beta + j]);
+      for (int64_t i = 0; i < y->in; i++) v[y->w + i * y->ld + j] = (float)((double)v[y->w + i * y->ld + j] * factor);
     }
   }
+  return LEAT_OK;
+}
+
+/* The dense inputs of every layer, packed. What follows at once is fused. */
+static leat_status fold_layers(mlp_fold *f, int64_t kind, leat_error *err) {
+  const lt_mlp_shape *s = &f->m->shape;
+  for (int64_t l = 0; l < s->n_layers; l++) {
+    const lt_mlp_layer *y = &s->layer[l];
+    int apart = l + 1 == s->n_layers || s->norm == LT_NORM_LAYER || (l == 0 && f->mixed);
+    lt_dense *d = &f->layer[l];
+    *d = (lt_dense){.k = l ? y->in : f->n_x, .n = y->out, .kind = kind, .act = apart ? LT_ACT_NONE : s->activation};
+    if (d->k == 0) continue; /* a first layer of compressed inputs alone */
+    uint64_t size = lt_dense_size(d);
+    f->block[l] = size ? lt_alloc(f->rt, size) : NULL;
+    if (!size) return lt_fail(err, LEAT_E_RANGE, "a layer of %lld inputs is too large for a predictor of this precision", (long long)d->k);
+    if (!f->block[l]) return lt_fail_memory(err, size, "a predictor's weights");
+    lt_dense_pack(d, f->v + y->w, y->ld, 1, f->v + y->b, f->block[l]);
+  }
+  return LEAT_OK;
 }
 
 static leat_status fold_code(mlp_fold *f, int64_t k, leat_error *err) {
@@ -85,7 +116,7 @@ static leat_status check_embedded(const lt_mlp *m, const lt_encoder *e, leat_err
   return lt_fail(err, LEAT_E_FORMAT, "the network does not fit the model's encoder: it is damaged");
 }
 
-static leat_status fold_create(const lt_mlp *m, const lt_encoder *e, mlp_fold **out, leat_error *err) {
+static leat_status fold_create(const lt_mlp *m, const lt_encoder *e, int64_t kind, mlp_fold **out, leat_error *err) {
   leat_runtime *rt = m->rt;
   leat_status st = check_embedded(m, e, err);
   if (st) return st;
@@ -101,20 +132,18 @@ static leat_status fold_create(const lt_mlp *m, const lt_encoder *e, mlp_fold **
   f->n_x = m->shape.n_dense + m->shape.n_embedded * m->shape.dim;
   for (int64_t l = 0; l < m->shape.n_layers; l++)
     if (m->shape.layer[l].out > f->widest) f->widest = m->shape.layer[l].out;
-  f->v = lt_array(rt, (uint64_t)m->shape.n, sizeof *f->v);
   f->code = lt_zarray(rt, (uint64_t)e->n_parts, sizeof *f->code);
   f->text = lt_zarray(rt, (uint64_t)e->n_parts, sizeof *f->text);
-  if (!f->v || !f->code || !f->text) st = lt_fail_memory(err, (uint64_t)m->shape.n * 4, "a predictor's weights");
-  if (!st) {
-    memcpy(f->v, m->v, (size_t)m->shape.n * sizeof *f->v);
-    fold_batch_norm(f);
-  }
+  if (!f->code || !f->text) st = lt_fail_memory(err, (uint64_t)e->n_parts * sizeof *f->code, "a predictor");
+  if (!st) st = fold_batch_norm(f, err);
   for (int64_t k = 0; k < e->n_parts && !st; k++) {
     const lt_part *p = &e->part[k];
     if (lt_part_has_code(p)) st = fold_code(f, k, err);
     else if (p->type == LT_PART_TEXT) f->text[f->n_texts++] = (mlp_text){k, p->hashed == LT_PART_PAIRS};
     else if (p->type == LT_PART_SPARSE) f->block_part = k;
   }
+  f->mixed = f->n_codes > 0 || f->n_texts > 0 || f->block_part >= 0;
+  if (!st) st = fold_layers(f, kind, err);
   if (st) fold_drop(f);
   else *out = f;
   return st;
@@ -159,7 +188,15 @@ static leat_status plan_new(mlp_fold *f, lt_plan **out, leat_error *err) {
 leat_status lt_mlp_plan_create(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err) {
   mlp_fold *f = NULL;
   *out = NULL;
-  leat_status st = fold_create(params, e, &f, err);
+  leat_status st = fold_create(params, e, LT_DENSE_F32, &f, err);
+  return st ? st : plan_new(f, out, err);
+}
+
+leat_status lt_mlp_plan_bytes(const lt_plan *plan, lt_plan **out, leat_error *err) {
+  const mlp_plan *p = (const mlp_plan *)plan;
+  mlp_fold *f = NULL;
+  *out = NULL;
+  leat_status st = fold_create(p->f->m, p->f->e, LT_DENSE_Q8, &f, err);
   return st ? st : plan_new(f, out, err);
 }
 
@@ -217,36 +254,35 @@ static void layer_norm(const mlp_fold *f, const lt_mlp_layer *y, float *z) {
     z[j] = (float)(((double)z[j] - mean) * rstd) * f->v[y->gamma + j] + f->v[y->beta + j];
 }
 
-/* z [n, out] += x [n, in] W */
-static void dense(const mlp_fold *f, const float *x, int64_t n, int64_t in, const float *w, int64_t out, float *z) {
-  for (int64_t r = 0; r < n; r++)
-    for (int64_t i = 0; i < in; i++)
-      if (x[r * in + i] != 0) f->vec->axpy_ff(x[r * in + i], w + i * out, z + r * out, out);
+/* What follows a layer's sums, where lt_dense_rows has not done it already. */
+static void finish(const mlp_fold *f, int64_t l, float *z, int64_t n) {
+  const lt_mlp_layer *y = &f->m->shape.layer[l];
+  if (f->layer[l].act != LT_ACT_NONE) return;
+  for (int64_t r = 0; r < n && f->m->shape.norm == LT_NORM_LAYER; r++) layer_norm(f, y, z + r * y->out);
+  activate(f, z, n * y->out);
 }
 
-/* Rows 0 .. n of p->x, and the first layer's sums so far in h[0] -> margins in the float block returned, [n, n_out]. */
+/* The dense inputs' sums of rows [0, n) of p->x into h[0]. */
+static void first_sums(mlp_plan *p, int64_t n) {
+  const mlp_fold *f = p->f;
+  const lt_mlp_layer *y = &f->m->shape.layer[0];
+  if (f->n_x > 0) lt_dense_rows(&f->layer[0], p->x, f->n_x, n, p->h[0], y->out);
+  else for (int64_t r = 0; r < n; r++) memcpy(p->h[0] + r * y->out, f->v + y->b, (size_t)y->out * sizeof(float));
+}
+
+/* The first layer's sums of n rows in h[0] -> margins in the block returned, [n, n_out]. */
 static const float *forward(mlp_plan *p, int64_t n) {
   const mlp_fold *f = p->f;
   const lt_mlp_shape *s = &f->m->shape;
   float *z = p->h[0], *next = p->h[1];
-  dense(f, p->x, n, f->n_x, f->v + s->layer[0].w, s->layer[0].out, z);
-  for (int64_t l = 0;; l++) {
-    const lt_mlp_layer *y = &s->layer[l];
-    if (l + 1 == s->n_layers) return z;
-    for (int64_t r = 0; r < n && s->norm == LT_NORM_LAYER; r++) layer_norm(f, y, z + r * y->out);
-    activate(f, z, n * y->out);
-    const lt_mlp_layer *w = &s->layer[l + 1];
-    for (int64_t r = 0; r < n; r++) memcpy(next + r * w->out, f->v + w->b, (size_t)w->out * sizeof *next);
-    dense(f, z, n, w->in, f->v + w->w, w->out, next);
+  for (int64_t l = 0; l + 1 < s->n_layers; l++) {
+    finish(f, l, z, n);
+    lt_dense_rows(&f->layer[l + 1], z, s->layer[l].out, n, next, s->layer[l + 1].out);
     float *old = z;
     z = next;
     next = old;
   }
-}
-
-static void start_row(mlp_plan *p, int64_t r) {
-  const lt_mlp_layer *y = &p->f->m->shape.layer[0];
-  memcpy(p->h[0] + r * y->out, p->f->v + y->b, (size_t)y->out * sizeof(float));
+  return z;
 }
 
 /* One input that is not dense, of row r. */
@@ -255,15 +291,11 @@ static void add_slot(mlp_plan *p, int64_t r, int64_t row, float value) {
   if (isfinite(value)) p->f->vec->axpy_ff(value, p->f->v + y->w + row * y->ld, p->h[0] + r * y->out, y->out);
 }
 
-/* Column c of row r has the code; `embedded` counts the embedded columns before it in the order of slots. */
-static void add_code(mlp_plan *p, int64_t r, const mlp_code *c, int64_t code) {
+/* The embedding of column c's code into row r of x. */
+static void embed(mlp_plan *p, int64_t r, const mlp_code *c, int64_t code) {
   const mlp_fold *f = p->f;
   const lt_mlp_shape *s = &f->m->shape;
   int64_t row = c->row[code], slot = f->e->part[c->part].slot, at = 0;
-  if (!c->embedded) {
-    add_slot(p, r, row, 1);
-    return;
-  }
   while (f->m->embedded[at].slot != slot) at++;
   memcpy(p->x + r * f->n_x + s->n_dense + at * s->dim, f->v + row * s->dim, (size_t)s->dim * sizeof(float));
 }
@@ -298,10 +330,13 @@ static void link_row(mlp_plan *p, const float *z, double *out) {
 
 /* ---------------------------------------------------------------------------------------------- rows */
 
+/* Inputs of row r that are not dense, into the sums of row `at`. */
 static leat_status row_rest(mlp_plan *p, const lt_encode *bind, const lt_rows *rows, int64_t r, int64_t at, leat_error *err) {
   const mlp_fold *f = p->f;
-  start_row(p, at);
-  for (int64_t k = 0; k < f->n_codes; k++) add_code(p, at, &f->code[k], lt_encode_code(bind, f->code[k].part, rows, r));
+  for (int64_t k = 0; k < f->n_codes; k++) {
+    const mlp_code *c = &f->code[k];
+    if (!c->embedded) add_slot(p, at, c->row[lt_encode_code(bind, c->part, rows, r)], 1);
+  }
   for (int64_t k = 0; k < f->n_texts; k++) {
     uint64_t n = 0;
     const char *text = lt_encode_text(bind, f->text[k].part, rows, r, &n);
@@ -327,7 +362,11 @@ leat_status lt_mlp_plan_rows(lt_plan *plan, const lt_encode *bind, const lt_rows
   for (int64_t r0 = 0; r0 < n; r0 += MLP_TILE) {
     int64_t m = n - r0 < MLP_TILE ? n - r0 : MLP_TILE;
     if (f->e->n_dense > 0) lt_encode_dense(bind, rows, from + r0, m, p->x, f->n_x);
-    for (int64_t i = 0; i < m; i++) {
+    for (int64_t i = 0; i < m; i++)
+      for (int64_t k = 0; k < f->n_codes; k++)
+        if (f->code[k].embedded) embed(p, i, &f->code[k], lt_encode_code(bind, f->code[k].part, rows, from + r0 + i));
+    first_sums(p, m);
+    for (int64_t i = 0; i < m && f->mixed; i++) {
       leat_status st = row_rest(p, bind, rows, from + r0 + i, i, err);
       if (st) return st;
     }
@@ -346,43 +385,43 @@ static float encoded(const lt_encoder *e, const lt_part *part, int64_t slot, dou
   return (float)raw;
 }
 
-leat_status lt_mlp_one_f64(lt_plan *plan, const double *x, double *out) {
-  mlp_plan *p = (mlp_plan *)plan;
+/* Row 0 from its numbers in schema order. */
+static void one_row(mlp_plan *p, const double *x64, const float *x32, double *out) {
   const mlp_fold *f = p->f;
   const lt_encoder *e = f->e;
-  if (f->n_texts > 0 || f->block_part >= 0) return LEAT_E_UNSUPPORTED;
-  start_row(p, 0);
+#define NUMBER(j) (x32 ? (double)x32[j] : x64[j])
   for (int64_t k = 0; k < e->n_parts; k++) {
     const lt_part *part = &e->part[k];
     for (int64_t j = 0; part->type == LT_PART_NUMBERS && j < part->width; j++)
-      p->x[part->slot + j] = encoded(e, part, part->slot + j, x[part->number + j]);
+      p->x[part->slot + j] = encoded(e, part, part->slot + j, NUMBER(part->number + j));
   }
-  for (int64_t k = 0; k < f->n_codes; k++) {
-    const lt_part *part = &e->part[f->code[k].part];
-    double other = part->type == LT_PART_CROSS ? x[e->part[part->other].number] : 0;
-    add_code(p, 0, &f->code[k], lt_part_code(e, part, x[part->number], other));
+  for (int turn = 0; turn < 2; turn++) { /* embeddings are inputs of the sums, other codes come on top of them */
+    for (int64_t k = 0; k < f->n_codes; k++) {
+      const mlp_code *c = &f->code[k];
+      const lt_part *part = &e->part[c->part];
+      if (c->embedded == turn) continue;
+      double other = part->type == LT_PART_CROSS ? NUMBER(e->part[part->other].number) : 0;
+      int64_t code = lt_part_code(e, part, NUMBER(part->number), other);
+      if (c->embedded) embed(p, 0, c, code);
+      else add_slot(p, 0, c->row[code], 1);
+    }
+    if (turn == 0) first_sums(p, 1);
   }
+#undef NUMBER
   link_row(p, forward(p, 1), out);
+}
+
+leat_status lt_mlp_one_f64(lt_plan *plan, const double *x, double *out) {
+  mlp_plan *p = (mlp_plan *)plan;
+  if (p->f->n_texts > 0 || p->f->block_part >= 0) return LEAT_E_UNSUPPORTED;
+  one_row(p, x, NULL, out);
   return LEAT_OK;
 }
 
 leat_status lt_mlp_one_f32(lt_plan *plan, const float *x, double *out) {
   mlp_plan *p = (mlp_plan *)plan;
-  const mlp_fold *f = p->f;
-  const lt_encoder *e = f->e;
-  if (f->n_texts > 0 || f->block_part >= 0) return LEAT_E_UNSUPPORTED;
-  start_row(p, 0);
-  for (int64_t k = 0; k < e->n_parts; k++) {
-    const lt_part *part = &e->part[k];
-    for (int64_t j = 0; part->type == LT_PART_NUMBERS && j < part->width; j++)
-      p->x[part->slot + j] = encoded(e, part, part->slot + j, (double)x[part->number + j]);
-  }
-  for (int64_t k = 0; k < f->n_codes; k++) {
-    const lt_part *part = &e->part[f->code[k].part];
-    double other = part->type == LT_PART_CROSS ? (double)x[e->part[part->other].number] : 0;
-    add_code(p, 0, &f->code[k], lt_part_code(e, part, (double)x[part->number], other));
-  }
-  link_row(p, forward(p, 1), out);
+  if (p->f->n_texts > 0 || p->f->block_part >= 0) return LEAT_E_UNSUPPORTED;
+  one_row(p, NULL, x, out);
   return LEAT_OK;
 }
 
@@ -390,7 +429,7 @@ leat_status lt_mlp_one_sparse(lt_plan *plan, const int32_t *index, const float *
   mlp_plan *p = (mlp_plan *)plan;
   const mlp_fold *f = p->f;
   if (f->block_part < 0 || f->n_x > 0 || f->n_codes > 0 || f->n_texts > 0) return LEAT_E_UNSUPPORTED;
-  start_row(p, 0);
+  first_sums(p, 1);
   add_block(p, 0, index, value, (int64_t)nnz);
   link_row(p, forward(p, 1), out);
   return LEAT_OK;

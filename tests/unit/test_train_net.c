@@ -81,7 +81,7 @@ static const gradient_case gradient_cases[] = {
     {2, 1, "layers= hash_bits=11"},
 };
 
-/* Every parameter of few, some of many. */
+/* Every parameter of few; of many some, and the first of those that move. */
 static void check_gradient(const gradient_case *c) {
   leat_runtime *rt = tr_runtime(1);
   leat_dataset *d = mixed(rt, 60, c->classes, c->text);
@@ -94,7 +94,10 @@ static void check_gradient(const gradient_case *c) {
   float *v = malloc((size_t)all * 4), *after = malloc((size_t)all * 4);
   TR_OK(lt_net_get(t->net, 0, v, &e), &e);
   step_loss(t, v, after);
-  for (int64_t k = 0; k < size; k += size > 600 ? 37 : 1) {
+  int64_t moved = 0;
+  for (int64_t k = 0; k < size; k++) {
+    moved += v[k] != after[k];
+    if (size > 600 && k % 997 != 0 && (v[k] == after[k] || moved > 80)) continue;
     double g = ((double)v[k] - (double)after[k]) / rate, h = strstr(c->settings, "relu") ? 5e-4 : 4e-3; /* corners */
     float was = v[k];
     v[k] = (float)((double)was + h);
@@ -106,7 +109,7 @@ static void check_gradient(const gradient_case *c) {
       fail_msg("%s: parameter %d of %d: gradient %g, slope %g", c->settings, (int)k, (int)size, g, slope);
     checked += fabs(slope) > 1e-4;
   }
-  assert_true(checked > 5); /* not all of them zero */
+  if (checked < 4) fail_msg("%s: %d slopes are not zero", c->settings, (int)checked);
   free(v);
   free(after);
   lt_trainer_free(t);
@@ -191,8 +194,8 @@ static void test_ring(void **state) {
   (void)state;
   static const char *const settings[] = {
       "layers=32 max_iterations=60 learning_rate=0.01", "layers=16,8 activation=tanh norm=layer max_iterations=40 learning_rate=0.01",
-      "layers=32 norm=batch optimizer=sgd max_iterations=40",
-      "layers=24 activation=gelu optimizer=adamw weight_decay=0.01 max_iterations=60 learning_rate=0.01 schedule=cosine"};
+      "layers=32 norm=batch optimizer=sgd max_iterations=40 schedule=cosine",
+      "layers=32 activation=gelu optimizer=adamw weight_decay=0.01 max_iterations=80 learning_rate=0.01 schedule=cosine"};
   leat_runtime *rt = tr_runtime(2);
   tr_rows r = tr_make(2000, 2, 2, 9, 0, 1);
   for (int64_t i = 0; i < r.n; i++) {
