@@ -165,8 +165,8 @@ static leat_status check_size(const lt_mlp_shape *s, const int64_t *widths, leat
     in = (double)widths[l];
   }
   if (total <= 4294967296.0) return LEAT_OK;
-  return lt_fail(err, LEAT_E_RANGE, "a network of %.3g numbers (%lld inputs): at most 2^32; take narrower layers, or fewer hash_bits",
-                 total, (long long)s->n_inputs);
+  return lt_fail(err, LEAT_E_RANGE, "a network of %lld million numbers (%lld inputs): at most 2^32; take narrower layers, or "
+                 "fewer hash_bits", (long long)fmin(total / 1e6, 9e15), (long long)s->n_inputs);
 }
 
 leat_status lt_mlp_create(leat_runtime *rt, const lt_task *task, const lt_encoder *e, const leat_params *settings,
