@@ -34,13 +34,16 @@ static void filter_step(lt_online *m, double *head, const double *x, double g, d
     s = 1;
     for (int64_t i = 0; i < d; i++) s += h * x[i] * px[i];
   }
-  const lt_x2 k = x2_of(h / s, h / s);
+  const double root = sqrt(h / s);
   for (int64_t i = 0; i < d; i++) {
-    double v = head[i] - px[i] * g / s, *row = p + i * d;
+    double v = head[i] - px[i] * g / s;
     head[i] = v > 1e3 ? 1e3 : v < -1e3 ? -1e3 : v;
+    px[i] *= root;
+  }
+  for (int64_t i = 0; i < d; i++) { /* a product of two: the same for (i, j) and (j, i) */
+    double *row = p + i * d;
     const lt_x2 pi = x2_of(px[i], px[i]);
-    for (int64_t j = 0; j < d; j += 2) /* in this order: the same for (i, j) and (j, i) */
-      x2_store(row + j, x2_sub(x2_load(row + j), x2_mul(k, x2_mul(pi, x2_load(px + j)))));
+    for (int64_t j = 0; j < d; j += 2) x2_store(row + j, x2_sub(x2_load(row + j), x2_mul(pi, x2_load(px + j))));
   }
   for (int64_t i = 0; i + 1 < d; i++)
     if (p[i * d + i] < LT_NET_PRIOR) p[i * d + i] += NET_DRIFT;
