@@ -133,6 +133,10 @@ LT_INLINE void fetch_entries(const lt_online *m, const int32_t *index, int64_t n
     int bits = m->layout->bits;
     uint32_t mask = (uint32_t)(m->n_hashed - 1);
     for (int64_t i = 0; i < n; i++) FETCH(cell + ((uint64_t)((uint32_t)index[i] & mask) << bits));
+    for (int64_t i = 0; m->n_hidden && i < n; i++) {
+      const float *w = lt_net_at(m, k, 1 + m->n_dense + (int64_t)((uint32_t)index[i] & mask));
+      for (int64_t j = 0; j <= m->n_hidden; j += 16) FETCH(w + j);
+    }
   }
 }
 
