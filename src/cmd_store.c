@@ -19,7 +19,7 @@ const char *cli_event_name(int64_t kind) {
     { LEAT_EVENT_FROZEN, "frozen" }, { LEAT_EVENT_THAWED, "thawed" }, { LEAT_EVENT_HELD, "held" },
     { LEAT_EVENT_GATE, "gate" }, { LEAT_EVENT_MONITORED, "monitored" }, { LEAT_EVENT_REFRESH_DUE, "refresh_due" },
     { LEAT_EVENT_REFRESH, "refresh" }, { LEAT_EVENT_DRIFT, "drift" }, { LEAT_EVENT_DRIFT_OVER, "drift_over" },
-    { LEAT_EVENT_RACE, "race" },
+    { LEAT_EVENT_RACE, "race" }, { LEAT_EVENT_TRIAL, "trial" },
     { LEAT_EVENT_TABLE, "table" }, { LEAT_EVENT_TABLE_BACK, "table_back" } };
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (names[i].kind == kind) return names[i].name;

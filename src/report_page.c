@@ -49,7 +49,7 @@ const char *report_event_name(int64_t kind) {
     { LEAT_EVENT_ROLLBACK_BY_HAND, "rollback by hand" }, { LEAT_EVENT_NON_FINITE, "not finite" },
     { LEAT_EVENT_FROZEN, "frozen" }, { LEAT_EVENT_THAWED, "thawed" }, { LEAT_EVENT_HELD, "suspects held" },
     { LEAT_EVENT_GATE, "gate" }, { LEAT_EVENT_MONITORED, "monitored" }, { LEAT_EVENT_REFRESH_DUE, "refresh due" },
-    { LEAT_EVENT_REFRESH, "refresh" }, { LEAT_EVENT_DRIFT, "drift" }, { LEAT_EVENT_DRIFT_OVER, "drift over" }, { LEAT_EVENT_RACE, "race" },
+    { LEAT_EVENT_REFRESH, "refresh" }, { LEAT_EVENT_DRIFT, "drift" }, { LEAT_EVENT_DRIFT_OVER, "drift over" }, { LEAT_EVENT_RACE, "race" }, { LEAT_EVENT_TRIAL, "trial" },
   };
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     if (names[i].kind == kind) return names[i].name;

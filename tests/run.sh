@@ -11,7 +11,8 @@ mkdir -p "$logs"
 passed=0 failed=0 skipped=0
 start=$SECONDS
 packages="build-essential cmake pkg-config libblis-pthread-dev libzstd-dev libxxhash-dev libcmocka-dev libjansson-dev libevent-dev
-zlib1g-dev clang libclang-rt-14-dev abigail-tools universal-ctags python3 zstd"
+zlib1g-dev clang libclang-rt-14-dev abigail-tools universal-ctags python3 zstd
+ocl-icd-opencl-dev opencl-headers pocl-opencl-icd oclgrind"
 
 install_packages() {
   local missing="" name sudo=""

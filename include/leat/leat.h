@@ -138,6 +138,8 @@ enum {
   LEAT_EVENT_DRIFT = 26,       /* a learner's monitor raises an alert; name: what has drifted; value: psi; text: where */
   LEAT_EVENT_DRIFT_OVER = 27,  /* and clears it */
   LEAT_EVENT_RACE = 28,        /* name "champion": another learner's model is live; "dropped", "memory": it races no more */
+  LEAT_EVENT_TRIAL = 29,       /* an endpoint's trial of version; name: "begun", "forward", "back", "promoted", "aborted";
+                                  value: the share of the keys that it answers from now on; text says why */
   LEAT_EVENT_REFRESH = 25      /* version was tried against production; name "promoted" or "kept"; value: the difference of
                                   the mean losses, threshold: its upper bound less what is allowed (below 0: no worse) */
 };
@@ -485,7 +487,8 @@ typedef struct leat_drift_point {
 
 /* A predictor on loan from an endpoint, the model it predicts with (borrowed for as long as the loan), and the model's
  * version in the store. serial: of the swap that brought it, to tell whether anything has changed since the last loan.
- * place is the endpoint's own. */
+ * place is the endpoint's own. flags: LEAT_LEASE_*. */
+enum { LEAT_LEASE_CANDIDATE = 1 }; /* of a trial's candidate */
 typedef struct leat_lease {
   uint64_t struct_size;
   leat_predictor *predictor;
@@ -493,6 +496,54 @@ typedef struct leat_lease {
   int64_t version, serial, place;
   uint64_t flags;
 } leat_lease;
+
+typedef int32_t leat_trial_phase;
+enum {
+  LEAT_TRIAL_NONE = 0,         /* there has been none */
+  LEAT_TRIAL_SHADOW = 1,       /* the candidate predicts beside what is served, and answers nobody */
+  LEAT_TRIAL_CANARY = 2,       /* it answers a share of the keys */
+  LEAT_TRIAL_PROMOTED = 3,     /* over: it was promoted */
+  LEAT_TRIAL_ABORTED = 4       /* over: it answers nobody */
+};
+typedef int32_t leat_trial_action; /* by hand */
+enum { LEAT_TRIAL_FORWARD = 1, LEAT_TRIAL_BACK = 2, LEAT_TRIAL_ABORT = 3, LEAT_TRIAL_PROMOTE = 4 };
+
+/* A trial now, or the last one. version: the candidate; against: what it is compared with; step of steps, 0 is shadow;
+ * share of the keys that it answers. labels: rows that both have predicted and whose labels came; step_labels: of this
+ * step; answered: of them, by the candidate. loss, against_loss: means over them, log-loss (numbers: Huber's, in units
+ * of the root mean square error), cut at 3. no_worse, worse: evidence (step forward at `evidence`, back at `caution`,
+ * abort at `alarm`). text: what happened last, and why. */
+typedef struct leat_trial_state {
+  uint64_t struct_size;
+  int64_t phase, version, against, step, steps, since_ns, labels, step_labels, answered, automatic;
+  double share, loss, against_loss, no_worse, worse, evidence, caution, alarm;
+  char text[256];
+} leat_trial_state;
+
+/* Predictions to be remembered until their label comes: p [n] is what was answered, on the loan `served`; q [m] what
+ * the other one of a pair says, on the loan `beside` (NULL or without a predictor: there is none).
+ * n and m: out_cols. */
+typedef struct leat_noted {
+  uint64_t struct_size;
+  const void *key;
+  uint64_t key_size;
+  const leat_lease *served, *beside;
+  const double *p, *q;
+} leat_noted;
+
+/* What an endpoint has noted. dropped: notes for which there was no room; waiting for labels now; scored; unmatched:
+ * labels that nothing waited for; expired: predictions whose labels never came; unscored: of a version that is long
+ * gone. loss: of what was answered, as in leat_trial_state, faded over 1000 labels. calibration_error: expected
+ * calibration error over ten equal bins, calibration_ratio: predicted over happened (1: right on average), both faded
+ * over 10 000 labels; two classes: of the second one, more: of the likeliest. NaN: not known. delay: labels that came
+ * within 0.1 s, 1 s, 10 s, 1 min, 5 min, 30 min, 1 h, 6 h, 1, 3, 7 days, later; delay_seconds: their sum. */
+enum { LEAT_DELAY_BUCKETS = 12 };
+typedef struct leat_score_state {
+  uint64_t struct_size;
+  int64_t noted, dropped, waiting, scored, unmatched, expired, unscored, last_label_ns;
+  double loss, calibration_error, calibration_ratio, delay_seconds;
+  int64_t delay[12];
+} leat_score_state;
 
 /* What an endpoint serves: a version (0 none), since when, for which stage; the version before. serial counts swaps.
  * failures: versions that did not load or failed their self-test; failed_version (0 none) should be served but cannot be,
@@ -1341,8 +1392,9 @@ LEAT_API leat_status leat_monitor_state(const leat_monitor *w, int64_t *state, i
  * own: it costs a look at the end of one file when nothing has changed. */
 
 /* An endpoint of a store. p: parameters of "endpoint" (NULL: defaults): stages (what is served: the first that shows a
- * version), predictors (how many loans at a time cost no allocation), max_rows, keep_previous. Opens also when there is
- * nothing to serve yet, or nothing that loads: the state says so, acquire is STATE. Owner: caller.
+ * version), predictors (how many loans at a time cost no allocation), max_rows, keep_previous, scores (predictions that are
+ * noted wait for labels also without a trial). Opens also when there is nothing to serve yet, or nothing that loads: the
+ * state says so, acquire is STATE. Owner: caller.
  * Errors: ARG, IO, FORMAT, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_endpoint_open(leat_store *s, const leat_params *p, leat_endpoint **out, leat_error *err);
 /* Frees it; every loan must have been given back. Thread: owner. */
@@ -1356,6 +1408,36 @@ LEAT_API leat_status leat_endpoint_refresh(leat_endpoint *e, int64_t *swapped, l
 LEAT_API leat_status leat_endpoint_acquire(leat_endpoint *e, leat_lease *out, leat_error *err);
 /* Gives a loan back, on any thread, once; *lease is zeroed. A zeroed lease is none. Thread: safe. */
 LEAT_API void leat_endpoint_release(leat_endpoint *e, leat_lease *lease);
+/* Tries a version (-1: that of the stage testing) beside what is served. It is loaded, tested and warmed up as for a
+ * swap. p: parameters of "trial" (NULL: defaults): begin, shares, sample, automatic, promote, margin, evidence,
+ * caution, alarm, min_rows, patience. From then on acquire_key lends two; what both say of a key is noted with
+ * leat_endpoint_note, and labels (leat_endpoint_label) give pairs of losses. refresh takes the steps: forward while
+ * the candidate is shown to be no worse, back and out when it is worse, and at the end the promotion; the store's
+ * history has each (TRIAL). A production that changes ends the trial. Errors: ARG, STATE (nothing served, a trial is
+ * running, the version is the one that is served, no stage testing), UNSUPPORTED (classes against numbers), NOT_FOUND,
+ * FORMAT, NUMERIC, IO, MEMORY, BUSY. Thread: safe. */
+LEAT_API leat_status leat_endpoint_try(leat_endpoint *e, int64_t version, const leat_params *p, leat_error *err);
+/* A step of the running trial by hand: LEAT_TRIAL_FORWARD, BACK, ABORT, PROMOTE. Errors: ARG, STATE (none is running,
+ * no step in that direction, the store has changed), NOT_FOUND, FORMAT, IO, BUSY. Thread: safe. */
+LEAT_API leat_status leat_endpoint_act(leat_endpoint *e, int64_t action, leat_error *err);
+/* The running trial, or the last one; set out->struct_size. Errors: ARG, VERSION. Thread: safe. */
+LEAT_API leat_status leat_endpoint_get_trial(leat_endpoint *e, leat_trial_state *out, leat_error *err);
+/* Loans for a request with a key: *served answers it (the same version for the same key while its share does not
+ * fall), *beside (its predictor is NULL when there is none) only predicts. As acquire: no lock, nothing allocated.
+ * Both are given back. Errors: as acquire. Thread: safe. */
+LEAT_API leat_status leat_endpoint_acquire_key(leat_endpoint *e, const void *key, uint64_t key_size, leat_lease *served,
+                                               leat_lease *beside, leat_error *err);
+/* Remembers predictions until leat_endpoint_label brings their label; a key that waits already takes the new ones. The
+ * loans are still held. No lock, nothing allocated; without room the note is dropped and counted. Parameter `scores`
+ * of the endpoint must be set, or a trial be running, else nothing is kept. A prediction of a candidate that is not
+ * finite, or NULL for it, aborts the trial. Errors: ARG. Thread: safe. */
+LEAT_API leat_status leat_endpoint_note(leat_endpoint *e, const leat_noted *note, leat_error *err);
+/* Brings a label: the class's name, or the number as text [size]. *matched (may be NULL): 1 when a prediction waited
+ * for it. Errors: ARG, DATA (no number), MEMORY. Thread: safe. */
+LEAT_API leat_status leat_endpoint_label(leat_endpoint *e, const void *key, uint64_t key_size, const char *label,
+                                         uint64_t size, int64_t *matched, leat_error *err);
+/* What became of the predictions that were noted; set out->struct_size. Errors: ARG, VERSION. Thread: safe. */
+LEAT_API leat_status leat_endpoint_get_scores(leat_endpoint *e, leat_score_state *out, leat_error *err);
 /* How it is; set out->struct_size. Errors: ARG, VERSION. Thread: safe. */
 LEAT_API leat_status leat_endpoint_get_state(leat_endpoint *e, leat_endpoint_state *out, leat_error *err);
 

@@ -30,6 +30,7 @@ const lt_spec *lt_specs_at(int64_t index) {
       &lt_spec_arrow,
       &lt_predictor_spec, &lt_spec_store, &lt_spec_monitor, &lt_spec_learner, &lt_spec_refresh,
       &lt_table_write_spec, &lt_table_read_spec, &lt_table_publish_spec, &lt_spec_endpoint,
+      &lt_spec_trial,
       &lt_spec_ldat_write,
   };
   return index < (int64_t)(sizeof others / sizeof others[0]) ? others[index] : NULL;

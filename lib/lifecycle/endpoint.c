@@ -1,11 +1,8 @@
 /* An endpoint's cells, its loans, and the swap. */
-#include "lifecycle/endpoint.h"
-#include "base/os.h"
+#include "lifecycle/endpoint_inner.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { ENDPOINT_CELLS = 8, ENDPOINT_STAGES = 8, ENDPOINT_TRIES = 8, ENDPOINT_EXTRA = 0xffff };
 
 static const lt_param_def endpoint_defs[] = {
     {"stages", LEAT_PARAM_TEXT, "production,testing,newest", 0, 512, NULL,
@@ -15,32 +12,15 @@ static const lt_param_def endpoint_defs[] = {
     {"max_rows", LEAT_PARAM_I64, "256", 1, 16777216, NULL, "Rows of one call for which predictors have room.", 1},
     {"keep_previous", LEAT_PARAM_BOOL, "true", 0, 0, NULL,
      "Keep the version before in memory, so that going back loads nothing.", 1},
+    {"scores", LEAT_PARAM_BOOL, "false", 0, 0, NULL,
+     "Predictions that are noted under a key wait for their labels also while no trial is running.", 1},
+    {"score_notes", LEAT_PARAM_I64, "8192", 64, 1048576, NULL, "Notes that have room between two refreshes.", 1},
+    {"score_waiting", LEAT_PARAM_I64, "1000000", 1, 100000000, NULL,
+     "Predictions that wait for labels at most (and 256 MiB).", 1},
+    {"score_delay", LEAT_PARAM_F64, "604800", 0.001, 1e9, NULL, "Seconds that they wait at most.", 1},
 };
 const lt_spec lt_spec_endpoint = {"endpoint", "Serving a store's version.", endpoint_defs,
                                   (int64_t)(sizeof endpoint_defs / sizeof endpoint_defs[0])};
-
-typedef struct endpoint_cell {
-  _Alignas(64) int64_t users;  /* loans, and borrowers that look whether this is the right cell */
-  int64_t version, serial;     /* 0: empty */
-  leat_model *model;
-  leat_predictor **predictor;
-  int64_t *busy;               /* of predictor i: 0 free, 1 lent */
-} endpoint_cell;
-
-struct leat_endpoint {
-  leat_runtime *rt;
-  leat_store *s;
-  leat_params *settings;
-  char stage[ENDPOINT_STAGES][64];
-  int64_t n_stages, n_predictors;
-  int64_t current;             /* cell, -1 none */
-  endpoint_cell cell[ENDPOINT_CELLS];
-  lt_mutex lock;               /* of all below, and of who swaps */
-  int64_t previous;            /* cell, -1 none */
-  int64_t serial, generation, failed_generation;
-  int32_t again;               /* what failed may work later: try without a change of the store */
-  leat_endpoint_state told;
-};
 
 /* ---------------------------------------------------------------------------------------------- life */
 
@@ -48,7 +28,8 @@ static leat_status endpoint_stages(leat_endpoint *e, const char *text, leat_erro
   while (*text) {
     size_t n = strcspn(text, ",");
     if (n == 0 || n >= sizeof e->stage[0] || e->n_stages == ENDPOINT_STAGES)
-      return lt_fail(err, LEAT_E_ARG, "stages is '%.200s': it takes up to %d names of up to 63 characters with commas between",
+      return lt_fail(err, LEAT_E_ARG,
+                     "stages is '%.200s': it takes up to %d names of up to 63 characters with commas between",
                      lt_param_str(e->settings, "stages"), ENDPOINT_STAGES);
     memcpy(e->stage[e->n_stages++], text, n);
     text += n + (text[n] == ',');
@@ -77,18 +58,26 @@ leat_status lt_endpoint_open(leat_store *s, const leat_params *p, leat_endpoint 
                    lt_params_spec(p)->name);
   leat_endpoint *e = lt_zalloc(rt, sizeof *e);
   if (!e) return lt_fail_memory(err, sizeof *e, "an endpoint");
-  if (lt_mutex_init(&e->lock)) {
+  int no_lock = lt_mutex_init(&e->lock), no_score_lock = lt_mutex_init(&e->score_lock);
+  if (no_lock || no_score_lock) {
+    if (!no_lock) lt_mutex_destroy(&e->lock);
+    if (!no_score_lock) lt_mutex_destroy(&e->score_lock);
     lt_free(rt, e);
     return lt_fail(err, LEAT_E_MEMORY, "no mutex for an endpoint");
   }
   lt_folder_ref(s);
   e->rt = rt;
   e->s = s;
-  e->current = e->previous = e->generation = e->failed_generation = -1;
+  e->candidate = e->current = e->previous = e->generation = e->failed_generation = -1;
   e->told.struct_size = sizeof e->told;
+  e->trial_told.struct_size = sizeof e->trial_told;
   leat_status st = p ? lt_params_copy(p, &e->settings, err) : lt_params_create(rt, &lt_spec_endpoint, &e->settings, err);
   if (!st) st = endpoint_stages(e, lt_param_str(e->settings, "stages"), err);
   if (!st) e->n_predictors = lt_param_int(e->settings, "predictors");
+  if (!st)
+    st = lt_scores_create(rt, lt_param_int(e->settings, "score_waiting"),
+                          (int64_t)(lt_param_real(e->settings, "score_delay") * 1e9),
+                          lt_param_int(e->settings, "score_notes"), &e->scores, err);
   if (!st) {
     st = lt_endpoint_refresh(e, &swapped, err);
     if (st && e->told.failed_version) st = LEAT_OK; /* nothing fit to serve yet: the state says why */
@@ -104,6 +93,8 @@ void lt_endpoint_free(leat_endpoint *e) {
   leat_store *s = e->s;
   for (int i = 0; i < ENDPOINT_CELLS; i++) cell_empty(e, &e->cell[i]);
   lt_params_free(e->settings);
+  lt_scores_free(e->scores);
+  lt_mutex_destroy(&e->score_lock);
   lt_mutex_destroy(&e->lock);
   lt_free(rt, e);
   lt_folder_free(s); /* last: it holds the runtime */
@@ -125,24 +116,29 @@ static leat_predictor *cell_take(const leat_endpoint *e, endpoint_cell *c, int64
   return NULL;
 }
 
-/* The current cell, counted into; -1 when there is none. */
-static int64_t endpoint_enter(leat_endpoint *e) {
+int64_t lt_endpoint_enter(leat_endpoint *e, const int64_t *which) {
   for (;;) {
-    int64_t at = __atomic_load_n(&e->current, __ATOMIC_SEQ_CST);
+    int64_t at = __atomic_load_n(which, __ATOMIC_SEQ_CST);
     if (at < 0) return -1;
     __atomic_fetch_add(&e->cell[at].users, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&e->current, __ATOMIC_SEQ_CST) == at) return at;
+    if (__atomic_load_n(which, __ATOMIC_SEQ_CST) == at) return at;
     __atomic_fetch_sub(&e->cell[at].users, 1, __ATOMIC_SEQ_CST);
   }
 }
 
 leat_status lt_endpoint_acquire(leat_endpoint *e, leat_lease *out, leat_error *err) {
-  int64_t place = ENDPOINT_EXTRA, at = endpoint_enter(e);
+  int64_t at = lt_endpoint_enter(e, &e->current);
   memset(out, 0, sizeof *out);
   if (at < 0)
     return lt_fail(err, LEAT_E_STATE, "there is nothing to serve yet: the store %.300s shows no version that loads",
                    lt_folder_path(e->s));
+  return lt_endpoint_lend(e, at, out, err);
+}
+
+leat_status lt_endpoint_lend(leat_endpoint *e, int64_t at, leat_lease *out, leat_error *err) {
+  int64_t place = ENDPOINT_EXTRA;
   endpoint_cell *c = &e->cell[at];
+  memset(out, 0, sizeof *out);
   out->predictor = cell_take(e, c, &place);
   if (!out->predictor) { /* more at a time than `predictors` */
     leat_status st = lt_predictor_create(c->model, NULL, NULL, &out->predictor, err);
@@ -155,7 +151,7 @@ leat_status lt_endpoint_acquire(leat_endpoint *e, leat_lease *out, leat_error *e
   out->struct_size = sizeof *out;
   out->model = c->model;
   out->version = c->version;
-  out->serial = c->serial;
+  out->serial = __atomic_load_n(&c->serial, __ATOMIC_RELAXED);
   out->place = at << 16 | place;
   return LEAT_OK;
 }
@@ -212,22 +208,23 @@ static leat_status cell_fill(leat_endpoint *e, endpoint_cell *c, int64_t version
 static void endpoint_sweep(leat_endpoint *e) {
   for (int64_t i = 0; i < ENDPOINT_CELLS; i++) {
     endpoint_cell *c = &e->cell[i];
-    if (!c->version || i == e->current || i == e->previous) continue;
+    if (!c->version || i == e->current || i == e->previous || i == e->candidate) continue;
     if (__atomic_load_n(&c->users, __ATOMIC_SEQ_CST) == 0) cell_empty(e, c);
   }
 }
 
 /* A cell with the version in it: one that has it still, or an empty one, filled. */
-static leat_status endpoint_cell_of(leat_endpoint *e, int64_t version, int64_t *at, leat_error *err) {
+leat_status lt_endpoint_cell_of(leat_endpoint *e, int64_t version, int64_t *at, leat_error *err) {
   *at = -1;
   for (int64_t i = 0; i < ENDPOINT_CELLS; i++)
     if (e->cell[i].version == version) *at = i;
   if (*at >= 0) return LEAT_OK;
   endpoint_sweep(e);
   for (int64_t i = 0; i < ENDPOINT_CELLS; i++)
-    if (!e->cell[i].version && i != e->current) *at = i;
+    if (!e->cell[i].version && i != e->current && i != e->candidate) *at = i;
   if (*at < 0)
-    return lt_fail(err, LEAT_E_BUSY, "%d versions are on loan at once: give leases back, then refresh again", ENDPOINT_CELLS);
+    return lt_fail(err, LEAT_E_BUSY, "%d versions are on loan at once: give leases back, then refresh again",
+                   ENDPOINT_CELLS);
   int64_t begun = lt_monotonic_ns(e->rt);
   leat_status st = cell_fill(e, &e->cell[*at], version, err);
   e->told.load_ns = lt_monotonic_ns(e->rt) - begun;
@@ -253,12 +250,14 @@ static leat_status endpoint_swap(leat_endpoint *e, int64_t version, const char *
     e->told.failure[0] = 0;
     return LEAT_OK;
   }
-  leat_status st = endpoint_cell_of(e, version, &at, &why);
+  leat_status st = lt_endpoint_cell_of(e, version, &at, &why);
+  if (!st && lt_param_int(e->settings, "scores")) st = lt_endpoint_known(e, &e->cell[at], &why);
   if (st) {
     endpoint_failed(e, version, st, &why);
     return lt_fail(err, st, "%.450s", why.message);
   }
-  e->cell[at].serial = ++e->serial;
+  /* it may be on loan still, from the last time it was current */
+  __atomic_store_n(&e->cell[at].serial, ++e->serial, __ATOMIC_RELAXED);
   __atomic_store_n(&e->current, at, __ATOMIC_SEQ_CST);
   e->previous = lt_param_int(e->settings, "keep_previous") ? old : -1;
   endpoint_sweep(e);
@@ -312,7 +311,7 @@ static leat_status endpoint_anything(leat_endpoint *e, int64_t *swapped, leat_er
   return *swapped ? LEAT_OK : lt_fail(err, LEAT_E_FORMAT, "no version can be served: %.400s", why);
 }
 
-static leat_status endpoint_follow(leat_endpoint *e, int64_t *swapped, leat_error *err) {
+leat_status lt_endpoint_follow(leat_endpoint *e, int64_t *swapped, leat_error *err) {
   int64_t generation = 0, version = 0;
   leat_status st = lt_folder_generation(e->s, &generation, err);
   if (st) return st;
@@ -331,21 +330,31 @@ static leat_status endpoint_follow(leat_endpoint *e, int64_t *swapped, leat_erro
   return st;
 }
 
+/* What get_state tells: looking must not wait for a version that is being loaded. */
+void lt_endpoint_show(leat_endpoint *e) {
+  int64_t resident = 0;
+  for (int i = 0; i < ENDPOINT_CELLS; i++) resident += e->cell[i].version != 0;
+  lt_mutex_lock(&e->score_lock);
+  e->shown = e->told;
+  e->shown.resident = resident;
+  lt_mutex_unlock(&e->score_lock);
+}
+
 leat_status lt_endpoint_refresh(leat_endpoint *e, int64_t *swapped, leat_error *err) {
   *swapped = 0;
   lt_mutex_lock(&e->lock);
-  leat_status st = endpoint_follow(e, swapped, err);
+  leat_status st = lt_endpoint_follow(e, swapped, err);
+  leat_status tried = lt_endpoint_trial_follow(e, swapped, st ? NULL : err);
   endpoint_sweep(e);
+  lt_endpoint_show(e);
   lt_mutex_unlock(&e->lock);
-  return st;
+  return st ? st : tried;
 }
 
 void lt_endpoint_get_state(leat_endpoint *e, leat_endpoint_state *out) {
-  lt_mutex_lock(&e->lock);
-  *out = e->told;
-  for (int i = 0; i < ENDPOINT_CELLS; i++) {
-    out->leases += __atomic_load_n(&e->cell[i].users, __ATOMIC_RELAXED);
-    out->resident += e->cell[i].version != 0;
-  }
-  lt_mutex_unlock(&e->lock);
+  lt_mutex_lock(&e->score_lock);
+  *out = e->shown;
+  lt_mutex_unlock(&e->score_lock);
+  out->leases = 0;
+  for (int i = 0; i < ENDPOINT_CELLS; i++) out->leases += __atomic_load_n(&e->cell[i].users, __ATOMIC_RELAXED);
 }

@@ -7,6 +7,7 @@
 #ifndef LEAT_LIFECYCLE_ENDPOINT_H
 #define LEAT_LIFECYCLE_ENDPOINT_H
 #include "lifecycle/folder.h"
+#include "lifecycle/trial.h"
 #include "model/predictor.h"
 extern const lt_spec lt_spec_endpoint;
 /* What leat.h says of leat_endpoint_*. */
@@ -16,4 +17,13 @@ leat_status lt_endpoint_refresh(leat_endpoint *e, int64_t *swapped, leat_error *
 leat_status lt_endpoint_acquire(leat_endpoint *e, leat_lease *out, leat_error *err);
 void lt_endpoint_release(leat_endpoint *e, const leat_lease *lease);
 void lt_endpoint_get_state(leat_endpoint *e, leat_endpoint_state *out);
+leat_status lt_endpoint_try(leat_endpoint *e, int64_t version, const leat_params *p, leat_error *err);
+leat_status lt_endpoint_act(leat_endpoint *e, int64_t action, leat_error *err);
+void lt_endpoint_get_trial(leat_endpoint *e, leat_trial_state *out);
+leat_status lt_endpoint_acquire_key(leat_endpoint *e, const void *key, uint64_t key_size, leat_lease *served,
+                                    leat_lease *beside, leat_error *err);
+void lt_endpoint_note(leat_endpoint *e, const leat_noted *note);
+leat_status lt_endpoint_label(leat_endpoint *e, const void *key, uint64_t key_size, const char *label, uint64_t size,
+                              int64_t *matched, leat_error *err);
+void lt_endpoint_get_scores(leat_endpoint *e, leat_score_state *out);
 #endif
