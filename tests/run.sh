@@ -1,7 +1,7 @@
 #!/bin/bash
 # The quick tier: from nothing on a bare Debian 12 (as root or with sudo) to one line of numbers, in at most 20 minutes
-# on two cores. Usage: tests/run.sh [STEP...]; steps: gcc unit conformance lint abi consumer cli serve examples python clang asan tsan
-# fuzz faults (all by default, in this order). Logs: build/logs/STEP.log. Exit status 1 when anything failed.
+# on two cores. Usage: tests/run.sh [STEP...]; steps: gcc unit conformance lint abi consumer cli serve examples python clang
+# asan tsan fuzz faults (all by default, in this order). Logs: build/logs/STEP.log. Exit status 1 when anything failed.
 # LEAT_DATA_DIR names a folder with the real data sets; tests that need them are skipped without it.
 set -u
 cd "$(dirname "$0")/.." || exit 1

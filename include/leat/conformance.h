@@ -38,7 +38,8 @@ typedef struct leat_conformance_result {
 
 /* Runs the suite on one device of a backend. The status tells whether it could be run at all; what the device does wrong
  * is counted in *result (set its struct_size). opts may be NULL.
- * Errors: ARG, NOT_FOUND (no such op or device), MEMORY, VERSION, and what the query or device_open returns. Thread: any. */
+ * Errors: ARG, NOT_FOUND (no such op or device), MEMORY, VERSION, and what the query or device_open returns.
+ * Thread: any. */
 LEAT_API leat_status leat_conformance_run(leat_backend_query_fn query, const leat_conformance_opts *opts,
                                           leat_conformance_result *result, leat_error *err);
 /* The same for the plug-in in a shared library. Errors: the same, and BACKEND. Thread: any. */

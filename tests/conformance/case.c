@@ -64,7 +64,8 @@ static uint64_t block_bytes(const cf_tensor *t) { return (uint64_t)(t->n * cf_si
 
 void cf_live_op(cf_case *c, cf_live *l) {
   memset(l, 0, sizeof *l);
-  l->op = (leat_b_op){sizeof l->op, c->op, c->n_in, c->n_out, l->tensor, l->tensor + c->n_in, c->f, c->i, c->n_f, c->n_i, 0};
+  l->op = (leat_b_op){sizeof l->op, c->op, c->n_in, c->n_out, l->tensor, l->tensor + c->n_in, c->f, c->i, c->n_f, c->n_i,
+                      0};
   for (int64_t i = 0; i < c->n_in + c->n_out; i++) {
     const cf_tensor *t = tensor_at(c, i);
     l->tensor[i] = (leat_b_tensor){sizeof l->tensor[i], NULL, (uint64_t)(t->first * cf_size(t->dtype)), t->dtype, t->rank,
@@ -74,7 +75,8 @@ void cf_live_op(cf_case *c, cf_live *l) {
   }
 }
 
-static leat_status transfer(cf_suite *s, leat_b_buffer *b, uint64_t at, void *host, uint64_t size, int in, leat_error *err) {
+static leat_status transfer(cf_suite *s, leat_b_buffer *b, uint64_t at, void *host, uint64_t size, int in,
+                            leat_error *err) {
   leat_b_copy copy = {sizeof copy, in ? b : NULL, in ? NULL : b, host, in ? at : 0, in ? 0 : at, size, NULL, 0};
   void *mapped = NULL;
   if (size == 0) return LEAT_OK;

@@ -209,7 +209,8 @@ static void flaws_of_op(cf_suite *s, const char *op) {
     if (refused < 0) continue;
     st = cf_live_fetch(&c, &l, &said);
     if (refused && !st && nothing_written(&c)) cf_pass(s);
-    else if (!st) cf_fail(s, "%s with %s (%d): %s", op, what, flaw, refused ? "refused, but something was written" : "accepted");
+    else if (!st)
+      cf_fail(s, "%s with %s (%d): %s", op, what, flaw, refused ? "refused, but something was written" : "accepted");
   }
   if (!st) late_flaws(&c, &l, &said);
   if (st) cf_fail(s, "%s: the device does not work after errors: status %d %s", op, (int)st, said.message);

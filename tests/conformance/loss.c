@@ -3,7 +3,8 @@
 
 #include "suite.h"
 
-static const int64_t sizes[][2] = {{1, 1}, {1, 3}, {3, 7}, {17, 64}, {7, 65}, {129, 10}, {3, 1000}, {0, 5}, {5, 0}, {65, 2}};
+static const int64_t sizes[][2] = {{1, 1}, {1, 3}, {3, 7}, {17, 64}, {7, 65}, {129, 10}, {3, 1000}, {0, 5}, {5, 0},
+                                   {65, 2}};
 
 /* Log of the sum of exponentials of row i, and its largest element. */
 static double log_sum(const cf_tensor *x, int64_t i, double *max) {
@@ -118,7 +119,8 @@ static void loss_case(cf_suite *s, int64_t which, int64_t m, int weights, int gr
   double shape = which == 2 ? 1.5 : which == 3 ? 0.8 : 0;
   cf_double(&c, 0.25), cf_double(&c, shape), cf_double(&c, 0);
   cf_integer(&c, which);
-  cf_label(&c, "which %lld, %lld rows%s%s", (long long)which, (long long)m, weights ? ", weights" : "", grad ? ", gradient" : "");
+  cf_label(&c, "which %lld, %lld rows%s%s", (long long)which, (long long)m, weights ? ", weights" : "",
+           grad ? ", gradient" : "");
   cf_expect(&c);
   for (int64_t i = 0; i < m && !s->broken; i++) {
     double at = cf_get(f, 0, i), to = cf_get(y, 0, i), w = weights ? cf_get(&c.in[2], 0, i) : 1, slope;

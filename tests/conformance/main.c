@@ -52,7 +52,8 @@ int main(int argc, char **argv) {
     fputs(usage, stderr);
     return 2;
   }
-  leat_backend_query_fn query = !strcmp(a.what, "cpu") ? lt_cpu_query : !strcmp(a.what, "reference") ? lt_reference_query : NULL;
+  leat_backend_query_fn query = !strcmp(a.what, "cpu") ? lt_cpu_query : NULL;
+  if (!strcmp(a.what, "reference")) query = lt_reference_query;
   leat_status st;
   if (a.perf) st = query ? leat_conformance_time(query, &a.opts, &err) : leat_conformance_time_file(a.what, &a.opts, &err);
   else st = query ? leat_conformance_run(query, &a.opts, &r, &err) : leat_conformance_run_file(a.what, &a.opts, &r, &err);

@@ -45,7 +45,8 @@ double cf_f_tolerance(int64_t f, double x) {
 
 static const double specials[] = {0, -0.0, 1e-40, -1e-40, 1e-45, 1e-7, -1e-7, 88.5, -88.5, 104, -104, 12, -12, 1e30, -1e30,
                                   3e38, (double)INFINITY, -(double)INFINITY, (double)NAN, 0.99999994, -0.99999994, -1};
-static const int64_t sizes[][2] = {{1, 1}, {1, 3}, {3, 7}, {17, 64}, {7, 65}, {129, 33}, {1, 4099}, {0, 5}, {5, 0}, {64, 1}};
+static const int64_t sizes[][2] = {{1, 1}, {1, 3}, {3, 7}, {17, 64}, {7, 65}, {129, 33}, {1, 4099}, {0, 5}, {5, 0},
+                                   {64, 1}};
 
 static void set_specials(cf_tensor *t, int64_t n) {
   for (size_t k = 0; k < sizeof specials / sizeof *specials && (int64_t)k < n; k++) cf_put(t, (int64_t)k, specials[k]);
@@ -157,7 +158,8 @@ static void binary_all(cf_suite *s) {
   for (int64_t which = 0; which < 6; which++)
     for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
       for (int v = 0; v < 4; v++)
-        binary_case(s, which, sizes[z][0], sizes[z][1], v == 1 || v == 2, v == 0 ? 0 : v == 1 ? 1 : v == 2 ? 0 : 2, (int)(z + (size_t)v / 2) % 2);
+        binary_case(s, which, sizes[z][0], sizes[z][1], v == 1 || v == 2, v == 1 ? 1 : v == 3 ? 2 : 0,
+                    (int)(z + (size_t)v / 2) % 2);
 }
 
 static void fill_all(cf_suite *s) {
@@ -200,14 +202,16 @@ static void copy_case(cf_suite *s, int64_t from, int64_t to, int64_t m, int64_t 
 static void copy_all(cf_suite *s) {
   static const int64_t types[] = {LEAT_F32, LEAT_F16, LEAT_BF16};
   for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++) {
-    for (int p = 0; p < 9; p++) copy_case(s, types[p / 3], types[p % 3], sizes[z][0], sizes[z][1], (int)(z + (size_t)p) % 2);
+    for (int p = 0; p < 9; p++)
+      copy_case(s, types[p / 3], types[p % 3], sizes[z][0], sizes[z][1], (int)(z + (size_t)p) % 2);
     copy_case(s, LEAT_I32, LEAT_I32, sizes[z][0], sizes[z][1], (int)z % 2);
     copy_case(s, LEAT_U8, LEAT_F32, sizes[z][0], sizes[z][1], (int)z % 2);
   }
 }
 
 /* ---- dropout */
-static void dropout_case(cf_suite *s, int64_t m, int64_t n, double rate, int64_t seed, int64_t stream, int place, int padded) {
+static void dropout_case(cf_suite *s, int64_t m, int64_t n, double rate, int64_t seed, int64_t stream, int place,
+                         int padded) {
   cf_case c;
   uint32_t word[4];
   if (s->broken) return;
@@ -232,12 +236,13 @@ static void dropout_all(cf_suite *s) {
   static const double rates[] = {0, 0.1, 0.5, 0.999};
   for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
     for (int v = 0; v < 4; v++)
-      dropout_case(s, sizes[z][0], sizes[z][1], rates[v], v == 2 ? -1 : 77 + v, v == 3 ? INT64_C(0x123456789abcdef) : v, v % 2,
-                   (int)z % 2);
+      dropout_case(s, sizes[z][0], sizes[z][1], rates[v], v == 2 ? -1 : 77 + v, v == 3 ? INT64_C(0x123456789abcdef) : v,
+                   v % 2, (int)z % 2);
 }
 
 /* ---- reduce */
-static void reduce_case(cf_suite *s, int64_t what, int64_t axis, int64_t m, int64_t n, double alpha, double beta, int padded) {
+static void reduce_case(cf_suite *s, int64_t what, int64_t axis, int64_t m, int64_t n, double alpha, double beta,
+                        int padded) {
   cf_case c;
   if (s->broken) return;
   int64_t outputs = axis == 0 ? n : axis == 1 ? m : 1, terms = axis == 0 ? m : axis == 1 ? n : m * n;

@@ -207,7 +207,8 @@ static void q8_all(cf_suite *s) {
   static const int64_t sizes[][3] = {{1, 1, 1}, {1, 10, 784}, {3, 17, 7}, {7, 65, 64}, {65, 129, 33}, {0, 3, 3}, {3, 0, 3},
                                      {3, 3, 0}, {17, 64, 129}};
   for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
-    for (int64_t act = 0; act < 5; act++) q8_case(s, sizes[z][0], sizes[z][1], sizes[z][2], act, (int)(act + (int64_t)z) % 2);
+    for (int64_t act = 0; act < 5; act++)
+      q8_case(s, sizes[z][0], sizes[z][1], sizes[z][2], act, (int)(act + (int64_t)z) % 2);
 }
 
 void cf_matrix_ops(cf_suite *s) {

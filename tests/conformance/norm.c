@@ -3,7 +3,8 @@
 
 #include "suite.h"
 
-static const int64_t sizes[][2] = {{1, 1}, {2, 3}, {3, 7}, {17, 64}, {64, 17}, {7, 65}, {129, 33}, {300, 5}, {5, 300}, {0, 5}};
+static const int64_t sizes[][2] = {{1, 1}, {2, 3}, {3, 7}, {17, 64}, {64, 17}, {7, 65}, {129, 33}, {300, 5},
+                                   {5, 300}, {0, 5}};
 
 /* Mean, variance and largest magnitude of row q (or column q) of x. */
 typedef struct moments { double mean, var, largest, t; } moments;
@@ -124,7 +125,8 @@ static void apply_case(cf_suite *s, int64_t m, int64_t n, int padded, int place)
   if (s->broken) return;
   cf_case_begin(&c, s, "batch_norm_apply");
   cf_tensor *x = cf_input(&c, cf_matrix(s, m, n, padded)), *gamma = cf_input(&c, cf_vector(s, n));
-  cf_tensor *beta = cf_input(&c, cf_vector(s, n)), *mean = cf_input(&c, cf_vector(s, n)), *var = cf_input(&c, cf_vector(s, n));
+  cf_tensor *beta = cf_input(&c, cf_vector(s, n)), *mean = cf_input(&c, cf_vector(s, n));
+  cf_tensor *var = cf_input(&c, cf_vector(s, n));
   cf_uniform(s, var, 0, 2);
   spread_out(s, x);
   if (place) cf_in_place(&c, 0);

@@ -143,7 +143,8 @@ static void products(cf_suite *s) {
   measure(&c, 2.0 * 1024 * 16 * 16 * 16);
   for (int64_t m = 1; m <= 256; m *= 256) {
     begin(&c, s, "gemm_q8", m, 512, 784);
-    cf_input(&c, mat(m, 784)), cf_input(&c, shaped(LEAT_I8, 2, 512, 784, 0)), cf_input(&c, vec(512)), cf_input(&c, vec(512));
+    cf_input(&c, mat(m, 784)), cf_input(&c, shaped(LEAT_I8, 2, 512, 784, 0));
+    cf_input(&c, vec(512)), cf_input(&c, vec(512));
     cf_output(&c, mat(m, 512));
     cf_integer(&c, 1);
     measure(&c, 2.0 * (double)m * 512 * 784);

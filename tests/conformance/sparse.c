@@ -79,12 +79,13 @@ static void csr_case(cf_suite *s, csr_kind g, int transposed) {
 
 static void csr_all(cf_suite *s, int transposed) {
   static const int64_t sizes[][5] = {/* m n k r nnz */
-      {1, 1, 1, 1, 1}, {3, 7, 5, 3, 9}, {17, 64, 33, 17, 120}, {65, 10, 129, 65, 700}, {7, 3, 1000, 7, 200}, {0, 3, 4, 0, 0},
-      {5, 0, 4, 5, 7}, {4, 5, 6, 4, 0}, {5, 3, 0, 5, 8},       {64, 65, 3, 64, 900},  {200, 16, 50, 200, 1500}};
+      {1, 1, 1, 1, 1}, {3, 7, 5, 3, 9}, {17, 64, 33, 17, 120}, {65, 10, 129, 65, 700}, {7, 3, 1000, 7, 200}, 
+      {0, 3, 4, 0, 0},       {5, 0, 4, 5, 7}, {4, 5, 6, 4, 0}, {5, 3, 0, 5, 8},       {64, 65, 3, 64, 900},  {200, 16, 50, 200, 1500}};
   for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
     for (int v = 0; v < 4; v++) {
       const double *f = factors[(z + (size_t)v) % 5];
-      csr_kind g = {sizes[z][0], sizes[z][1], sizes[z][2], sizes[z][3], sizes[z][4], v >= 2, v % 2, f[0], f[1], v == 1 || v == 2};
+      const int64_t *q = sizes[z];
+      csr_kind g = {q[0], q[1], q[2], q[3], q[4], v >= 2, v % 2, f[0], f[1], v == 1 || v == 2};
       if (g.rows) g.m = g.m ? g.m + 3 : 0, g.r = g.r ? g.r : 1; /* rows picks, again and again too */
       csr_case(s, g, transposed);
     }
@@ -96,7 +97,8 @@ static void gather_case(cf_suite *s, int64_t v, int64_t d, int64_t m, int64_t f,
   if (s->broken) return;
   cf_case_begin(&c, s, "gather");
   cf_tensor *table = cf_input(&c, cf_make(s, dtype, 2, (int64_t[]){v, d}, padded ? CF_PADDED : CF_ROWS));
-  for (int64_t e = 0; e < v * d; e++) cf_put(table, e, dtype == LEAT_I32 ? (double)(cf_below(s, 2000000) - 1000000) : cf_between(s, -9, 9));
+  for (int64_t e = 0; e < v * d; e++)
+    cf_put(table, e, dtype == LEAT_I32 ? (double)(cf_below(s, 2000000) - 1000000) : cf_between(s, -9, 9));
   if (v > 0 && d > 0 && dtype == LEAT_F32) cf_put(table, 0, (double)NAN);
   cf_tensor *index = cf_input(&c, cf_make(s, LEAT_I32, 2, (int64_t[]){m, f}, padded ? CF_PADDED : CF_ROWS));
   for (int64_t e = 0; e < m * f; e++) cf_put(index, e, e % 11 == 7 ? (e % 2 ? -1 : (double)v) : (double)cf_below(s, v));

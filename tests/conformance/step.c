@@ -20,8 +20,8 @@ static void step_begin(cf_case *c, cf_suite *s, const char *op, const step_kind 
   if (g->norm2 >= 0) cf_put(cf_input(c, cf_make(s, LEAT_F32, 1, &one, CF_ROWS)), 0, g->norm2);
   cf_output(c, cf_matrix(s, g->m, g->n, g->padded));
   for (int i = 0; i < states; i++) cf_output(c, cf_matrix(s, g->m, g->n, !g->padded));
-  cf_label(c, "%lld x %lld, norm2 %g, clip %g, decay %g, flag %lld%s%s", (long long)g->m, (long long)g->n, g->norm2, g->clip,
-           g->decay, (long long)g->flag, states ? ", state" : "", g->padded ? ", padded" : "");
+  cf_label(c, "%lld x %lld, norm2 %g, clip %g, decay %g, flag %lld%s%s", (long long)g->m, (long long)g->n, g->norm2,
+           g->clip, g->decay, (long long)g->flag, states ? ", state" : "", g->padded ? ", padded" : "");
 }
 
 static void sgd_case(cf_suite *s, step_kind g) {
@@ -61,7 +61,8 @@ static void adam_case(cf_suite *s, step_kind g, int64_t t) {
   cf_expect(&c);
   for (int64_t k = 0; k < g.m * g.n && !s->broken; k++) {
     int64_t i = k / g.n, j = k % g.n;
-    double w = cf_get(&c.out[0], i, j), u = cf_get(&c.out[1], i, j), v = cf_get(&c.out[2], i, j), x = cf_get(&c.in[0], i, j);
+    double w = cf_get(&c.out[0], i, j), u = cf_get(&c.out[1], i, j), v = cf_get(&c.out[2], i, j);
+    double x = cf_get(&c.in[0], i, j);
     double extra = g.flag ? 0 : g.decay * w, grad = factor * x + extra, mass = fabs(factor * x) + fabs(extra);
     double u1 = beta1 * u + (1 - beta1) * grad, u_mass = beta1 * fabs(u) + (1 - beta1) * mass;
     double v1 = beta2 * v + (1 - beta2) * grad * grad, v_mass = beta2 * v + (1 - beta2) * mass * mass;

@@ -123,8 +123,8 @@ static leat_status suite_open(cf_suite *s, leat_backend_query_fn query, leat_err
                      (unsigned long long)sizeof s->t);
   }
   if (!has_slots(&s->t))
-    return cf_refuse(err, LEAT_E_BACKEND, "slots are missing: a device that computes has close, device_count, _props, _open "
-                     "and _close, buffer_alloc or _wrap, buffer_free, the queue_ ones and the op_ ones");
+    return cf_refuse(err, LEAT_E_BACKEND, "slots are missing: a device that computes has close, device_count, _props, "
+                     "_open and _close, buffer_alloc or _wrap, buffer_free, the queue_ ones and the op_ ones");
   return open_device(s, err);
 }
 

@@ -77,8 +77,8 @@ static void largest_case(cf_suite *s, int64_t m, int64_t n, int64_t k, int kind,
 }
 
 void cf_table_ops(cf_suite *s) {
-  static const int64_t hists[][3] = {{1, 1, 1}, {17, 3, 7}, {129, 5, 64}, {1000, 2, 255}, {65, 7, 256}, {0, 2, 3}, {9, 0, 4},
-                                     {9, 2, 0}, {33, 1, 300}};
+  static const int64_t hists[][3] = {{1, 1, 1}, {17, 3, 7}, {129, 5, 64}, {1000, 2, 255}, {65, 7, 256}, {0, 2, 3},
+                                     {9, 0, 4}, {9, 2, 0}, {33, 1, 300}};
   static const int64_t rows[][3] = {{1, 1, 1}, {3, 7, 3}, {17, 65, 5}, {5, 129, 129}, {65, 10, 1}, {3, 300, 17}, {0, 4, 2},
                                     {4, 0, 0}, {4, 5, 0}};
   if (cf_begin(s, "histogram")) {
@@ -90,7 +90,8 @@ void cf_table_ops(cf_suite *s) {
   for (int top = 0; top < 2; top++) {
     if (!cf_begin(s, top ? "top_k" : "argmax")) continue;
     for (size_t z = 0; z < sizeof rows / sizeof *rows; z++)
-      for (int v = 0; v < 3; v++) largest_case(s, rows[z][0], rows[z][1], top ? rows[z][2] : -1, v, (int)(z + (size_t)v) % 2);
+      for (int v = 0; v < 3; v++)
+        largest_case(s, rows[z][0], rows[z][1], top ? rows[z][2] : -1, v, (int)(z + (size_t)v) % 2);
     cf_end(s);
   }
 }

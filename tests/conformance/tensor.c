@@ -111,7 +111,8 @@ void cf_put(cf_tensor *t, int64_t k, double v) {
 
 /* The strides of a layout; the last two dimensions are laid out, earlier ones step over them. */
 static void lay_out(cf_tensor *t, cf_layout layout) {
-  int64_t r = t->rank, cols = t->shape[r - 1] > 0 ? t->shape[r - 1] : 1, rows = r > 1 && t->shape[r - 2] > 0 ? t->shape[r - 2] : 1;
+  int64_t r = t->rank, cols = t->shape[r - 1] > 0 ? t->shape[r - 1] : 1;
+  int64_t rows = r > 1 && t->shape[r - 2] > 0 ? t->shape[r - 2] : 1;
   int64_t rs = cols, cs = 1, span = rows * cols;
   switch (layout) {
   case CF_PADDED: rs = cols + 3, span = rs * rows; break;
