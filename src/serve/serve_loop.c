@@ -420,6 +420,16 @@ static int open_listener(const char *option, const char *text, char address[96],
   return fd;
 }
 
+/* Changes of what is waited for are kept until the loop waits: most of a connection's undo each other before that, and need no system
+ * call then. */
+static struct event_base *loop_new(void) {
+  struct event_config *c = event_config_new();
+  struct event_base *base = NULL;
+  if (c && event_config_set_flag(c, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == 0) base = event_base_new_with_config(c);
+  if (c) event_config_free(c);
+  return base;
+}
+
 static serve_worker *worker_new(serve_server *s, int id, int admin, int fd) {
   serve_worker *w = serve_alloc(sizeof *w);
   struct timeval half = { 0, 500000 };
@@ -427,7 +437,7 @@ static serve_worker *worker_new(serve_server *s, int id, int admin, int fd) {
   w->id = id;
   w->admin = admin;
   pthread_mutex_init(&w->lock, NULL);
-  w->base = event_base_new();
+  w->base = loop_new();
   w->http = w->base ? evhttp_new(w->base) : NULL;
   w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (!w->http || w->wake < 0) {
