@@ -1,16 +1,15 @@
-/* Element by element. Work items: (column, row); `n` columns, strides of rows; rows without gaps come as one long row. */
-#define AT const long j = get_global_id(0), i = get_global_id(1); if (j >= n) return;
-
+/* Element by element. Work items: (vectors of columns, row); `n` columns, strides of rows; rows without gaps come as one
+ * long row. */
 #define MAP(name, value)                                                                               \
   kernel void name(global const float *xs, long xo, long xr, global float *y, long yo, long yr, long n) { \
-    AT const float x = xs[xo + i * xr + j];                                                            \
-    y[yo + i * yr + j] = value;                                                                        \
+    AT const vec x = take(xs + xo + i * xr + j, some);                                                 \
+    put(value, y + yo + i * yr + j, some);                                                             \
   }
 MAP(map_0, x)
-MAP(map_1, act(1, x))
-MAP(map_2, act(2, x))
-MAP(map_3, act(3, x))
-MAP(map_4, act(4, x))
+MAP(map_1, select(x, (vec)(0.0f), x <= 0.0f))
+MAP(map_2, 0.5f * x * erfc(-0.70710678118654752f * x))
+MAP(map_3, tanh(x))
+MAP(map_4, 1.0f / (1.0f + exp(-x)))
 MAP(map_5, exp(x))
 MAP(map_6, log1p(x))
 MAP(map_7, x * x)
@@ -21,11 +20,12 @@ MAP(map_9, 1.0f / x)
 #define GRAD(name, slope)                                                                              \
   kernel void name(global const float *d, long d_o, long dr, global const float *ss, long so, long sr,  \
                    global float *dx, long xo, long xr, long n) {                                       \
-    AT const float s = ss[so + i * sr + j];                                                            \
-    dx[xo + i * xr + j] = d[d_o + i * dr + j] * (slope);                                               \
+    AT const vec s = take(ss + so + i * sr + j, some);                                                 \
+    put(take(d + d_o + i * dr + j, some) * (slope), dx + xo + i * xr + j, some);                       \
   }
-GRAD(grad_1, s != s ? s : s > 0.0f ? 1.0f : 0.0f)
-GRAD(grad_2, 0.5f * erfc(-0.70710678118654752f * s) + (fabs(s) > 16.0f ? 0.0f : s * 0.39894228040143268f * exp(-0.5f * s * s)))
+GRAD(grad_1, select(select((vec)(0.0f), (vec)(1.0f), s > 0.0f), s, isnan(s)))
+GRAD(grad_2, 0.5f * erfc(-0.70710678118654752f * s) +
+                 select(s * 0.39894228040143268f * exp(-0.5f * s * s), (vec)(0.0f), fabs(s) > 16.0f))
 GRAD(grad_3, (1.0f - s) * (1.0f + s))
 GRAD(grad_4, s * (1.0f - s))
 GRAD(grad_5, s)
@@ -38,23 +38,26 @@ GRAD(grad_9, -1.0f / (s * s))
 #define BINARY(name, value)                                                                            \
   kernel void name(global const float *a, long ao, long ar, global const float *b, long bo, long br,    \
                    global float *c, long co, long cr, long n, float alpha, float beta) {               \
-    AT const float u = alpha * a[ao + i * ar + j], v = beta * b[bo + i * br + j];                      \
-    c[co + i * cr + j] = value;                                                                        \
+    AT const vec u = alpha * take(a + ao + i * ar + j, some), v = beta * take(b + bo + i * br + j, some); \
+    put(value, c + co + i * cr + j, some);                                                             \
   }
 BINARY(binary_0, u + v)
 BINARY(binary_1, u - v)
 BINARY(binary_2, u * v)
 BINARY(binary_3, u / v)
-BINARY(binary_4, u != u ? u : v != v ? v : fmax(u, v))
-BINARY(binary_5, u != u ? u : v != v ? v : fmin(u, v))
+BINARY(binary_4, select(select(fmax(u, v), v, isnan(v)), u, isnan(u)))
+BINARY(binary_5, select(select(fmin(u, v), v, isnan(v)), u, isnan(u)))
 
 kernel void fill(global float *y, long yo, long yr, long n, float value) {
-  AT y[yo + i * yr + j] = value;
+  AT put((vec)(value), y + yo + i * yr + j, some);
 }
-kernel void copy_32(global const uint *x, long xo, long xr, global uint *y, long yo, long yr, long n) {
-  AT y[yo + i * yr + j] = x[xo + i * xr + j];
+/* 32 bits as they are: int32 too. */
+kernel void copy_32(global const float *x, long xo, long xr, global float *y, long yo, long yr, long n) {
+  AT put(take(x + xo + i * xr + j, some), y + yo + i * yr + j, some);
 }
-/* Types as leat.h numbers them: 1 float32, 3 float16, 4 bfloat16, 6 unsigned 8 bits; 16 bits rounded to nearest even. */
+#undef AT
+#define AT const long j = get_global_id(0), i = get_global_id(1); if (j >= n) return;
+/* One element a work item. Types as leat.h numbers them: 1 float32, 3 float16, 4 bfloat16, 6 unsigned 8 bits; 16 bits rounded to nearest even. */
 kernel void copy_types(global const uchar *x, long xo, long xr, int from, global uchar *y, long yo, long yr, int to,
                        long n) {
   AT const long p = xo + i * xr + j, q = yo + i * yr + j;

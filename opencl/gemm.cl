@@ -4,11 +4,11 @@
  * Packed, for processors: pack_rows writes panels of MR rows of a (and of NR columns of b, which are rows of its
  * transpose) as [panel][k][width], with zeros at the edge; one work item computes MR x NR of c from two panels. */
 #ifdef PACKED
-/* x(i, p) = x[i * rs + p * cs], i < rows, p < k. Work items: (p in steps of 16, panel). */
+/* x(i, p) = x[i * rs + p * cs], i < rows, p < k. Work items: (p in steps of 64, panel). */
 kernel void pack_rows(global const float *x, long xo, long rs, long cs, int rows, int k, int width,
                       global float *to) {
-  const int p0 = (int)get_global_id(0) * 16, panel = (int)get_global_id(1), i0 = panel * width;
-  const int p1 = min(p0 + 16, k), n = min(width, rows - i0);
+  const int p0 = (int)get_global_id(0) * 64, panel = (int)get_global_id(1), i0 = panel * width;
+  const int p1 = min(p0 + 64, k), n = min(width, rows - i0);
   if (p0 >= k) return;
   global const float *from = x + xo + (long)i0 * rs;
   to += ((long)panel * k + p0) * width;
@@ -22,28 +22,70 @@ kernel void pack_rows(global const float *x, long xo, long rs, long cs, int rows
     for (int i = 0; i < width; i++) to[i] = i < n ? from[i * rs + p * cs] : 0.0f;
 }
 
+/* All accumulators have names of their own, so that they stay in registers: row r, vector v of the columns. */
+#if NR == 8
+#define OF_ROW(M, r) M(r, 0)
+#elif NR == 16
+#define OF_ROW(M, r) M(r, 0) M(r, 1)
+#elif NR == 24
+#define OF_ROW(M, r) M(r, 0) M(r, 1) M(r, 2)
+#endif
+#if MR == 4
+#define ROWS_OF(M) M(0) M(1) M(2) M(3)
+#elif MR == 6
 #define ROWS_OF(M) M(0) M(1) M(2) M(3) M(4) M(5)
-/* Work items: (block of panels of b, panel of a); one goes through its NB panels of b with its panel of a in the cache. */
+#elif MR == 8
+#define ROWS_OF(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#elif MR == 12
+#define ROWS_OF(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#endif
+
+inline float8 act8(int f, float8 x) {
+  if (f == 1) return select(x, (float8)(0.0f), x <= 0.0f);
+  if (f == 0) return x;
+  float t[8];
+  vstore8(x, 0, t);
+  for (int i = 0; i < 8; i++) t[i] = act(f, t[i]);
+  return vload8(0, t);
+}
+
+/* Work items: (panel of a, panel of b). */
 kernel void gemm_packed(global const float *a, global const float *b, global float *c, long co, long c_rs, long c_cs,
                         int m, int n, int k, float alpha, float beta, global const float *bias, long bo, int has_bias,
                         int f, int mp) {
   const int ip = (int)get_global_id(0), jp = (int)get_global_id(1);
   if (ip >= mp) return;
   global const float *pa = a + (long)ip * k * MR, *pb = b + (long)jp * k * NR;
-#define ZERO(r) float8 x##r = (float8)(0.0f), y##r = (float8)(0.0f);
-  ROWS_OF(ZERO)
+#define ZERO(r, v) float8 x##r##v = (float8)(0.0f);
+#define ZERO_ROW(r) OF_ROW(ZERO, r)
+  ROWS_OF(ZERO_ROW)
   for (int p = 0; p < k; p++, pa += MR, pb += NR) {
-    const float8 u = vload8(0, pb), v = vload8(1, pb);
-#define STEP(r) { const float8 s = (float8)(pa[r]); x##r = mad(s, u, x##r); y##r = mad(s, v, y##r); }
-    ROWS_OF(STEP)
+#define LOAD(r, v) const float8 b##v = vload8(v, pb);
+    OF_ROW(LOAD, 0)
+#define STEP(r, v) x##r##v = MAD(s, b##v, x##r##v);
+#define STEP_ROW(r) { const float8 s = (float8)(pa[r]); OF_ROW(STEP, r) }
+    ROWS_OF(STEP_ROW)
   }
   const int i0 = ip * MR, j0 = jp * NR;
-  float tile[MR * NR];
-#define KEEP(r) vstore8(x##r, 2 * r, tile); vstore8(y##r, 2 * r + 1, tile);
-  ROWS_OF(KEEP)
   const int rows = min(MR, m - i0), cols = min(NR, n - j0);
   c += co + (long)i0 * c_rs + (long)j0 * c_cs;
   if (has_bias) bias += bo + j0;
+  if (rows == MR && cols == NR && c_cs == 1) {
+#define STORE(r, v)                                                                                    \
+  {                                                                                                    \
+    float8 t = alpha * x##r##v;                                                                        \
+    if (beta != 0.0f) t = MAD((float8)(beta), vload8(v, c + r * c_rs), t);                             \
+    if (has_bias) t += vload8(v, bias);                                                                \
+    vstore8(act8(f, t), v, c + r * c_rs);                                                              \
+  }
+#define STORE_ROW(r) OF_ROW(STORE, r)
+    ROWS_OF(STORE_ROW)
+    return;
+  }
+  float tile[MR * NR];
+#define KEEP(r, v) vstore8(x##r##v, (NR / 8) * r + v, tile);
+#define KEEP_ROW(r) OF_ROW(KEEP, r)
+  ROWS_OF(KEEP_ROW)
   for (int r = 0; r < rows; r++)
     for (int j = 0; j < cols; j++) {
       global float *to = c + r * c_rs + j * c_cs;
@@ -107,7 +149,7 @@ void gemm_tiled(global const float *a, long ao, long a_rs, long a_cs, global con
         rb[j] = v.x, rb[j + 1] = v.y, rb[j + 2] = v.z, rb[j + 3] = v.w;
       }
       for (int i = 0; i < WM; i++)
-        for (int j = 0; j < WN; j++) sum[i][j] = mad(ra[i], rb[j], sum[i][j]);
+        for (int j = 0; j < WN; j++) sum[i][j] = MAD(ra[i], rb[j], sum[i][j]);
     }
   }
   c += co;

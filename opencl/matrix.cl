@@ -9,7 +9,7 @@ kernel void gemv(global const float *a, long ao, long a_rs, long a_cs, global co
   if (i < m) {
     global const float *row = a + ao + i * a_rs;
     x += xo;
-    for (int j = l; j < n; j += L) sum = mad(row[j * a_cs], x[j * x_s], sum);
+    for (int j = l; j < n; j += L) sum = MAD(row[j * a_cs], x[j * x_s], sum);
   }
   t[r * L + l] = sum;
   barrier(CLK_LOCAL_MEM_FENCE);
@@ -34,7 +34,7 @@ kernel void gemm_batched(global const float *a, long ao, long a_ps, long a_rs, l
   b += bo + q * b_ps + j * b_cs;
   c += co + q * c_ps + i * c_rs + j * c_cs;
   float sum = 0.0f;
-  for (int p = 0; p < k; p++) sum = mad(a[p * a_cs], b[p * b_rs], sum);
+  for (int p = 0; p < k; p++) sum = MAD(a[p * a_cs], b[p * b_rs], sum);
   *c = blend(alpha, sum, beta, c);
 }
 
@@ -48,8 +48,8 @@ kernel void gemm_q8(global const float *a, long ao, long a_rs, global const char
   w += wo + j * w_rs;
   float8 sums = (float8)(0.0f);
   int p = 0;
-  for (; p + 8 <= k; p += 8) sums = mad(vload8(0, a + p), convert_float8(vload8(0, w + p)), sums);
+  for (; p + 8 <= k; p += 8) sums = MAD(vload8(0, a + p), convert_float8(vload8(0, w + p)), sums);
   float sum = ((sums.s0 + sums.s4) + (sums.s1 + sums.s5)) + ((sums.s2 + sums.s6) + (sums.s3 + sums.s7));
-  for (; p < k; p++) sum = mad(a[p], (float)w[p], sum);
+  for (; p < k; p++) sum = MAD(a[p], (float)w[p], sum);
   c[co + i * c_rs + j] = act(f, scale[so + j] * sum + bias[bo + j]);
 }

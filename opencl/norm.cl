@@ -25,7 +25,7 @@ kernel void layer_norm(global const float *x, long xo, long xr, global const flo
   for (long j = l; j < n; j += L) sum += x[j];
   JOIN(sum)
   const float middle = sum / (float)n;
-  for (long j = l; j < n; j += L) squares = mad(x[j] - middle, x[j] - middle, squares);
+  for (long j = l; j < n; j += L) squares = MAD(x[j] - middle, x[j] - middle, squares);
   JOIN(squares)
   const float factor = 1.0f / sqrt(squares / (float)n + eps);
   if (!mine) return;
@@ -43,7 +43,7 @@ kernel void layer_norm_columns(global const float *d, long d_o, long dr, global 
   float sum = 0.0f, plain = 0.0f;
   for (long i = 0; i < m; i++) {
     const float v = d[d_o + i * dr + j];
-    sum = mad(v, (x[xo + i * xr + j] - mean[mo + i]) * rstd[ro + i], sum);
+    sum = MAD(v, (x[xo + i * xr + j] - mean[mo + i]) * rstd[ro + i], sum);
     plain += v;
   }
   dgamma[go + j] = sum;
@@ -62,7 +62,7 @@ kernel void layer_norm_dx(global const float *d, long d_o, long dr, global const
   for (long j = l; j < n; j += L) {
     const float g = d[j] * gamma[go + j];
     sum += g;
-    with_h = mad(g, (x[j] - middle) * factor, with_h);
+    with_h = MAD(g, (x[j] - middle) * factor, with_h);
   }
   JOIN(sum)
   JOIN(with_h)
@@ -87,7 +87,7 @@ kernel void batch_norm(global const float *x, long xo, long xr, global const flo
   float sum = 0.0f, squares = 0.0f;
   for (long i = 0; i < m; i++) sum += x[i * xr];
   const float middle = sum / (float)m;
-  for (long i = 0; i < m; i++) squares = mad(x[i * xr] - middle, x[i * xr] - middle, squares);
+  for (long i = 0; i < m; i++) squares = MAD(x[i * xr] - middle, x[i * xr] - middle, squares);
   const float factor = 1.0f / sqrt(squares / (float)m + eps);
   const float g = gamma[go + j], b = shift[bo + j];
   for (long i = 0; i < m; i++) y[i * yr] = (x[i * xr] - middle) * factor * g + b;
@@ -110,7 +110,7 @@ kernel void batch_norm_grad(global const float *d, long d_o, long dr, global con
   float plain = 0.0f, with_h = 0.0f;
   for (long i = 0; i < m; i++) {
     plain += d[i * dr];
-    with_h = mad(d[i * dr], (x[i * xr] - middle) * factor, with_h);
+    with_h = MAD(d[i * dr], (x[i * xr] - middle) * factor, with_h);
   }
   const float a = plain / (float)m, b = with_h / (float)m;
   for (long i = 0; i < m; i++) dx[i * yr] = factor * g * (d[i * dr] - a - (x[i * xr] - middle) * factor * b);

@@ -21,6 +21,8 @@ typedef struct ocl_slot {
   size_t max_group;
   cl_uint base_align;         /* bytes */
   int32_t unified;            /* it shares the host's memory */
+  int32_t vector;             /* 8 or 4: how many elements a work item of elementwise ops takes */
+  int32_t fused;              /* it has a fused multiply-add in hardware */
   int32_t exact_divide;       /* it can divide and take roots correctly rounded */
 } ocl_slot;
 struct leat_b_instance {
@@ -176,6 +178,12 @@ void ocl_flat(const leat_b_tensor *const *t, int n, int64_t *rows, int64_t *cols
 double ocl_f(const leat_b_op *op, int64_t i, double fallback);
 int64_t ocl_i(const leat_b_op *op, int64_t i, int64_t fallback);
 int64_t ocl_power2(int64_t v);                             /* the smallest power of 2 that is not below v */
+/* gemm: variant 1 packed, 2 tiled; a choice is a size of tiles. */
+int64_t ocl_gemm_choices(int64_t variant);
+leat_status ocl_gemm_choose(leat_b_kernel *k, int64_t variant, int64_t choice, leat_error *err);
+/* The fastest choice for op's class of shapes: remembered, cached, or measured now; unchanged for small products and when
+ * it cannot be measured. */
+void ocl_gemm_tune(leat_b_device *dev, const leat_b_op *op, int64_t variant, int64_t *choice);
 leat_status ocl_gemm_prepare(leat_b_kernel *k, const leat_b_op *op, leat_error *err);
 leat_status ocl_gemm_run(ocl_run *r, const leat_b_op *op, leat_error *err);
 #endif

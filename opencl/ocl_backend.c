@@ -47,9 +47,11 @@ static void slot_fill(ocl_slot *s, cl_platform_id platform, cl_device_id id) {
   if (clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof s->max_group, &s->max_group, NULL)) s->max_group = 1;
   s->base_align = (cl_uint)number_of(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof(cl_uint)) / 8;
   s->unified = number_of(id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(cl_bool)) != 0;
+  s->fused = (fp & CL_FP_FMA) != 0;
   s->exact_divide = (fp & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
   s->props.kind = type & CL_DEVICE_TYPE_GPU ? LEAT_GPU : type & CL_DEVICE_TYPE_ACCELERATOR ? LEAT_FPGA
                   : type & CL_DEVICE_TYPE_CPU ? LEAT_CPU : LEAT_OTHER;
+  s->vector = s->props.kind == LEAT_CPU ? 8 : 4;
   s->props.mem_total = (int64_t)number_of(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
   s->props.max_alloc = (int64_t)number_of(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(cl_ulong));
   s->props.alignment = s->base_align ? s->base_align : 1;

@@ -4,12 +4,14 @@
 
 #include "ocl.h"
 
-/* Packed: panels of PACK_M rows and PACK_N columns, as gemm.cl says. */
-enum { PACK_M = 6, PACK_N = 16 };
+/* Panels of the packed way. 6 x 16 fills the registers of AVX2, 8 x 16 those of wider ones. */
+typedef struct panel { int m, n; } panel;
+static const panel panels[] = {{6, 16}, {4, 24}, {8, 16}};
 typedef struct tile { int tm, tn, tk, wm, wn; } tile;
-/* The first serves any device: 64 work items, 8.5 KiB of local memory. */
+/* The first serves any device: 64 work items, 4.6 KiB of local memory. */
 static const tile tiles[] = {{32, 32, 16, 4, 4}, {64, 64, 16, 4, 4}, {128, 64, 16, 8, 4}, {128, 128, 8, 8, 8}};
-enum { N_TILES = sizeof tiles / sizeof *tiles };
+enum { N_PANELS = sizeof panels / sizeof *panels, N_TILES = sizeof tiles / sizeof *tiles };
+enum { PACKED = 1, TILED = 2, PACK_STEP = 64 };
 
 static int tile_fits(const ocl_slot *s, const tile *t) {
   size_t items = (size_t)(t->tm / t->wm) * (size_t)(t->tn / t->wn);
@@ -17,35 +19,39 @@ static int tile_fits(const ocl_slot *s, const tile *t) {
   return items <= s->max_group && bytes <= s->local_bytes;
 }
 
-/* Large tiles for large matrices, as long as there are enough of them to keep a device busy. */
-static int64_t tile_choose(const ocl_slot *s, int64_t m, int64_t n) {
+int64_t ocl_gemm_choices(int64_t variant) { return variant == PACKED ? N_PANELS : N_TILES; }
+
+/* Without measuring: large tiles for large matrices, as long as there are enough of them to keep a device busy. */
+static int64_t choose(const ocl_slot *s, int64_t variant, int64_t m, int64_t n) {
+  if (variant == PACKED) return 0;
   for (int64_t i = N_TILES - 1; i > 0; i--)
     if (tile_fits(s, &tiles[i]) && ((m + tiles[i].tm - 1) / tiles[i].tm) * ((n + tiles[i].tn - 1) / tiles[i].tn) >= 64)
       return i;
   return 0;
 }
 
-static leat_status packed_prepare(leat_b_kernel *k, leat_error *err) {
-  char options[64];
-  snprintf(options, sizeof options, "-DPACKED -DMR=%d -DNR=%d", PACK_M, PACK_N);
-  leat_status st = ocl_kernel_make(k, 0, OCL_GEMM, options, "pack_rows", err);
-  return st ? st : ocl_kernel_make(k, 1, OCL_GEMM, options, "gemm_packed", err);
-}
-
-static leat_status tiled_prepare(leat_b_kernel *k, int64_t choice, leat_error *err) {
+leat_status ocl_gemm_choose(leat_b_kernel *k, int64_t variant, int64_t choice, leat_error *err) {
   char options[96];
-  const tile *t = &tiles[choice];
+  k->choice[0] = variant;
   k->choice[1] = choice;
+  if (variant == PACKED) {
+    snprintf(options, sizeof options, "-DPACKED -DMR=%d -DNR=%d", panels[choice].m, panels[choice].n);
+    leat_status st = ocl_kernel_make(k, 0, OCL_GEMM, options, "pack_rows", err);
+    return st ? st : ocl_kernel_make(k, 1, OCL_GEMM, options, "gemm_packed", err);
+  }
+  const tile *t = &tiles[choice];
+  if (!tile_fits(k->device->slot, t))
+    return ocl_fail(err, LEAT_E_UNSUPPORTED, "tiles of %d x %d do not fit into the device", t->tm, t->tn);
   snprintf(options, sizeof options, "-DTILED -DTM=%d -DTN=%d -DTK=%d -DWM=%d -DWN=%d", t->tm, t->tn, t->tk, t->wm, t->wn);
   return ocl_kernel_make(k, 0, OCL_GEMM, options, "gemm_tiled", err);
 }
 
 leat_status ocl_gemm_prepare(leat_b_kernel *k, const leat_b_op *op, leat_error *err) {
   const ocl_slot *s = k->device->slot;
-  int64_t variant = k->device->self->variant;
-  k->choice[0] = variant ? variant : s->props.kind == LEAT_CPU ? 1 : 2;
-  if (k->choice[0] == 1) return packed_prepare(k, err);
-  return tiled_prepare(k, tile_choose(s, op->out->shape[0], op->out->shape[1]), err);
+  int64_t forced = k->device->self->variant, variant = forced ? forced : s->props.kind == LEAT_CPU ? PACKED : TILED;
+  int64_t choice = choose(s, variant, op->out->shape[0], op->out->shape[1]);
+  if (!forced) ocl_gemm_tune(k->device, op, variant, &choice);
+  return ocl_gemm_choose(k, variant, choice, err);
 }
 
 static void c_args(ocl_run *r, const leat_b_op *op, int64_t k) {
@@ -73,19 +79,20 @@ static void pack(ocl_run *r, const leat_b_tensor *t, int64_t rows, int64_t rs, i
   ocl_int(r, k);
   ocl_int(r, width);
   ocl_mem(r, to);
-  ocl_go(r, (k + 15) / 16, (rows + width - 1) / width, 1, 1, 1);
+  ocl_go(r, (k + PACK_STEP - 1) / PACK_STEP, (rows + width - 1) / width, 1, 1, 1);
 }
 
 static leat_status packed_run(ocl_run *r, const leat_b_op *op, int64_t k, leat_error *err) {
   const leat_b_tensor *a = op->in, *b = op->in + 1;
   int64_t m = op->out->shape[0], n = op->out->shape[1];
-  int64_t mp = (m + PACK_M - 1) / PACK_M, np = (n + PACK_N - 1) / PACK_N;
+  const panel *size = &panels[r->prepared->choice[1]];
+  int64_t mp = (m + size->m - 1) / size->m, np = (n + size->n - 1) / size->n;
   cl_mem pa, pb;
-  leat_status st = ocl_queue_scratch(r->queue, 1, (uint64_t)(mp * PACK_M * k) * sizeof(float) + 64, &pa, err);
-  if (!st) st = ocl_queue_scratch(r->queue, 2, (uint64_t)(np * PACK_N * k) * sizeof(float) + 64, &pb, err);
+  leat_status st = ocl_queue_scratch(r->queue, 1, (uint64_t)(mp * size->m * k) * sizeof(float) + 64, &pa, err);
+  if (!st) st = ocl_queue_scratch(r->queue, 2, (uint64_t)(np * size->n * k) * sizeof(float) + 64, &pb, err);
   if (st) return st;
-  pack(r, a, m, a->stride[0], a->stride[1], k, PACK_M, pa);
-  pack(r, b, n, b->stride[1], b->stride[0], k, PACK_N, pb);
+  pack(r, a, m, a->stride[0], a->stride[1], k, size->m, pa);
+  pack(r, b, n, b->stride[1], b->stride[0], k, size->n, pb);
   ocl_begin(r, 1);
   ocl_mem(r, pa);
   ocl_mem(r, pb);
@@ -99,7 +106,7 @@ leat_status ocl_gemm_run(ocl_run *r, const leat_b_op *op, leat_error *err) {
   const leat_b_tensor *a = op->in, *b = op->in + 1;
   int64_t m = op->out->shape[0], n = op->out->shape[1], k = op->attr_f[0] == 0 ? 0 : a->shape[1];
   if (m == 0 || n == 0) return LEAT_OK;
-  if (r->prepared->choice[0] == 1) return packed_run(r, op, k, err);
+  if (r->prepared->choice[0] == PACKED) return packed_run(r, op, k, err);
   const tile *t = &tiles[r->prepared->choice[1]];
   ocl_begin(r, 0);
   ocl_tensor(r, a);

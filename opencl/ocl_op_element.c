@@ -5,7 +5,7 @@
 
 #include "ocl.h"
 
-enum { ELEMENT_GROUP = 128 };
+enum { ELEMENT_GROUP = 64 };
 
 static leat_status element_kernel(leat_b_kernel *k, const char *family, int64_t which, leat_error *err) {
   char name[32];
@@ -19,7 +19,10 @@ static void tensor_row(ocl_run *r, const leat_b_tensor *t) {
 }
 
 /* All of the tensors have one shape. */
-static void element_go(ocl_run *r, int64_t rows, int64_t cols) { ocl_go(r, cols, rows, 1, ELEMENT_GROUP, 1); }
+static void element_go(ocl_run *r, int64_t rows, int64_t cols) {
+  int64_t width = r->prepared->device->slot->vector;
+  ocl_go(r, (cols + width - 1) / width, rows, 1, ELEMENT_GROUP, 1);
+}
 
 static int map_can(const leat_b_op *op) {
   int64_t f = ocl_i(op, 0, -1);
@@ -124,7 +127,8 @@ static leat_status copy_run(ocl_run *r, const leat_b_op *op, leat_error *err) {
   tensor_row(r, op->out);
   if (r->prepared->choice[0]) ocl_int(r, op->out->dtype);
   ocl_long(r, cols);
-  element_go(r, rows, cols);
+  if (r->prepared->choice[0]) ocl_go(r, cols, rows, 1, ELEMENT_GROUP, 1);
+  else element_go(r, rows, cols);
   return ocl_end(r, err);
 }
 

@@ -92,7 +92,8 @@ static void reduce_over_rows(ocl_run *r, int which, cl_mem from, cl_mem to, int6
   ocl_int(r, what);
   ocl_float(r, to ? 1 : op->attr_f[0]);
   ocl_float(r, to ? 0 : op->attr_f[1]);
-  ocl_go(r, n, parts > 0 ? parts : 1, 1, ROWS_GROUP, 1);
+  int64_t width = r->prepared->device->slot->vector;
+  ocl_go(r, (n + width - 1) / width, parts > 0 ? parts : 1, 1, 16, 1);
 }
 
 /* Many rows in two stages: parts of rows side by side, then the parts. */

@@ -3,7 +3,7 @@
 
 #include "ocl.h"
 
-enum { STEP_GROUP = 128 };
+enum { STEP_GROUP = 64 };
 
 static int step_can(const leat_b_op *op, int64_t least_out, int64_t most_out) {
   if (op->n_in < 1 || op->n_in > 2 || op->n_out < least_out || op->n_out > most_out || !ocl_matrix(op->in)) return 0;
@@ -33,6 +33,11 @@ static void step_tensors(ocl_run *r, const leat_b_op *op, int64_t n_out) {
   }
 }
 
+static void step_go(ocl_run *r, int64_t rows, int64_t cols) {
+  int64_t width = r->prepared->device->slot->vector;
+  ocl_go(r, (cols + width - 1) / width, rows, 1, STEP_GROUP, 1);
+}
+
 static leat_status sgd_prepare(leat_b_kernel *k, const leat_b_op *op, leat_error *err) {
   (void)op;
   return ocl_kernel_make(k, 0, OCL_STEP, "", "sgd", err);
@@ -45,7 +50,7 @@ static leat_status sgd_run(ocl_run *r, const leat_b_op *op, leat_error *err) {
   ocl_long(r, cols);
   for (int i = 0; i < 5; i++) ocl_float(r, op->attr_f[i]);
   ocl_int(r, op->attr_i[0]);
-  ocl_go(r, cols, rows, 1, STEP_GROUP, 1);
+  step_go(r, rows, cols);
   return ocl_end(r, err);
 }
 
@@ -65,9 +70,11 @@ static leat_status adam_run(ocl_run *r, const leat_b_op *op, leat_error *err) {
   ocl_float(r, 1 - f[1]);
   ocl_float(r, f[2]);
   ocl_float(r, 1 - f[2]);
-  for (int i = 3; i < 9; i++) ocl_float(r, f[i]);
+  for (int i = 3; i < 7; i++) ocl_float(r, f[i]);
+  ocl_float(r, 1 / f[7]);
+  ocl_float(r, 1 / f[8]);
   ocl_int(r, op->attr_i[0]);
-  ocl_go(r, cols, rows, 1, STEP_GROUP, 1);
+  step_go(r, rows, cols);
   return ocl_end(r, err);
 }
 

@@ -156,7 +156,7 @@ static leat_status program_build(leat_b_device *dev, const ocl_source *source, c
 leat_status ocl_program_get(leat_b_device *dev, int source, const char *options, cl_program *out, leat_error *err) {
   char all[OCL_TEXT];
   *out = NULL;
-  int size = snprintf(all, sizeof all, "-cl-std=CL1.2%s%s%s",
+  int size = snprintf(all, sizeof all, "-cl-std=CL1.2 -DVW=%d%s%s%s%s", (int)dev->slot->vector, dev->slot->fused ? " -DHAS_FMA" : "",
                       dev->slot->exact_divide ? " -cl-fp32-correctly-rounded-divide-sqrt" : "", *options ? " " : "",
                       options);
   if (size < 0 || (size_t)size >= sizeof all) return ocl_fail(err, LEAT_E_INTERNAL, "the build options are too long");

@@ -21,7 +21,7 @@
   }
 #define LARGER(p, q) ((p) != (p) ? (p) : (q) != (q) ? (q) : fmax(p, q))
 #define FIRST_OF(what) ((what) == 2 ? -INFINITY : 0.0f)
-#define TAKE(what, sum, v) ((what) == 0 ? (sum) + (v) : (what) == 1 ? mad(v, v, sum) : LARGER(sum, v))
+#define TAKE(what, sum, v) ((what) == 0 ? (sum) + (v) : (what) == 1 ? MAD(v, v, sum) : LARGER(sum, v))
 
 /* what: 0 sum, 1 sum of squares, 2 max. Over the columns: one number a row. */
 kernel void reduce_columns(global const float *x, long xo, long xr, global float *y, long yo, long m, long n,
@@ -34,16 +34,31 @@ kernel void reduce_columns(global const float *x, long xo, long xr, global float
   if (l == 0 && mine) y[yo + i] = blend(alpha, sum, beta, y + yo + i);
 }
 
-/* Over the rows: one number a column, rows in order; parts of 'each' rows give rows of y. */
+/* Over the rows: one number a column, rows in order; parts of 'each' rows give rows of y. Work items: (vectors of columns,
+ * part). */
 kernel void reduce_rows(global const float *x, long xo, long xr, global float *y, long yo, long yr, long m, long n,
                         long each, int what, float alpha, float beta) {
-  const long j = get_global_id(0), part = get_global_id(1), from = part * each, to = min(m, from + each);
-  if (j >= n) return;
-  float sum = FIRST_OF(what);
+  AT
+  const long from = i * each, to = min(m, from + each);
+  vec sum = (vec)(FIRST_OF(what));
   x += xo + j;
-  for (long i = from; i < to; i++) sum = TAKE(what, sum, x[i * xr]);
-  y += yo + part * yr + j;
-  *y = blend(alpha, sum, beta, y);
+  if (what == 0) {
+    for (long r = from; r < to; r++) sum += take(x + r * xr, some);
+  } else if (what == 1) {
+    for (long r = from; r < to; r++) {
+      const vec v = take(x + r * xr, some);
+      sum = MAD(v, v, sum);
+    }
+  } else {
+    for (long r = from; r < to; r++) {
+      const vec v = take(x + r * xr, some);
+      sum = select(select(fmax(sum, v), v, isnan(v)), sum, isnan(sum));
+    }
+  }
+  y += yo + i * yr + j;
+  sum *= alpha;
+  if (beta != 0.0f) sum += beta * take(y, some);
+  put(sum, y, some);
 }
 
 /* Over all: first a number for each of the L * groups work items, then reduce_columns joins them. Elements in the order

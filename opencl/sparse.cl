@@ -12,7 +12,7 @@ kernel void csr_gemm(global const int *start, long so, global const int *index, 
     const long from = max((long)start[so + s], 0L), to = min((long)start[so + s + 1], nnz);
     for (long p = from; p < to; p++) {
       const long at = index[io + p];
-      if (at >= 0 && at < k) sum = mad(value[vo + p], b[bo + at * br + j], sum);
+      if (at >= 0 && at < k) sum = MAD(value[vo + p], b[bo + at * br + j], sum);
     }
   }
   c += co + i * cr + j;
@@ -38,7 +38,7 @@ kernel void csr_gemm_t(global const int *start, long so, global const int *index
     const long from = max((long)start[so + s], 0L), to = min((long)start[so + s + 1], nnz);
     for (long p = from; p < to; p++) {
       const long at = index[io + p];
-      if (at >= 0 && at < k && at % parts == part) c[at * cr] = mad(value[vo + p], v, c[at * cr]);
+      if (at >= 0 && at < k && at % parts == part) c[at * cr] = MAD(value[vo + p], v, c[at * cr]);
     }
   }
 }
