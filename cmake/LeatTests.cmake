@@ -13,6 +13,11 @@ target_include_directories(toy_plugin PRIVATE include)
 target_link_libraries(toy_plugin PRIVATE leat_warnings)
 add_dependencies(test_device_loader toy_plugin)
 target_compile_definitions(test_device_loader PRIVATE "LEAT_TOY_PLUGIN=\"$<TARGET_FILE:toy_plugin>\"")
+# The OpenCL plug-in is loaded by its test as a program would.
+if(TARGET leat_opencl)
+  add_dependencies(test_device_opencl leat_opencl)
+  target_compile_definitions(test_device_opencl PRIVATE "LEAT_OPENCL_PLUGIN=\"$<TARGET_FILE:leat_opencl>\"")
+endif()
 # Fuzz targets: with LEAT_FUZZ libFuzzer drives LLVMFuzzerTestOneInput, else tests/fuzz/plain_main.c does (unless the
 # target has a main of its own, for both).
 file(GLOB LEAT_FUZZ_TARGETS CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)

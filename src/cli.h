@@ -111,6 +111,12 @@ int cli_runtime(const cli_args *a, leat_runtime **rt);
  * pager lives until the process ends. */
 int cli_pager_start(const cli_args *a, leat_allocator *out, leat_executor *work);
 int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev);
+/* Loads the plug-in of a device named PLUGIN:INDEX: 1 done, 0 there is none (or none is wanted), -1 it failed, err says why. */
+int cli_plugin(leat_runtime *rt, const char *device, leat_error *err);
+/* Loads all plug-ins that are there. */
+void cli_plugins(leat_runtime *rt, void (*failed)(void *to, const char *name, const leat_error *err), void *to);
+/* Where a plug-in's device may keep compiled programs, or NULL. */
+const char *cli_cache_folder(const char *device, char *path, size_t cap);
 int cli_params_have(const leat_params *p, const char *name);
 /* Every --set into the first of the n parameter sets that has the name; an unknown name is wrong usage. */
 int cli_apply_sets(const cli_args *a, leat_params *const *sets, int n);

@@ -28,6 +28,16 @@ static int list_one(leat_runtime *rt, int64_t index, cli_table *t, json_t *list)
   return 0;
 }
 
+/* A plug-in that is there and cannot be loaded stands in the list with the reason. */
+typedef struct missing { cli_table *table; json_t *list; } missing;
+static void list_missing(void *to, const char *name, const leat_error *err) {
+  missing *m = to;
+  const char *row[] = { name, "other", "no", "-", "", err->message };
+  cli_table_row(m->table, row);
+  json_array_append_new(m->list, json_pack("{s:s,s:s,s:b,s:s,s:s}", "name", name, "kind", "other", "usable", 0, "why",
+                                           err->message, "backend", name));
+}
+
 int cmd_devices(const cli_args *a) {
   leat_runtime *rt;
   int64_t n = 0;
@@ -36,6 +46,8 @@ int cmd_devices(const cli_args *a) {
   static const char *const heads[] = { "name", "kind", "usable", "memory", "vendor", "driver, or why not" };
   cli_table *t = cli_table_create("lllrll", heads);
   json_t *list = json_array();
+  missing m = { t, list };
+  cli_plugins(rt, list_missing, &m);
   leat_device_count(rt, &n, NULL);
   for (int64_t i = 0; !status && i < n; i++) status = list_one(rt, i, t, list);
   cli_table_print(t, status || a->json ? NULL : stdout, 0);

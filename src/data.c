@@ -14,6 +14,8 @@ int cli_runtime(const cli_args *a, leat_runtime **rt) {
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   o.n_threads = a->threads ? a->threads : cores > 0 ? cores : 1;
   cli_error_init(&err);
+  char cache[4096];
+  o.cache_folder = cli_cache_folder(a->device, cache, sizeof cache);
   leat_allocator paged;
   leat_executor work;
   int pager = cli_pager_start(a, &paged, &work);
@@ -31,6 +33,7 @@ int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev) {
   *dev = NULL;
   if (!a->device) return 0;
   cli_error_init(&err);
+  if (cli_plugin(rt, a->device, &err) < 0) return cli_fail("device '%s': %s", a->device, err.message);
   if (leat_device_find(rt, a->device, dev, &err)) return cli_fail_error(&err);
   char why[512];
   uint64_t needed;
