@@ -29,7 +29,8 @@ struct leat_b_instance {
   const leat_b_host *host;
   ocl_slot *slots;
   int64_t n_slots;
-  int64_t variant;            /* of gemm, for tests: 0 as the device wants, 1 packed, 2 tiles in local memory */
+  /* Of gemm, for tests: 0 as the device wants, 1 packed, 2 tiles in local memory, plus 10 (1 + which size of tiles). */
+  int64_t variant;
 };
 
 /* ---- programs (ocl_program.c): built once for a device, kept in memory and, as binaries, in the host's cache */
