@@ -21,9 +21,7 @@ typedef struct run_state {
   leat_b_kernel *kernel;
 } run_state;
 
-/* A plug-in's status and words as an error of leat's. */
-static leat_status run_failed(const leat_device *dev, const char *slot, leat_status st, leat_error *said,
-                              leat_error *err) {
+leat_status lt_device_failed(const leat_device *dev, const char *slot, leat_status st, leat_error *said, leat_error *err) {
   said->message[sizeof said->message - 1] = 0;
   return lt_fail_os(err, st < 0 ? st : LEAT_E_BACKEND, said->os_code, "device %s: %s failed: %s", dev->name, slot,
                     said->message[0] ? said->message : "no reason given");
@@ -119,7 +117,7 @@ static leat_status run_on(leat_device *dev, run_state *s, int *done, leat_error 
     if (s->buffer[i]) s->t->buffer_free(s->buffer[i]);
   if (s->queue) s->t->queue_free(s->queue);
   if (alone) lt_mutex_unlock(&dev->lock);
-  return st && st != LEAT_E_UNSUPPORTED ? run_failed(dev, slot, st, &said, err) : LEAT_OK;
+  return st && st != LEAT_E_UNSUPPORTED ? lt_device_failed(dev, slot, st, &said, err) : LEAT_OK;
 }
 
 static void run_fill(run_state *s, const char *name, const lt_op_args *a) {

@@ -28,6 +28,8 @@ typedef struct lt_registry {
   uint64_t n_backends, cap_backends;
 } lt_registry;
 void lt_backend_lend(lt_backend *b);              /* fills b->host */
+/* A plug-in's status and words as an error of leat's. */
+leat_status lt_device_failed(const leat_device *dev, const char *slot, leat_status st, leat_error *said, leat_error *err);
 leat_status lt_device_ready(leat_device *dev, leat_error *err); /* opens it the first time */
 leat_status lt_devices_take(leat_runtime *rt, leat_backend_query_fn query, void *library, const char *whence,
                             leat_error *err);     /* takes over library on success */

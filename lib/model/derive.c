@@ -190,6 +190,15 @@ leat_status lt_derive_layout(const lt_encoder *e, lt_part *p, leat_error *err) {
   return LEAT_OK;
 }
 
+static int64_t code_of(double v, int64_t n_labels) { return v >= 0.0 && v < (double)n_labels ? (int64_t)v : n_labels; }
+
+int64_t lt_part_code(const lt_encoder *e, const lt_part *p, double v, double u) {
+  if (p->type == LT_PART_CATEGORY) return code_of(v, p->n_labels);
+  if (p->type == LT_PART_BUCKETS) return lt_bucket_of(p->edge, p->n_edges, v);
+  int64_t na = e->part[p->source].n_labels, nb = e->part[p->other].n_labels;
+  return code_of(v, na) * (nb + 1) + code_of(u, nb);
+}
+
 int64_t lt_bucket_of(const double *edge, int64_t n, double x) {
   if (!isfinite(x)) return n + 1;
   int64_t low = 0, high = n;

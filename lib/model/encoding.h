@@ -84,6 +84,8 @@ double lt_encode_number(const lt_encode *b, int64_t k, const lt_rows *rows, int6
 leat_status lt_derive_fit(lt_encoder *e, const lt_encode *bind, const leat_dataset *train, const leat_params *settings,
                           leat_error *err);
 leat_status lt_derive_layout(const lt_encoder *e, lt_part *p, leat_error *err);
+/* The code of a part (lt_part_has_code) whose number is v; of a cross: whose numbers are v and u. */
+int64_t lt_part_code(const lt_encoder *e, const lt_part *p, double v, double u);
 int64_t lt_bucket_of(const double *edge, int64_t n, double x);
 void lt_derive_name(const lt_encoder *e, const lt_part *p, int64_t at, lt_put *w);
 void lt_derive_save(const lt_encoder *e, lt_put *w);

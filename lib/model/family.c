@@ -1,11 +1,13 @@
 /* The registry of model families: one line each. */
 #include "model/family.h"
+#include "model/mlp.h"
 #include "model/online.h"
 #include <string.h>
 
 static const lt_family *const lt_families[] = {
     &lt_family_linear,
     &lt_family_online,
+    &lt_family_mlp,
 };
 
 const lt_family *const *lt_family_all(int64_t *count) {

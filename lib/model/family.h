@@ -10,10 +10,11 @@ typedef struct lt_plan lt_plan; /* folded weights (shared by forks) and one thre
 typedef struct lt_family {
   const char *name;      /* "linear" */
   const lt_spec *spec;   /* "model/linear" */
+  double tolerance;      /* of golden rows on other kernels or versions, relative; 0: they are exact but for exp */
   /* What is to be learned: from the number of classes of the target (0: regression) and the settings. ARG when they do
    * not fit together, DATA for one class. */
   leat_status (*task)(int64_t n_classes, const leat_params *settings, lt_task *task, leat_error *err);
-  /* Parameters of a fresh model (zeros) for an encoder with n_slots. */
+  /* Parameters of a fresh model (zeros) for an encoder with n_slots; NULL: only its trainer makes them. */
   leat_status (*create)(leat_runtime *rt, const lt_task *task, int64_t n_slots, const leat_params *settings,
                         void **params, leat_error *err);
   leat_status (*copy)(const void *params, void **out, leat_error *err);
@@ -35,6 +36,7 @@ typedef struct lt_family {
    * forks share what is constant. After plan_reserve for the longest text nothing allocates. */
   leat_status (*plan_create)(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err);
   leat_status (*plan_fork)(const lt_plan *p, lt_plan **out, leat_error *err);
+  leat_status (*plan_bytes)(const lt_plan *p, lt_plan **out, leat_error *err); /* the same with weights of 8 bits; NULL: none */
   void (*plan_free)(lt_plan *p);
   leat_status (*plan_reserve)(lt_plan *p, uint64_t text_bytes, leat_error *err);
   /* Rows [from, from + n) of rows, bound by `bind` -> out[n * outputs] predictions (after the link) as double; outputs:

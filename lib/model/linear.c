@@ -1,5 +1,6 @@
 /* The linear family: generalised linear models with L1 and L2 penalties. Parameters, their bytes, the settings. The
  * solvers are in train/, prediction is in linear_plan.c. */
+#include "model/defs.h"
 #include "model/linear.h"
 #include <math.h>
 #include <string.h>
@@ -8,10 +9,7 @@ static const lt_param_def linear_defs[] = {
     {"loss", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|squared|huber|quantile|poisson|logistic|hinge|squared_hinge|softmax",
      "What is minimised; auto: squared for numbers, logistic for two classes, softmax for more. Numbers: squared, huber, "
      "quantile, poisson (targets >= 0, predicts exp); two classes: logistic, hinge, squared_hinge.", 1},
-    {"huber_delta", LEAT_PARAM_F64, "1.35", 1e-9, 1e9, NULL,
-     "loss=huber: errors up to here count squared, larger ones straight; in standard deviations of the target.", 1},
-    {"quantile", LEAT_PARAM_F64, "0.5", 1e-6, 0.999999, NULL,
-     "loss=quantile: which quantile of the target is predicted.", 1},
+    LT_DEFS_LOSS,
     {"l2", LEAT_PARAM_F64, "1", 0, 1e30, NULL,
      "Penalty: the objective is sum of weight * loss over the rows + l2 / 2 * |weights|^2, intercept free. It is 1 / C of "
      "liblinear and scikit-learn, and alpha of scikit-learn's Ridge.", 1},
@@ -19,20 +17,7 @@ static const lt_param_def linear_defs[] = {
      "Penalty l1 * sum of |weights|, intercept free, beside l2's; not for softmax. It is 1 / C of liblinear's -s 6, and "
      "rows * alpha of scikit-learn's Lasso.", 1},
     {"intercept", LEAT_PARAM_BOOL, "true", 0, 0, NULL, "Learn a constant term.", 1},
-    {"standardize", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|yes|no",
-     "Scale dense numbers to mean 0 and deviation 1 (auto); yes: sparse blocks to deviation 1 too, never centred.", 1},
-    {"max_onehot", LEAT_PARAM_I64, "1000", 1, 1000000, NULL,
-     "Categories of up to this many labels get a slot for each label; larger ones are hashed.", 1},
-    {"hash_bits", LEAT_PARAM_I64, "18", 1, 24, NULL, "Hashed columns get 2^hash_bits slots.", 1},
-    {"words", LEAT_PARAM_I64, "1", 1, 2, NULL, "Texts are their words; 2: and each two words that follow each other.", 1},
-    {"log", LEAT_PARAM_TEXT, "", 0, 0, NULL,
-     "Number columns of which sign(x) * log(1 + |x|) is learned from, for amounts and counts; commas between them.", 1},
-    {"buckets", LEAT_PARAM_TEXT, "", 0, 0, NULL,
-     "Number columns that are learned in cells of equal mass too, as age:10,income:20 (10 when no number is given).", 1},
-    {"missing", LEAT_PARAM_BOOL, "false", 0, 0, NULL, "Number columns with missing values get a feature that says so.", 1},
-    {"cross", LEAT_PARAM_TEXT, "", 0, 0, NULL,
-     "Pairs of categories that are learned together too, as region*plan; more cells than max_onehot are hashed.", 1},
-    {"max_width", LEAT_PARAM_I64, "4194304", 1, 2147483647, NULL, "Sparse blocks wider than this are hashed.", 1},
+    LT_DEFS_ENCODER,
     {"solver", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|newton|lbfgs|tron|cd",
      "How the optimum is found; auto: cd (coordinate descent) with l1, newton for few dense slots, else lbfgs or tron.", 1},
     {"max_iterations", LEAT_PARAM_I64, "1000", 1, 1000000000, NULL, "The most iterations of the solver.", 1},
@@ -40,18 +25,7 @@ static const lt_param_def linear_defs[] = {
      "Stop when the gradient's norm is below tolerance times the norm at the start.", 1},
     {"patience", LEAT_PARAM_I64, "5", 0, 1000000000, NULL,
      "With validation rows: stop after this many iterations without a better loss on them and keep the best; 0: never.", 1},
-    {"calibrate", LEAT_PARAM_CHOICE, "none", 0, 0, "none|platt|isotonic|temperature",
-     "Fit the probabilities on the validation rows, inside the model; none: hinge losses fit platt on the training rows.", 1},
-    {"threshold", LEAT_PARAM_F64, "0.5", 0, 1, NULL,
-     "Two classes: the second is the answer from this probability on. Probabilities stay what they are.", 1},
-    {"false_positive_cost", LEAT_PARAM_F64, "0", 0, 1e30, NULL,
-     "Two classes, with false_negative_cost: what it costs to answer the second class wrongly; the threshold is then the one "
-     "that costs least on the validation rows.", 1},
-    {"false_negative_cost", LEAT_PARAM_F64, "0", 0, 1e30, NULL, "What it costs to miss the second class.", 1},
-    {"interval", LEAT_PARAM_F64, "0", 0, 0.9999, NULL,
-     "Numbers: prediction intervals that hold this share of new rows, from the validation rows (split conformal); 0: none.", 1},
-    {"class_weights", LEAT_PARAM_TEXT, "none", 0, 0, NULL,
-     "none, balanced (rows / (classes * rows of the class)), or label=weight,label=weight.", 1},
+    LT_DEFS_DECISION,
     {"lbfgs_memory", LEAT_PARAM_I64, "10", 1, 1000, NULL, "Pairs of steps that lbfgs remembers.", 1},
     {"seed", LEAT_PARAM_I64, "0", 0, 9007199254740992.0, NULL, "Seed of everything random.", 1},
 };
@@ -66,17 +40,17 @@ static const lt_loss *linear_auto_loss(int64_t n_classes) {
   return lt_loss_find(n_classes == 0 ? "squared" : n_classes == 2 ? "logistic" : "softmax");
 }
 
-static int linear_loss_fits(const lt_loss *loss, int64_t n_classes) {
+int lt_linear_loss_fits(const lt_loss *loss, int64_t n_classes) {
   return loss && loss->target == (n_classes > 2 ? LT_TARGET_MANY : n_classes == 2 ? LT_TARGET_TWO : LT_TARGET_NUMBER);
 }
 
 const lt_loss *lt_linear_loss(const leat_params *settings, int64_t n_classes) {
   if (!settings || lt_param_is(settings, "loss", "auto")) return linear_auto_loss(n_classes);
   const lt_loss *loss = lt_loss_find(lt_param_str(settings, "loss"));
-  return linear_loss_fits(loss, n_classes) ? loss : NULL;
+  return lt_linear_loss_fits(loss, n_classes) ? loss : NULL;
 }
 
-static leat_status linear_task(int64_t n_classes, const leat_params *settings, lt_task *task, leat_error *err) {
+leat_status lt_linear_task(int64_t n_classes, const leat_params *settings, lt_task *task, leat_error *err) {
   const char *chosen = lt_param_str(settings, "loss");
   task->n_classes = task->n_out = 0;
   if (n_classes == 1)
@@ -196,7 +170,7 @@ static leat_status linear_load(leat_runtime *rt, int64_t n_slots, lt_get *r, voi
   if (st) goto out;
   int64_t k = task->n_classes;
   m->loss = loss ? lt_loss_find(loss) : NULL;
-  if (!r->failed && (!linear_loss_fits(m->loss, k) || slots != n_slots || k < 0 || k == 1 || k > LT_MAX_CLASSES ||
+  if (!r->failed && (!lt_linear_loss_fits(m->loss, k) || slots != n_slots || k < 0 || k == 1 || k > LT_MAX_CLASSES ||
                      task->n_out != (k > 2 ? k : 1)))
     lt_get_fail(r, LEAT_E_FORMAT);
   m->intercept = lt_get_f64s(r, &n_intercepts);
@@ -289,7 +263,7 @@ static lt_decision *linear_decision(void *params) {
 const lt_family lt_family_linear = {
     .name = "linear",
     .spec = &linear_spec,
-    .task = linear_task,
+    .task = lt_linear_task,
     .create = linear_create,
     .copy = linear_copy,
     .release = linear_release,

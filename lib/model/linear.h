@@ -3,6 +3,9 @@
 #define LEAT_MODEL_LINEAR_H
 #include "model/encoding.h"
 #include "model/family.h"
+/* lt_family.task from the settings of LT_DEFS_LOSS and LT_DEFS_DECISION: for every family that has them. */
+leat_status lt_linear_task(int64_t n_classes, const leat_params *settings, lt_task *task, leat_error *err);
+int lt_linear_loss_fits(const lt_loss *loss, int64_t n_classes);
 enum { LT_MAX_CLASSES = 16777216 };
 leat_status lt_linear_plan_create(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err);
 leat_status lt_linear_plan_fork(const lt_plan *p, lt_plan **out, leat_error *err);

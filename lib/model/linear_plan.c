@@ -399,8 +399,6 @@ static void plan_link(lin_plan *p, double *out) {
 
 /* ---------------------------------------------------------------------------------------------- one row */
 
-static int64_t plan_code(double v, int64_t n_labels) { return v >= 0.0 && v < (double)n_labels ? (int64_t)v : n_labels; }
-
 /* The shortest way, for one margin of numbers alone: nothing leaves the registers. The same operations in the same order
  * as below; a sum that is not finite goes the long way. */
 static int one_plain(const plan_fold *f, double sum, double *out) {
@@ -408,15 +406,6 @@ static int one_plain(const plan_fold *f, double sum, double *out) {
   if (__builtin_expect(!isfinite(z), 0)) return 0;
   *out = f->logistic ? f->vec->sigmoid(z) : z;
   return 1;
-}
-
-/* The code of a part whose number is v (of a cross: whose numbers are v and u). */
-static int64_t table_code(const plan_table *t, double v, double u) {
-  const lt_part *p = t->derived;
-  if (p->type == LT_PART_CATEGORY) return plan_code(v, t->n_labels);
-  if (p->type == LT_PART_BUCKETS) return lt_bucket_of(p->edge, p->n_edges, v);
-  int64_t na = t->e->part[p->source].n_labels, nb = t->e->part[p->other].n_labels;
-  return plan_code(v, na) * (nb + 1) + plan_code(u, nb);
 }
 
 static void take_logs(lin_plan *p) {
@@ -439,7 +428,7 @@ leat_status lt_linear_one_f32(lt_plan *plan, const float *x, double *out) {
   for (int64_t i = 0; i < f->n_tables; i++) {
     const plan_table *t = &f->table[i];
     int cross = t->derived->type == LT_PART_CROSS;
-    p->code[i] = table_code(t, (double)x[t->number], cross ? (double)x[t->e->part[t->derived->other].number] : 0.0);
+    p->code[i] = lt_part_code(t->e, t->derived, (double)x[t->number], cross ? (double)x[t->e->part[t->derived->other].number] : 0.0);
   }
   margins_codes(p);
   plan_link(p, out);
@@ -462,7 +451,7 @@ leat_status lt_linear_one_f64(lt_plan *plan, const double *x, double *out) {
   for (int64_t i = 0; i < f->n_tables; i++) {
     const plan_table *t = &f->table[i];
     int cross = t->derived->type == LT_PART_CROSS;
-    p->code[i] = table_code(t, x[t->number], cross ? x[t->e->part[t->derived->other].number] : 0.0);
+    p->code[i] = lt_part_code(t->e, t->derived, x[t->number], cross ? x[t->e->part[t->derived->other].number] : 0.0);
   }
   margins_codes(p);
   plan_link(p, out);

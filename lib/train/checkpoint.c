@@ -7,6 +7,49 @@
 
 enum { CKPT_VERSION = 1, MAX_NAME = 256 };
 
+/* A network's trainer, at any row of an epoch. */
+static leat_status put_net(leat_trainer *t, lt_put *w, leat_error *err) {
+  lt_put_u32(w, (uint32_t)t->warm_start);
+  lt_put_u32(w, t->phase == PHASE_DONE);
+  lt_put_i64(w, t->iterations);
+  lt_put_i64(w, t->rows_seen);
+  lt_put_i64(w, t->xv ? t->xv->n : -1);
+  lt_put_u64(w, t->train_sum);
+  lt_put_u64(w, t->xv ? t->valid_sum : 0);
+  lt_put_f64(w, t->last_loss);
+  lt_put_f64(w, t->score);
+  lt_put_f64(w, t->best_score);
+  lt_put_i64(w, t->best_iteration);
+  lt_put_i64(w, t->since_best);
+  return lt_trainer_net_put(t, w, err);
+}
+
+static leat_status get_net(leat_trainer *t, lt_get *g, leat_error *err) {
+  lt_resume *r = lt_zalloc(t->rt, sizeof *r);
+  if (!r) return lt_fail_memory(err, sizeof *r, "a checkpoint");
+  t->resume = r;
+  uint32_t warm = lt_get_u32(g), done = lt_get_u32(g);
+  t->iterations = lt_get_i64(g);
+  t->rows_seen = t->rows_seen_base = lt_get_i64(g);
+  r->n_valid_rows = lt_get_i64(g);
+  r->train_sum = lt_get_u64(g);
+  r->valid_sum = lt_get_u64(g);
+  t->last_loss = lt_get_f64(g);
+  t->score = lt_get_f64(g);
+  t->best_score = lt_get_f64(g);
+  t->best_iteration = lt_get_i64(g);
+  t->since_best = lt_get_i64(g);
+  if (warm > 1 || done > 1 || t->iterations < 0 || t->rows_seen < 0 || r->n_valid_rows < -1 || t->best_iteration < 0 ||
+      t->since_best < 0 || (!isnan(t->best_score) && r->n_valid_rows < 0))
+    lt_get_fail(g, LEAT_E_FORMAT);
+  t->warm_start = (int32_t)warm;
+  t->phase = done ? PHASE_DONE : 0;
+  lt_trainer_net_get(t, g);
+  if (!g->failed && (r->n_net[1] > 0) != !isnan(t->best_score)) lt_get_fail(g, LEAT_E_FORMAT);
+  if (!g->failed && lt_get_left(g) != 0) lt_get_fail(g, LEAT_E_FORMAT);
+  return lt_get_status(g, "the checkpoint's state", err);
+}
+
 static void put_state(const leat_trainer *t, lt_put *w) {
   const lt_solver *s = t->solver;
   int64_t n = s->n;
@@ -79,10 +122,13 @@ leat_status lt_trainer_save(leat_trainer *t, const char *path, leat_error *err) 
         break;
       case 1: lt_schema_save(t->schema, &w); break;
       case 2: lt_encoder_save(t->encoder, &w); break;
-      case 3: put_state(t, &w); break;
+      case 3:
+        if (t->net) st = put_net(t, &w, err);
+        else put_state(t, &w);
+        break;
       default: lt_put_text(&w, t->lineage);
     }
-    st = lt_put_status(&w, err);
+    if (!st) st = lt_put_status(&w, err);
     if (!st) st = lt_seal_add(seal, names[i], LT_SEAL_ZSTD, w.data, w.size, err);
     lt_put_free(&w);
   }
@@ -208,7 +254,7 @@ static leat_status load_offline(lt_sealed *f, leat_trainer *t, leat_error *err) 
   if (!st) st = section(f, "encoder", rt, &g, err);
   if (!st) st = lt_encoder_load(rt, t->schema, &g, &t->encoder, err);
   if (!st) st = section(f, "state", rt, &g, err);
-  return st ? st : get_state(t, &g, err);
+  return st ? st : (t->family == &lt_family_mlp ? get_net(t, &g, err) : get_state(t, &g, err));
 }
 
 leat_status lt_trainer_load(leat_runtime *rt, const char *path, const leat_device *dev, leat_trainer **out,

@@ -255,6 +255,8 @@ static leat_status choose_layout(const leat_dataset *data, const lt_encode *enco
     d->n_dense = plan->like->n_dense;
   } else if (first_sparse == d->n_slots) {
     d->n_dense = d->n_slots;
+  } else if (plan->keep_sparse) {
+    d->n_dense = first_sparse;
   } else {
     double fill = 0;
     leat_status st = sample_fill(data, encode, &fill, err);
@@ -479,9 +481,9 @@ leat_status lt_design_create(const leat_dataset *data, const lt_design_plan *pla
   d->n = n;
   d->n_slots = n_slots;
   st = choose_layout(data, encode, plan, d, err);
-  if (!st && d->n_dense == d->n_slots) st = borrow(data, encode, plan, d, err);
+  if (!st && d->n_dense == d->n_slots && !plan->as_encoded) st = borrow(data, encode, plan, d, err);
   if (!st && !d->borrowed) st = encode_rows(data, encode, plan->encoder, d, err);
-  if (!st && !d->borrowed) st = rescale(d, lt_encoder_dense(plan->encoder), plan, err);
+  if (!st && !d->borrowed && !plan->as_encoded) st = rescale(d, lt_encoder_dense(plan->encoder), plan, err);
   if (st) goto out;
   d->weight_sum = (double)n;
   *out = d;

@@ -32,6 +32,8 @@ typedef struct lt_design_plan {
   const lt_encoder *encoder;
   int centre;            /* move the means of unscaled numbers to 0 (there is an intercept that takes them) */
   int rescale;           /* the encoder has not standardised */
+  int as_encoded;        /* the encoder's numbers are what is wanted: nothing is borrowed or scaled */
+  int keep_sparse;       /* only what every row fills is dense */
   const lt_design *like; /* the same layout, shift and scale as this one (validation rows) */
 } lt_design_plan;
 /* Encodes all rows of `data` (in memory) with the runtime's threads. y and weights are left empty.

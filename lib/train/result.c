@@ -9,8 +9,23 @@ static const double *present(const leat_trainer *t) {
   return t->has_valid && !isnan(t->best_score) ? t->best : t->solver->base;
 }
 
-leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *err) {
+/* Calibration and decision of the solution, for its parameters. */
+static leat_status add_decision(leat_trainer *t, lt_calibration **c, lt_decision *decision, leat_error *err) {
+  leat_status st = lt_trainer_calibration(t, c, err);
+  return st ? st : lt_trainer_decision(t, *c, decision, err);
+}
+
+leat_status lt_trainer_params(leat_trainer *t, void **params, leat_error *err) {
   const lt_design *d = t->x;
+  if (t->net) {
+    lt_mlp *net = NULL;
+    *params = NULL;
+    leat_status made = lt_net_model(t->net, t->has_valid && !isnan(t->best_score), &net, err);
+    if (!made) made = add_decision(t, &net->calibration, &net->decision, err);
+    if (made) lt_mlp_free(net);
+    else *params = net;
+    return made;
+  }
   leat_status st = t->family->create(t->rt, &t->task, d->n_slots, t->settings, params, err);
   if (st) return st;
   lt_linear *m = *params;
@@ -25,8 +40,7 @@ leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *
     }
     m->intercept[k] = t->intercept ? u[n_par - 1] - shift : 0;
   }
-  st = lt_trainer_calibration(t, &m->calibration, err);
-  if (!st) st = lt_trainer_decision(t, m->calibration, &m->decision, err);
+  st = add_decision(t, &m->calibration, &m->decision, err);
   if (st) {
     t->family->release(m);
     *params = NULL;
@@ -34,28 +48,46 @@ leat_status lt_trainer_params(const leat_trainer *t, void **params, leat_error *
   return st;
 }
 
-/* The solution's prediction of row r of `o`, one output: what a predictor gives. */
-static double predicted(const leat_trainer *t, const lt_objective *o, const lt_calibration *c, int64_t r) {
-  double f, p;
-  lt_objective_margins(o, present(t), r, &f);
-  if (c) {
-    lt_calibration_apply(c, &f, &p);
-    return p;
+leat_status lt_trainer_margins(leat_trainer *t, int set, double **out, leat_error *err) {
+  const lt_design *d = set ? t->xv : t->x;
+  int64_t n_out = t->task.n_out;
+  leat_status st = LEAT_OK;
+  double sum, *f = lt_array(t->rt, (uint64_t)(d->n * n_out), sizeof *f);
+  *out = NULL;
+  if (!f) return lt_fail_memory(err, (uint64_t)(d->n * n_out) * 8, "margins of the rows");
+  if (t->net) {
+    int best = t->has_valid && !isnan(t->best_score);
+    if (best) st = lt_net_swap_best(t->net, err);
+    if (!st) st = lt_net_evaluate(t->net, set, &sum, f, err);
+    if (!st && best) st = lt_net_swap_best(t->net, err);
+  } else {
+    for (int64_t r = 0; r < d->n; r++) lt_objective_margins(set ? t->ov : t->o, present(t), r, f + r * n_out);
   }
-  t->loss->link(&f, 1);
-  return f;
+  if (st) lt_free(t->rt, f);
+  else *out = f;
+  return st;
 }
 
-leat_status lt_trainer_decision(const leat_trainer *t, const lt_calibration *c, lt_decision *out, leat_error *err) {
+/* A row's margins f [n_out] -> what a predictor gives, [n_out] in f. */
+static void predicted(const leat_trainer *t, const lt_calibration *c, double *f, double *room) {
+  if (!c) {
+    t->loss->link(f, t->task.n_out);
+    return;
+  }
+  lt_calibration_apply(c, f, room);
+  memcpy(f, room, (size_t)t->task.n_out * sizeof *f);
+}
+
+leat_status lt_trainer_decision(leat_trainer *t, const lt_calibration *c, lt_decision *out, leat_error *err) {
   const lt_design *d = t->xv;
   double positive = lt_param_real(t->settings, "false_positive_cost"), share = lt_param_real(t->settings, "interval");
-  leat_status st = LEAT_OK;
   *out = LT_DECISION_NONE;
   out->threshold = lt_param_real(t->settings, "threshold");
   if (positive == 0 && share == 0) return LEAT_OK;
-  double *v = lt_array(t->rt, (uint64_t)d->n, sizeof *v);
-  if (!v) return lt_fail_memory(err, (uint64_t)d->n * 8, "predictions of the validation rows");
-  for (int64_t r = 0; r < d->n; r++) v[r] = predicted(t, t->ov, c, r);
+  double *v = NULL, room; /* one output */
+  leat_status st = lt_trainer_margins(t, 1, &v, err);
+  if (st) return st;
+  for (int64_t r = 0; r < d->n; r++) predicted(t, c, v + r, &room);
   if (positive > 0) {
     st = lt_decision_threshold(t->rt, v, d->y, d->sample, d->n, positive, lt_param_real(t->settings, "false_negative_cost"),
                                &out->threshold, err);
@@ -68,19 +100,16 @@ leat_status lt_trainer_decision(const leat_trainer *t, const lt_calibration *c, 
 }
 
 /* Without the weights of classes: probabilities of the rows as they come. */
-leat_status lt_trainer_calibration(const leat_trainer *t, lt_calibration **out, leat_error *err) {
+leat_status lt_trainer_calibration(leat_trainer *t, lt_calibration **out, leat_error *err) {
   int32_t kind = lt_calibration_kind(lt_param_str(t->settings, "calibrate"));
   int held_out = kind != LT_CALIBRATE_NONE;
   *out = NULL;
   if (!held_out && t->loss->flags & LT_LOSS_MARGIN) kind = LT_CALIBRATE_PLATT;
   if (kind == LT_CALIBRATE_NONE) return LEAT_OK;
   const lt_design *d = held_out ? t->xv : t->x;
-  const lt_objective *o = held_out ? t->ov : t->o;
-  int64_t n_out = t->task.n_out;
-  double *margins = lt_array(t->rt, (uint64_t)(d->n * n_out), sizeof *margins);
-  if (!margins) return lt_fail_memory(err, (uint64_t)(d->n * n_out) * 8, "margins for a calibration");
-  for (int64_t r = 0; r < d->n; r++) lt_objective_margins(o, present(t), r, margins + r * n_out);
-  leat_status st = lt_calibration_fit(t->rt, kind, margins, d->n, n_out, d->y, d->sample, out, err);
+  double *margins = NULL;
+  leat_status st = lt_trainer_margins(t, held_out, &margins, err);
+  if (!st) st = lt_calibration_fit(t->rt, kind, margins, d->n, t->task.n_out, d->y, d->sample, out, err);
   lt_free(t->rt, margins);
   return st;
 }
@@ -156,19 +185,16 @@ leat_status lt_trainer_metrics(leat_trainer *t, int64_t set, leat_metrics **out,
     return st;
   }
   const lt_design *d = set ? t->xv : t->x;
-  const lt_objective *o = set ? t->ov : t->o;
-  const double *point = present(t);
   int64_t n_out = t->task.n_out;
-  double *f = lt_array(t->rt, 2 * (uint64_t)n_out, sizeof *f), *p = f + n_out;
-  if (!f) st = lt_fail_memory(err, (uint64_t)n_out * 16, "a row's margins");
+  double *f = NULL, *room = lt_array(t->rt, (uint64_t)n_out, sizeof *room);
+  st = room ? lt_trainer_margins(t, set != 0, &f, err) : lt_fail_memory(err, (uint64_t)n_out * 8, "a row's margins");
   for (int64_t r = 0; r < d->n && !st; r++) {
-    lt_objective_margins(o, point, r, f);
-    if (c) lt_calibration_apply(c, f, p);
-    else t->loss->link(f, n_out);
-    st = lt_metrics_add(k, c ? p : f, n_out, d->y[r], d->sample ? d->sample[r] : 1, err);
+    predicted(t, c, f + r * n_out, room);
+    st = lt_metrics_add(k, f + r * n_out, n_out, d->y[r], d->sample ? d->sample[r] : 1, err);
   }
   lt_calibration_free(c);
   lt_free(t->rt, f);
+  lt_free(t->rt, room);
   if (st) lt_metrics_free(k);
   else *out = k;
   return st;

@@ -250,6 +250,14 @@ leat_status lt_trainer_advance(leat_trainer *t, int64_t max_rows, int one_iterat
       st = lt_fail(err, LEAT_E_CANCELLED, "training was cancelled in iteration %lld", (long long)(t->iterations + 1));
       break;
     }
+    if (t->net) {
+      int64_t now = 0;
+      st = lt_trainer_net_pass(t, one_iteration ? FIT_ROWS : max_rows - seen, &now, &iteration, err);
+      seen += now;
+      t->rows_seen += now;
+      lt_trainer_publish(t);
+      continue;
+    }
     if (!t->pass_open) open_pass(t);
     lt_objective *o = t->phase == PHASE_SCORE || t->phase == PHASE_FIRST_SCORE ? t->ov : t->o;
     int64_t rows = 0;

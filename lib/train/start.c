@@ -6,14 +6,14 @@
 
 static double row_weight(const lt_design *d, int64_t r) { return d->weight ? d->weight[r] : 1; }
 
-/* Weighted standard deviation of the targets; 1 where they are all alike. */
-static double target_spread(const lt_design *d) {
+void lt_trainer_target(const leat_trainer *t, double *mean, double *spread) {
+  const lt_design *d = t->x;
   double sum = 0, square = 0;
   for (int64_t r = 0; r < d->n; r++) sum += row_weight(d, r) * d->y[r];
-  double mean = sum / d->weight_sum;
-  for (int64_t r = 0; r < d->n; r++) square += row_weight(d, r) * (d->y[r] - mean) * (d->y[r] - mean);
-  double spread = sqrt(square / d->weight_sum);
-  return spread > 0 && isfinite(spread) ? spread : 1;
+  *mean = sum / d->weight_sum;
+  for (int64_t r = 0; r < d->n; r++) square += row_weight(d, r) * (d->y[r] - *mean) * (d->y[r] - *mean);
+  *spread = sqrt(square / d->weight_sum);
+  if (!(*spread > 0) || !isfinite(*spread)) *spread = 1;
 }
 
 /* log needs a mean above 0. */
@@ -34,12 +34,14 @@ static leat_status check_counts(const leat_trainer *t, const lt_design *d, int t
 leat_status lt_trainer_loss(const leat_trainer *t, lt_loss_args *args, leat_error *err) {
   leat_status st = LEAT_OK;
   const char *name = t->loss->name;
+  double mean, spread;
+  lt_trainer_target(t, &mean, &spread);
   *args = (lt_loss_args){0, 0};
   if (strcmp(name, "huber") == 0) {
-    args->shape = lt_param_real(t->settings, "huber_delta") * target_spread(t->x);
+    args->shape = lt_param_real(t->settings, "huber_delta") * spread;
   } else if (strcmp(name, "quantile") == 0) {
     args->shape = lt_param_real(t->settings, "quantile");
-    args->width = target_spread(t->x);
+    args->width = spread;
   } else if (strcmp(name, "hinge") == 0) {
     args->width = 2; /* all rows are on the parabola at the margins 0 */
   } else if (strcmp(name, "poisson") == 0) {
@@ -68,16 +70,12 @@ static leat_status target_quantile(const lt_design *d, double q, double *out, le
 }
 
 /* The mean (its log, the quantile), the log odds, the logs of the classes' shares. */
-leat_status lt_trainer_null_model(leat_trainer *t, leat_error *err) {
+leat_status lt_trainer_null_margins(const leat_trainer *t, double shape, double *out, leat_error *err) {
   const lt_design *d = t->x;
-  int64_t k_out = t->task.n_out, n_par = t->o->n_par;
-  t->null_model = lt_zarray(t->rt, (uint64_t)t->o->n, sizeof *t->null_model);
+  int64_t k_out = t->task.n_out;
   double *sum = lt_zarray(t->rt, (uint64_t)k_out + 1, sizeof *sum);
   leat_status st = LEAT_OK;
-  if (!t->null_model || !sum) {
-    lt_free(t->rt, sum);
-    return lt_fail_memory(err, (uint64_t)t->o->n * 8, "a solver's vectors");
-  }
+  if (!sum) return lt_fail_memory(err, (uint64_t)k_out * 8, "a solver's vectors");
   double total = 0;
   for (int64_t r = 0; r < d->n; r++) {
     double w = row_weight(d, r);
@@ -85,9 +83,9 @@ leat_status lt_trainer_null_model(leat_trainer *t, leat_error *err) {
     if (k_out == 1) sum[0] += w * d->y[r];
     else sum[(int64_t)d->y[r]] += w;
   }
-  for (int64_t k = 0; t->intercept && k < k_out && !st; k++) {
-    double *b = &t->null_model[k * n_par + n_par - 1];
-    if (strcmp(t->loss->name, "quantile") == 0) st = target_quantile(d, t->o->args.shape, b, err);
+  for (int64_t k = 0; k < k_out && !st; k++) {
+    double *b = &out[k];
+    if (strcmp(t->loss->name, "quantile") == 0) st = target_quantile(d, shape, b, err);
     else if (strcmp(t->loss->name, "poisson") == 0) *b = log(sum[0] / total);
     else if (t->loss->flags & LT_LOSS_MARGIN) *b = 0;
     else if (t->task.n_classes == 0) *b = sum[0] / total;
@@ -95,5 +93,16 @@ leat_status lt_trainer_null_model(leat_trainer *t, leat_error *err) {
     else *b = log((sum[k] + 1e-3) / (total + 1e-3));
   }
   lt_free(t->rt, sum);
+  return st;
+}
+
+leat_status lt_trainer_null_model(leat_trainer *t, leat_error *err) {
+  int64_t k_out = t->task.n_out, n_par = t->o->n_par;
+  t->null_model = lt_zarray(t->rt, (uint64_t)t->o->n, sizeof *t->null_model);
+  double *margins = lt_array(t->rt, (uint64_t)k_out, sizeof *margins);
+  leat_status st = t->null_model && margins ? LEAT_OK : lt_fail_memory(err, (uint64_t)t->o->n * 8, "a solver's vectors");
+  if (!st && t->intercept) st = lt_trainer_null_margins(t, t->o->args.shape, margins, err);
+  for (int64_t k = 0; k < k_out && t->intercept && !st; k++) t->null_model[k * n_par + n_par - 1] = margins[k];
+  lt_free(t->rt, margins);
   return st;
 }

@@ -11,9 +11,9 @@ leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, cons
   const lt_family *family = lt_family_of_spec(spec);
   if (!family)
     return lt_fail(err, LEAT_E_ARG,
-                   "parameters of '%.60s' do not name a model to train: make them for \"model/linear\" or \"online/linear\"", spec);
+                   "parameters of '%.60s' do not name a model to train: make them for \"model/linear\", \"model/mlp\" or \"online/linear\"", spec);
   int online = family == &lt_family_online;
-  if (!online && family != &lt_family_linear)
+  if (!online && family != &lt_family_linear && family != &lt_family_mlp)
     return lt_fail(err, LEAT_E_UNSUPPORTED, "the offline trainer has no solver for the family '%.60s'", family->name);
   leat_trainer *t = lt_zalloc(rt, sizeof *t);
   if (!t) return lt_fail_memory(err, sizeof *t, "a trainer");
@@ -27,7 +27,7 @@ leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, cons
   if (!online) {
     t->max_iterations = lt_param_int(settings, "max_iterations");
     t->patience = lt_param_int(settings, "patience");
-    t->intercept = lt_param_int(settings, "intercept") != 0;
+    t->intercept = family == &lt_family_mlp || lt_param_int(settings, "intercept") != 0;
   }
   leat_status st = lt_params_copy(settings, &t->settings, err);
   if (!st) {
@@ -109,11 +109,13 @@ void lt_resume_free(leat_runtime *rt, lt_resume *r) {
   lt_free(rt, r->s);
   lt_free(rt, r->y);
   lt_free(rt, r->rho);
+  for (int k = 0; k < 4; k++) lt_free(rt, r->net[k]);
   lt_free(rt, r);
 }
 
 /* Gives up what set_data has made. */
 static void drop_data(leat_trainer *t) {
+  lt_net_free(t->net);
   lt_solver_free(t->solver);
   lt_objective_free(t->o);
   lt_objective_free(t->ov);
@@ -123,6 +125,7 @@ static void drop_data(leat_trainer *t) {
   lt_free(t->rt, t->l1);
   lt_dataset_free(t->train);
   lt_dataset_free(t->valid);
+  t->net = NULL;
   t->solver = NULL;
   t->o = t->ov = NULL;
   t->x = t->xv = NULL;
@@ -252,7 +255,9 @@ static leat_status one_label(const leat_schema *s, leat_error *err) {
 
 static leat_status make_designs(leat_trainer *t, leat_error *err) {
   int64_t classes = t->task.n_classes;
-  lt_design_plan plan = {t->encoder, t->intercept, lt_param_is(t->settings, "standardize", "no"), NULL};
+  int net = t->family == &lt_family_mlp;
+  lt_design_plan plan = {.encoder = t->encoder, .centre = t->intercept, .rescale = lt_param_is(t->settings, "standardize", "no"),
+                         .as_encoded = net, .keep_sparse = net && lt_param_int(t->settings, "embedding") > 0};
   double *cw = NULL;
   leat_status st = lt_design_create(t->train, &plan, &t->x, err);
   if (!st) st = lt_design_targets(t->x, t->train, t->schema, classes, err);
@@ -450,7 +455,7 @@ static leat_status use_data(leat_trainer *t, leat_error *err) {
                    t->task.n_classes ? "a threshold by cost" : "interval");
   if (!t->encoder) st = lt_encoder_fit(t->rt, t->train, t->settings, &t->encoder, err);
   if (!st) st = make_designs(t, err);
-  if (!st) st = make_solver(t, err);
+  if (!st) st = t->family == &lt_family_mlp ? lt_trainer_net_start(t, err) : make_solver(t, err);
   return st;
 }
 
@@ -475,7 +480,9 @@ leat_status lt_trainer_set_data(leat_trainer *t, const leat_dataset *train, cons
     return st;
   }
   int done = t->resume && t->phase == PHASE_DONE;
-  if (t->resume && t->solver->g0 >= 0) { /* goes on behind its last commit, or stays done */
+  if (t->net) {
+    t->phase = done ? PHASE_DONE : PHASE_SEARCH;
+  } else if (t->resume && t->solver->g0 >= 0) { /* goes on behind its last commit, or stays done */
     t->phase = done ? PHASE_DONE : PHASE_BASE;
   } else {
     t->part = sub_part(t);
