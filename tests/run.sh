@@ -117,6 +117,10 @@ examples() {
       (cd "$work" && case $source in *online.c) ./example store ;; *) ./example churn.csv ;; esac); then p=$((p + 1))
     else f=$((f + 1)); echo "FAIL $source"; fi
   done
+  # the device plug-in too, without libleat; it must pass the conformance suite
+  if gcc -std=c99 -Wall -Wextra -Werror -O2 -shared -fPIC -Iinclude examples/plugin/tiny_device.c -o "$work/libleat-tiny.so" \
+    -lm && build/leat-conformance --quiet "$work/libleat-tiny.so"; then p=$((p + 1))
+  else f=$((f + 1)); echo "FAIL examples/plugin/tiny_device.c"; fi
   rm -rf "$work"
   echo "$p passed, $f failed, 0 skipped"
   [ "$f" -eq 0 ]
