@@ -452,6 +452,8 @@ typedef struct leat_learner_state {
   int64_t suspect;        /* 1: a suspect period is open */
   int64_t model_age_ns;   /* since the last record was learned */
   int64_t journal_bytes;
+  int64_t label_delay[12]; /* labels since it was opened, by how long their prediction has waited: as in leat_score_state */
+  double label_delay_seconds; /* their sum */
 } leat_learner_state;
 
 /* A record of the quarantine. column: in its schema, from 0, -1 the whole record; position in its source; state:
@@ -557,7 +559,9 @@ typedef struct leat_endpoint_state {
   char failure[512];
 } leat_endpoint_state;
 
-/* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)... */
+/* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)...;
+ * flags: LEAT_DEVICE_FLUSHES when numbers below the normal range (denormals) may count as 0. */
+enum { LEAT_DEVICE_FLUSHES = 1 };
 typedef struct leat_device_props {
   uint64_t struct_size;
   const char *name, *vendor, *driver, *backend;
