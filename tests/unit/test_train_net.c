@@ -189,6 +189,41 @@ static double accuracy(leat_trainer *t, int64_t set) {
   return v;
 }
 
+static void predict(leat_runtime *rt, const leat_model *m, const char *device, const char *settings, const tr_rows *r, double *out) {
+  const leat_device *dev = NULL;
+  leat_predictor *q = NULL;
+  leat_error e = tr_error();
+  leat_params *p = kit_params(rt, "predictor", settings);
+  if (device) TR_OK(lt_devices_find(rt, device, &dev, &e), &e);
+  TR_OK(lt_predictor_create(m, p, dev, &q, &e), &e);
+  leat_matrix x = tr_matrix(r->x, r->n, r->cols, LEAT_F32), y = tr_matrix(out, r->n, 1, LEAT_F64);
+  TR_OK(lt_predictor_run(q, &x, &y, &e), &e);
+  for (int64_t i = 0; i < r->n; i += 97) { /* a single row is the same row */
+    float one;
+    TR_OK(lt_predictor_one_f32(q, r->x + i * r->cols, (uint64_t)r->cols, &one, 1, &e), &e);
+    assert_true(fabs((double)one - out[i]) <= 1e-5);
+  }
+  lt_predictor_free(q);
+  lt_params_free(p);
+}
+
+/* Rows as a matrix, on another device, with weights of 8 bits. */
+static void check_ways(leat_runtime *rt, leat_trainer *t, const tr_rows *r) {
+  leat_model *m = NULL;
+  leat_error e = tr_error();
+  double *plain = malloc((size_t)r->n * 8), *other = malloc((size_t)r->n * 8), worst = 0;
+  TR_OK(lt_trainer_snapshot(t, &m, &e), &e);
+  predict(rt, m, NULL, "", r, plain);
+  predict(rt, m, "reference", "", r, other);
+  for (int64_t i = 0; i < r->n; i++) assert_true(fabs(plain[i] - other[i]) <= 1e-5);
+  predict(rt, m, NULL, "precision=int8", r, other);
+  for (int64_t i = 0; i < r->n; i++) worst = fmax(worst, fabs(plain[i] - other[i]));
+  assert_true(worst > 0 && worst < 0.1);
+  free(plain);
+  free(other);
+  lt_model_free(m);
+}
+
 /* Two classes that no straight line divides: inside and outside of a ring. */
 static void test_ring(void **state) {
   (void)state;
@@ -211,6 +246,7 @@ static void test_ring(void **state) {
     leat_trainer *t = net_trainer(rt, settings[k], NULL, d, NULL);
     tr_fit(t);
     if (accuracy(t, 0) < 0.95) fail_msg("%s: accuracy %g", settings[k], accuracy(t, 0));
+    check_ways(rt, t, &r);
     lt_trainer_free(t);
   }
   lt_dataset_free(d);
