@@ -1,7 +1,7 @@
 #!/bin/bash
 # The quick tier: from nothing on a bare Debian 12 (as root or with sudo) to one line of numbers, in at most 20 minutes
-# on two cores. Usage: tests/run.sh [STEP...]; steps: gcc unit lint abi consumer cli serve examples python clang asan tsan
-# fuzz faults (all by default, in this order). Logs: build/logs/STEP.log. Exit status 1 when anything failed.
+# on two cores. Usage: tests/run.sh [STEP...]; steps: gcc unit conformance lint abi consumer cli serve examples python clang
+# asan tsan fuzz faults (all by default, in this order). Logs: build/logs/STEP.log. Exit status 1 when anything failed.
 # LEAT_DATA_DIR names a folder with the real data sets; tests that need them are skipped without it.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -123,7 +123,7 @@ examples() {
 }
 
 thread_tests='pool|thread|predictor|trainer|runtime'
-wanted=${*:-gcc unit lint abi consumer cli serve examples python clang asan tsan fuzz faults}
+wanted=${*:-gcc unit conformance lint abi consumer cli serve examples python clang asan tsan fuzz faults}
 want() { case " $wanted " in *" $1 "*) return 0 ;; esac; return 1; }
 any() { local x; for x in "$@"; do want "$x" && return 0; done; return 1; }
 export LEAT_DATA_DIR=${LEAT_DATA_DIR:-}
@@ -132,8 +132,9 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 step packages install_packages
-any gcc unit abi consumer cli serve examples python faults && step gcc build build gcc -DLEAT_SANITIZE= -DLEAT_FUZZ=OFF -DLEAT_BENCH=ON
+any gcc unit conformance abi consumer cli serve examples python faults && step gcc build build gcc -DLEAT_SANITIZE= -DLEAT_FUZZ=OFF -DLEAT_BENCH=ON
 want unit && step unit units build .
+want conformance && step conformance tests/conformance/run.sh build
 want lint && step lint tests/lint/run.sh
 want abi && step abi tests/abi/run.sh build
 want consumer && step consumer tests/consumer/run.sh build

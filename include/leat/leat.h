@@ -452,6 +452,8 @@ typedef struct leat_learner_state {
   int64_t suspect;        /* 1: a suspect period is open */
   int64_t model_age_ns;   /* since the last record was learned */
   int64_t journal_bytes;
+  int64_t label_delay[12]; /* labels since it was opened, by how long their prediction has waited: as in leat_score_state */
+  double label_delay_seconds; /* their sum */
 } leat_learner_state;
 
 /* A record of the quarantine. column: in its schema, from 0, -1 the whole record; position in its source; state:

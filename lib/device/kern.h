@@ -7,11 +7,13 @@
 enum { LT_PANEL = 16, LT_TILE_ROWS = 6, LT_Q8_ROWS = 4, LT_Q8_PANELS = 4 };
 typedef struct lt_kern {
   const char *name; /* "avx2" or "generic" */
-  /* out[i * ldo + j] = (add ? out[i * ldo + j] : 0) + sum_k a[i * rs + k * cs] * panel[k * 16 + j] for i < rows <= 6 and
-   * all 16 j. One chain of multiply-adds in order of k: cutting k at any place and going on with add gives the same bits,
-   * and so does any number of rows. */
-  void (*tile)(const float *a, int64_t rs, int64_t cs, const float *panel, int64_t depth, int64_t rows, float *out,
-               int64_t ldo, int add);
+  /* out[i * ldo + p * 16 + j] = (add ? out : 0) + sum_k a[i * rs + k * cs] * b[p * step + k * ldb + j] for i < rows <= 6,
+   * p < panels and all 16 j; ldb is 16 in a panel. One chain of multiply-adds in order of k: cutting k at any place and
+   * going on with add gives the same bits, and so does any number of rows. */
+  void (*tile)(const float *a, int64_t rs, int64_t cs, const float *b, int64_t ldb, int64_t step, int64_t panels,
+               int64_t depth, int64_t rows, float *out, int64_t ldo, int add);
+  /* c[i * ld + j] = alpha * tile[i * 16 + j] + beta * c for `rows` rows of n <= 16; beta 0: c is not read. */
+  void (*blend)(const float *tile, int64_t rows, int64_t n, float alpha, float beta, float *c, int64_t ld);
   /* One row times `count` panels that lie `step` floats apart: out[p * 16 + j], the same bits as tile's. */
   void (*row)(const float *x, const float *panels, int64_t depth, int64_t step, int64_t count, float *out);
   /* Columns [0, cols) of `depth` rows to a panel: element (k, j) is b[k * rs + j * cs]. */

@@ -8,11 +8,13 @@
 #include "device/map_avx2.h"
 
 /* ------------------------------------------------------------------------------------------------ tile
- * 6 rows x 16 columns: 12 sums, 2 numbers of the panel and one of a in 15 of the 16 registers; 12 multiply-adds hide the
- * latency of each other. */
-AVX2_INLINE void tile_step(const float *a, int64_t rs, const float *b, int rows, __m256 c[LT_TILE_ROWS][2]) {
-  __m256 b0 = _mm256_load_ps(b), b1 = _mm256_load_ps(b + 8);
-  const float *a3 = a + 3 * rs;
+ * 6 rows x 16 columns: 12 sums, 2 numbers of b and one of a in 15 of the 16 registers; 12 multiply-adds hide the latency
+ * of each other. LT_KEEP makes a pointer opaque: else the compiler invents a variable for each of its sums and spills. */
+#define LT_KEEP(p) __asm__("" : "+r"(p))
+
+AVX2_INLINE void tile_step(const float *a, const float *a3, int64_t rs, const float *b, int rows,
+                           __m256 c[LT_TILE_ROWS][2]) {
+  __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
 #pragma GCC unroll 6
   for (int i = 0; i < rows; i++) {
     __m256 v = _mm256_broadcast_ss(i < 3 ? a + i * rs : a3 + (i - 3) * rs);
@@ -21,22 +23,29 @@ AVX2_INLINE void tile_step(const float *a, int64_t rs, const float *b, int rows,
   }
 }
 
-AVX2_INLINE void tile_rows(const float *a, int64_t rs, int64_t cs, const float *b, int64_t depth, int rows, float *out,
-                           int64_t ldo, int add) {
+AVX2_INLINE void tile_panel(const float *a, int64_t rs, int64_t cs, const float *b, int64_t ldb, int64_t depth, int rows,
+                            float *out, int64_t ldo, int add) {
+  const float *a3 = a + 3 * rs;
   __m256 c[LT_TILE_ROWS][2];
 #pragma GCC unroll 6
   for (int i = 0; i < rows; i++) {
     c[i][0] = add ? _mm256_loadu_ps(out + i * ldo) : _mm256_setzero_ps();
     c[i][1] = add ? _mm256_loadu_ps(out + i * ldo + 8) : _mm256_setzero_ps();
   }
-  int64_t k = 0;
-  for (; k + 4 <= depth; k += 4, a += 4 * cs, b += 4 * LT_PANEL) {
-    tile_step(a, rs, b, rows, c);
-    tile_step(a + cs, rs, b + LT_PANEL, rows, c);
-    tile_step(a + 2 * cs, rs, b + 2 * LT_PANEL, rows, c);
-    tile_step(a + 3 * cs, rs, b + 3 * LT_PANEL, rows, c);
+  for (; depth >= 4; depth -= 4) {
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; q++) {
+      tile_step(a, a3, rs, b, rows, c);
+      a += cs, a3 += cs, b += ldb;
+      if (cs != 1 || q == 3) {
+        LT_KEEP(a);
+        if (rs == 1) a3 = a + 3;
+        else LT_KEEP(a3);
+      }
+      if (ldb != LT_PANEL || q == 3) LT_KEEP(b);
+    }
   }
-  for (; k < depth; k++, a += cs, b += LT_PANEL) tile_step(a, rs, b, rows, c);
+  for (; depth > 0; depth--, a += cs, a3 += cs, b += ldb) tile_step(a, a3, rs, b, rows, c);
 #pragma GCC unroll 6
   for (int i = 0; i < rows; i++) {
     _mm256_storeu_ps(out + i * ldo, c[i][0]);
@@ -44,13 +53,17 @@ AVX2_INLINE void tile_rows(const float *a, int64_t rs, int64_t cs, const float *
   }
 }
 
-/* By how a lies: in rows, in columns (its transpose in rows), or with any strides. */
-#define LT_TILES(rows)                                                                                              \
-  AVX2 static void avx2_tile_##rows(const float *a, int64_t rs, int64_t cs, const float *b, int64_t depth, float *out, \
-                                    int64_t ldo, int add) {                                                         \
-    if (cs == 1) tile_rows(a, rs, 1, b, depth, rows, out, ldo, add);                                                \
-    else if (rs == 1) tile_rows(a, 1, cs, b, depth, rows, out, ldo, add);                                           \
-    else tile_rows(a, rs, cs, b, depth, rows, out, ldo, add);                                                       \
+/* By how a and b lie: a in rows, in columns (its transpose in rows), or with any strides; b in panels or in a matrix. */
+#define LT_PANELS(rs, cs, ldb, rows) \
+  for (; panels > 0; panels--, b += step, out += LT_PANEL) tile_panel(a, rs, cs, b, ldb, depth, rows, out, ldo, add)
+#define LT_TILES(rows)                                                                                                 \
+  AVX2 static void avx2_tile_##rows(const float *a, int64_t rs, int64_t cs, const float *b, int64_t ldb, int64_t step, \
+                                    int64_t panels, int64_t depth, float *out, int64_t ldo, int add) {                 \
+    if (cs == 1 && ldb == LT_PANEL) LT_PANELS(rs, 1, LT_PANEL, rows);                                                  \
+    else if (cs == 1) LT_PANELS(rs, 1, ldb, rows);                                                                     \
+    else if (rs == 1 && ldb == LT_PANEL) LT_PANELS(1, cs, LT_PANEL, rows);                                             \
+    else if (rs == 1) LT_PANELS(1, cs, ldb, rows);                                                                     \
+    else LT_PANELS(rs, cs, ldb, rows);                                                                                 \
   }
 LT_TILES(1)
 LT_TILES(2)
@@ -60,16 +73,27 @@ LT_TILES(5)
 LT_TILES(6)
 #undef LT_TILES
 
-AVX2 static void avx2_tile(const float *a, int64_t rs, int64_t cs, const float *b, int64_t depth, int64_t rows, float *out,
-                           int64_t ldo, int add) {
+AVX2 static void avx2_tile(const float *a, int64_t rs, int64_t cs, const float *b, int64_t ldb, int64_t step, int64_t panels,
+                           int64_t depth, int64_t rows, float *out, int64_t ldo, int add) {
   switch (rows) {
-    case 1: avx2_tile_1(a, rs, cs, b, depth, out, ldo, add); return;
-    case 2: avx2_tile_2(a, rs, cs, b, depth, out, ldo, add); return;
-    case 3: avx2_tile_3(a, rs, cs, b, depth, out, ldo, add); return;
-    case 4: avx2_tile_4(a, rs, cs, b, depth, out, ldo, add); return;
-    case 5: avx2_tile_5(a, rs, cs, b, depth, out, ldo, add); return;
-    default: avx2_tile_6(a, rs, cs, b, depth, out, ldo, add); return;
+    case 1: avx2_tile_1(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
+    case 2: avx2_tile_2(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
+    case 3: avx2_tile_3(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
+    case 4: avx2_tile_4(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
+    case 5: avx2_tile_5(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
+    default: avx2_tile_6(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
   }
+}
+
+AVX2 static void avx2_blend(const float *tile, int64_t rows, int64_t n, float alpha, float beta, float *c, int64_t ld) {
+  __m256 va = _mm256_set1_ps(alpha), vb = _mm256_set1_ps(beta);
+  for (int64_t i = 0; i < rows; i++, tile += LT_PANEL, c += ld)
+    for (int64_t j = 0; j < n; j += 8) {
+      __m256i m = mask8(n - j < 8 ? n - j : 8);
+      __m256 v = _mm256_mul_ps(va, _mm256_loadu_ps(tile + j));
+      if (beta != 0) v = _mm256_fmadd_ps(vb, _mm256_maskload_ps(c + j, m), v); /* NaN is not 0 */
+      _mm256_maskstore_ps(c + j, m, v);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ one row
@@ -256,6 +280,7 @@ AVX2 static void avx2_end(float *x, int64_t ld, int64_t rows, int64_t n, const f
 static const lt_kern kern_avx2 = {
     .name = "avx2",
     .tile = avx2_tile,
+    .blend = avx2_blend,
     .row = avx2_row,
     .pack = avx2_pack,
     .end = avx2_end,

@@ -165,7 +165,8 @@ void serve_admin(serve_request *q, const char *const *seg, int n) {
   else if (n == 3 && post && strcmp(what, "quarantine") == 0 && strcmp(more, "release") == 0) by_hand(q, "release", "id");
   else if (n == 3 && post && strcmp(what, "learner") == 0 && (strcmp(more, "rollback") == 0 || strcmp(more, "thaw") == 0 || strcmp(more, "snapshot") == 0))
     by_hand(q, more, "version");
+  else if (n <= 3 && (post || (get && n == 2)) && strcmp(what, "trial") == 0) serve_trial_admin(q, more);
   else if (n == 2 && post && strcmp(what, "drain") == 0) set_drain(q);
-  else serve_error(q, 404, "there is nothing at %.200s: GET versions, quarantine; POST promote, rollback, quarantine/release, quarantine/purge, "
+  else serve_error(q, 404, "there is nothing at %.200s: GET versions, quarantine, trial; POST promote, rollback, trial, trial/forward, /back, /abort, /promote, quarantine/release, quarantine/purge, "
                    "learner/rollback, learner/thaw, learner/snapshot, drain", q->path);
 }

@@ -227,35 +227,103 @@ int serve_json_skip(serve_json *j, int depth) {
   return serve_json_take(j, close) || serve_json_fail(j, "a '%c' or ',' is missing", close);
 }
 
-void serve_put_text(struct evbuffer *to, const char *s, size_t n) {
+/* ---- text of an answer */
+
+void serve_text_add(serve_text *t, const void *s, size_t n) {
+  if (t->n + n > t->cap) {
+    t->cap = 2 * (t->n + n) + 1024;
+    t->s = serve_grow(t->s, t->cap);
+  }
+  memcpy(t->s + t->n, s, n);
+  t->n += n;
+}
+
+void serve_text_string(serve_text *t, const char *s) { serve_text_add(t, s, strlen(s)); }
+
+void serve_text_rest(serve_text *t, size_t most) {
+  if (t->cap <= most) return;
+  free(t->s);
+  *t = (serve_text){ NULL, 0, 0 };
+}
+
+void serve_text_escaped(serve_text *t, const char *s, size_t n) {
   size_t from = 0;
   for (size_t i = 0; i <= n; i++) {
     unsigned char c = i < n ? (unsigned char)s[i] : 0;
+    char text[8];
     if (i < n && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) continue;
-    if (i > from) evbuffer_add(to, s + from, i - from);
+    if (i > from) serve_text_add(t, s + from, i - from);
     from = i + 1;
     if (i == n) break;
-    if (c == '"' || c == '\\') evbuffer_add_printf(to, "\\%c", c);
-    else evbuffer_add_printf(to, "\\u%04x", c);
+    if (c == '"' || c == '\\') serve_text_add(t, c == '"' ? "\\\"" : "\\\\", 2);
+    else serve_text_add(t, text, (size_t)snprintf(text, sizeof text, "\\u%04x", c));
   }
+}
+
+void serve_text_i64(serve_text *t, int64_t v) {
+  char text[24];
+  int i = (int)sizeof text;
+  uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+  do text[--i] = (char)('0' + u % 10);
+  while ((u /= 10) > 0);
+  if (v < 0) text[--i] = '-';
+  serve_text_add(t, text + i, sizeof text - (size_t)i);
+}
+
+/* The shortest of 6 to 9 digits that reads back as f, for 1e-4 <= f < 1; 0: not one of these. */
+static int unit_text(float f, char out[32]) {
+  static const double power[] = { 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12 };
+  if (!(f >= 1e-4f && f < 1)) return 0;
+  int from = f >= .1f ? 0 : f >= .01f ? 1 : f >= .001f ? 2 : 3;
+  for (int k = from; k <= from + 3; k++) {
+    uint64_t u = (uint64_t)((double)f * power[k] + .5);
+    if ((double)u >= power[k]) return 0;
+    if ((float)((double)u / power[k]) != f) continue;
+    int digits = k + 6;
+    while (u % 10 == 0) u /= 10, digits--;
+    for (int i = digits; i > 0; i--, u /= 10) out[1 + i] = (char)('0' + u % 10);
+    out[0] = '0';
+    out[1] = '.';
+    return 2 + digits;
+  }
+  return 0;
+}
+
+void serve_text_f32(serve_text *t, float f) {
+  char text[32];
+  int n = unit_text(f, text);
+  for (int digits = 7; !n && digits <= 9; digits++) {
+    int k = snprintf(text, sizeof text, "%.*g", digits, (double)f);
+    if (digits == 9 || strtof(text, NULL) == f) n = k;
+  }
+  serve_text_add(t, text, (size_t)n);
+}
+
+/* The shortest of 15 to 17 digits that reads back as v. */
+static int f64_text(double v, char text[40]) {
+  int n = 0;
+  for (int kept = 15; kept <= 17; kept++) {
+    n = snprintf(text, 40, "%.*g", kept, v);
+    if (kept == 17 || strtod(text, NULL) == v) break;
+  }
+  return n;
+}
+
+void serve_text_f64(serve_text *t, double v) {
+  char text[40];
+  if (isfinite(v)) serve_text_add(t, text, (size_t)f64_text(v, text));
+  else serve_text_add(t, "null", 4);
+}
+
+void serve_put_text(struct evbuffer *to, const char *s, size_t n) {
+  serve_text t = { NULL, 0, 0 };
+  serve_text_escaped(&t, s, n);
+  evbuffer_add(to, t.s, t.n);
+  serve_text_rest(&t, 0);
 }
 
 void serve_put_f64(struct evbuffer *to, double v) {
   char text[40];
-  if (!isfinite(v)) {
-    evbuffer_add(to, "null", 4);
-    return;
-  }
-  int n = snprintf(text, sizeof text, "%.17g", v);
-  if (n > 15) { /* the shortest of these that reads back as v */
-    for (int digits_kept = 15; digits_kept < 17; digits_kept++) {
-      char shorter[40];
-      int k = snprintf(shorter, sizeof shorter, "%.*g", digits_kept, v);
-      if (strtod(shorter, NULL) != v) continue;
-      memcpy(text, shorter, (size_t)k + 1);
-      n = k;
-      break;
-    }
-  }
-  evbuffer_add(to, text, (size_t)n);
+  if (isfinite(v)) evbuffer_add(to, text, (size_t)f64_text(v, text));
+  else evbuffer_add(to, "null", 4);
 }

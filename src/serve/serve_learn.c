@@ -22,6 +22,7 @@ struct serve_job {
   serve_cells cells;
   serve_plan *plan;         /* a reference of its own */
   int code;                 /* of the answer */
+  int64_t queued_ns, taken_ns, done_ns;
   struct evbuffer *answer;
   char error[600];
   json_t *reply;
@@ -36,6 +37,7 @@ typedef struct serve_learner {
   int64_t waiting;
   int stop, running;
   leat_learner_state state; /* as of the last answers */
+  int64_t asked_ns;
   json_t *metrics;
   char key[256], target[256];
   int64_t target_kind;
@@ -142,6 +144,10 @@ static void job_rows(serve_learner *n, serve_job *j) {
       return;
     }
     schema = labels;
+  }
+  if (j->kind == JOB_LABEL && serve_trial_runs(n->server)) { /* the pairs of a trial; what is wrong in it, the learner says */
+    serve_label_counts counts = { 0 };
+    (void)serve_labels(n->server, j->q.body, j->q.body_size, n->key, n->target, &counts);
   }
   int64_t rows = each_rows(n, j, schema, LEARN_ROWS, j->kind == JOB_LABEL ? label_rows : feed_rows, j->kind == JOB_LEARN ? &grown : NULL);
   leat_schema_free(labels);
@@ -250,17 +256,20 @@ static void publish_state(serve_learner *n) {
   for (int i = 0; i < 5; i++) json_object_set_new(all, name[i], metric_set(n->l, i));
   pthread_mutex_lock(&n->lock);
   n->state = state;
+  n->asked_ns = serve_now_ns();
   json_decref(n->metrics);
   n->metrics = all;
   pthread_mutex_unlock(&n->lock);
 }
 
 static void job_run(serve_learner *n, serve_job *j) {
+  j->taken_ns = serve_now_ns();
   switch (j->kind) {
     case JOB_PREDICT: job_predict(n, j); break;
     case JOB_HAND: job_hand(n, j); break;
     default: job_rows(n, j); break;
   }
+  j->done_ns = serve_now_ns();
 }
 
 static void job_give(serve_job *j) {
@@ -324,6 +333,11 @@ void serve_learn_done(serve_worker *w) {
   pthread_mutex_unlock(&w->lock);
   for (serve_job *j = all, *next; j; j = next) {
     next = j->next;
+    if (j->kind == JOB_PREDICT) {
+      serve_observe(&w->counts.phase[PHASE_PARSE], (double)j->q.parse_ns / 1e9);
+      serve_observe(&w->counts.phase[PHASE_QUEUE], (double)(j->taken_ns - j->queued_ns) / 1e9);
+      serve_observe(&w->counts.phase[PHASE_COMPUTE], (double)(j->done_ns - j->taken_ns) / 1e9);
+    }
     if (j->code != 200) serve_error(&j->q, j->code, "%s", j->error);
     else if (j->answer) {
       serve_reply(&j->q, 200, "application/json", j->answer);
@@ -339,8 +353,9 @@ void serve_learn_done(serve_worker *w) {
 static void job_queue(serve_request *q, serve_job *j) {
   serve_learner *n = q->s->learner;
   j->q = *q;
+  j->queued_ns = serve_now_ns();
   pthread_mutex_lock(&n->lock);
-  int full = n->waiting >= SERVE_QUEUE || n->stop;
+  int full = n->waiting >= q->s->o.queue || n->stop;
   if (!full) {
     j->next = NULL;
     *n->last = j;
@@ -354,7 +369,7 @@ static void job_queue(serve_request *q, serve_job *j) {
     return;
   }
   serve_count(&q->w->counts.refused, 1);
-  serve_error(q, 503, "%d requests wait for the learner already: try again later", SERVE_QUEUE);
+  serve_error(q, 503, "%lld requests wait for the learner already: try again later", (long long)q->s->o.queue);
   job_free(j);
 }
 
@@ -403,6 +418,10 @@ void serve_learn(serve_request *q) {
 }
 
 void serve_label(serve_request *q) {
+  if (!q->s->learner) {
+    serve_label_scores(q);
+    return;
+  }
   serve_job *j = job_new(q, JOB_LABEL);
   if (!j) return;
   if (q->body_size) {
@@ -426,7 +445,7 @@ void serve_learn_predict(serve_request *q, serve_cells *c, const serve_plan *p, 
   if (id) memcpy(j->id, id, id_size);
   j->cells = *c;
   memset(c, 0, sizeof *c);
-  j->plan = q->w->plan;
+  j->plan = q->w->plan[0];
   (void)p;
   pthread_mutex_lock(&q->s->plans_lock);
   j->plan->refs++;
@@ -448,6 +467,13 @@ int serve_learn_state(serve_server *s, leat_learner_state *out) {
   *out = s->learner->state;
   pthread_mutex_unlock(&s->learner->lock);
   return 1;
+}
+
+int64_t serve_learn_asked_ns(serve_server *s) {
+  pthread_mutex_lock(&s->learner->lock);
+  int64_t asked = s->learner->asked_ns;
+  pthread_mutex_unlock(&s->learner->lock);
+  return asked;
 }
 
 void serve_learn_metrics(serve_server *s, json_t *into) {

@@ -108,11 +108,12 @@ static void conn_end(serve_conn *c) {
 
 /* 1: a request is coming in or at work. */
 static int conn_look(serve_conn *c, int64_t now) {
-  int full = __atomic_load_n(&c->w->server->held_bytes, __ATOMIC_RELAXED) > SERVE_HELD_BYTES && c->bytes > SERVE_BODY_BYTES / 64;
+  const serve_server *s = c->w->server;
+  int full = __atomic_load_n(&s->held_bytes, __ATOMIC_RELAXED) > SERVE_HELD_BYTES && c->bytes > SERVE_BODY_BYTES / 64;
   int busy = c->since_ns != 0;
   if (!c->spoke) {
     if (now - c->idle_ns > 3 * SERVE_IDLE_SECONDS * 1000000000ll) conn_forget(c);
-  } else if ((busy && (now - c->since_ns > SERVE_SECONDS * 1000000000ll || full)) || (!busy && now - c->idle_ns > SERVE_IDLE_SECONDS * 1000000000ll)) {
+  } else if ((busy && (now - c->since_ns > s->o.request_ms * 1000000 || full)) || (!busy && now - c->idle_ns > SERVE_IDLE_SECONDS * 1000000000ll)) {
     conn_end(c);
   }
   return busy;
@@ -303,7 +304,8 @@ int serve_segments(const char *path, char *buf, size_t cap, const char **segment
  * the version that is asked for goes. */
 serve_plan *serve_plan_of(serve_worker *w, const leat_lease *lease, leat_error *err) {
   serve_server *s = w->server;
-  if (w->plan && w->plan->version == lease->version) return w->plan;
+  serve_plan **own = &w->plan[(lease->flags & LEAT_LEASE_CANDIDATE) != 0];
+  if (*own && (*own)->version == lease->version) return *own;
   pthread_mutex_lock(&s->plans_lock);
   serve_plan *p = s->plans;
   while (p && p->version != lease->version) p = p->next;
@@ -313,8 +315,8 @@ serve_plan *serve_plan_of(serve_worker *w, const leat_lease *lease, leat_error *
   }
   if (p) {
     p->refs++;
-    if (w->plan) w->plan->refs--;
-    w->plan = p;
+    if (*own) (*own)->refs--;
+    *own = p;
     for (serve_plan **at = &s->plans, *old; (old = *at) != NULL;) {
       if (old->refs > 1 || old == p) at = &old->next;
       else {
@@ -343,9 +345,9 @@ static void on_request(struct evhttp_request *r, void *arg) {
   if (q.method == EVHTTP_REQ_HEAD) q.method = EVHTTP_REQ_GET;
   if (!q.body) {
     serve_error(&q, 503, "no memory for a body of %zu bytes", q.body_size);
-  } else if (__atomic_load_n(&s->pending, __ATOMIC_RELAXED) > SERVE_QUEUE && !w->admin) {
+  } else if (__atomic_load_n(&s->pending, __ATOMIC_RELAXED) > s->o.queue && !w->admin) {
     serve_count(&w->counts.refused, 1);
-    serve_error(&q, 503, "%d requests are waiting already: try again later", SERVE_QUEUE);
+    serve_error(&q, 503, "%lld requests are waiting already: try again later", (long long)s->o.queue);
   } else {
     serve_route(&q);
   }
@@ -420,6 +422,16 @@ static int open_listener(const char *option, const char *text, char address[96],
   return fd;
 }
 
+/* Changes of what is waited for are kept until the loop waits: most of a connection's undo each other before that, and need no system
+ * call then. */
+static struct event_base *loop_new(void) {
+  struct event_config *c = event_config_new();
+  struct event_base *base = NULL;
+  if (c && event_config_set_flag(c, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == 0) base = event_base_new_with_config(c);
+  if (c) event_config_free(c);
+  return base;
+}
+
 static serve_worker *worker_new(serve_server *s, int id, int admin, int fd) {
   serve_worker *w = serve_alloc(sizeof *w);
   struct timeval half = { 0, 500000 };
@@ -427,7 +439,7 @@ static serve_worker *worker_new(serve_server *s, int id, int admin, int fd) {
   w->id = id;
   w->admin = admin;
   pthread_mutex_init(&w->lock, NULL);
-  w->base = event_base_new();
+  w->base = loop_new();
   w->http = w->base ? evhttp_new(w->base) : NULL;
   w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (!w->http || w->wake < 0) {

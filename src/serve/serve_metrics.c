@@ -76,7 +76,7 @@ static void put_requests(text *t, const serve_counts *all) {
 }
 
 static void put_phases(text *t, const serve_counts *all) {
-  static const char *const phase[] = { "total", "parse", "compute", "encode" };
+  static const char *const phase[] = { "total", "parse", "compute", "encode", "queue" };
   char labels[96];
   head(t, "inference_duration_seconds", "histogram", "Time a request to predict takes in the server, by phase.");
   for (int p = 0; p < SERVE_PHASES; p++) {
@@ -107,15 +107,17 @@ static void put_model(text *t, serve_server *s) {
   one(t, "model_load_seconds", "gauge", "What the last load, self-test and warm-up took.", (double)e.load_ns / 1e9);
   one(t, "model_since_seconds", "gauge", "For how long the version has been served.", e.since_ns ? (double)(serve_wall_ns() - e.since_ns) / 1e9 : 0);
   int64_t n = 0, cursor = 0, rollbacks[32] = { 0 };
-  leat_store_count(s->store, &n, NULL);
-  double age = 0;
-  for (int64_t i = n; i-- > 0;) {
-    leat_version_info v = { .struct_size = sizeof v };
-    if (leat_store_at(s->store, i, &v, NULL) || v.version != e.version) continue;
-    age = (double)(serve_wall_ns() - v.created_ns) / 1e9;
-    break;
+  serve_staleness stale;
+  serve_staleness_now(s, &stale);
+  one(t, "model_age_seconds", "gauge", "Since the version that is served was made; of a learner's live model: since it learned.",
+      stale.age);
+  one(t, "model_staleness", "gauge", "0 fresh, 1 aging (half of a limit is used up), 2 stale.", stale.state);
+  head(t, "model_staleness_used", "gauge", "How much of each limit of staleness is used up; 1: stale.");
+  for (int i = 0; i < STALE_LIMITS; i++) {
+    snprintf(labels, sizeof labels, "limit=\"%s\"", serve_limit_words[i]);
+    value(t, "model_staleness_used", labels, stale.used[i]);
   }
-  one(t, "model_age_seconds", "gauge", "Since the version that is served was made.", age);
+  leat_store_count(s->store, &n, NULL);
   one(t, "store_versions", "gauge", "Versions in the store.", (double)n);
   leat_event event = { .struct_size = sizeof event };
   while (leat_store_history(s->store, &cursor, &event, NULL) == LEAT_OK)
@@ -157,6 +159,67 @@ static void put_learner(text *t, serve_server *s) {
     if (json_is_number(v)) value(t, "learn_metric", labels, json_number_value(v));
   }
   json_decref(o);
+}
+
+/* Labels by how long their predictions have waited; 0.1 s to a week. */
+static void put_delays(text *t, const int64_t *delay, double seconds) {
+  static const char *const bound[] = { "0.1", "1", "10", "60", "300", "1800", "3600", "21600", "86400", "259200", "604800", "+Inf" };
+  int64_t n = 0;
+  head(t, "label_delay_seconds", "histogram", "How long predictions have waited for their labels.");
+  for (int b = 0; b < LEAT_DELAY_BUCKETS; b++) {
+    char labels[32];
+    snprintf(labels, sizeof labels, "le=\"%s\"", bound[b]);
+    value(t, "label_delay_seconds_bucket", labels, (double)(n += delay[b]));
+  }
+  value(t, "label_delay_seconds_sum", "", seconds);
+  value(t, "label_delay_seconds_count", "", (double)n);
+}
+
+/* What became of the predictions with keys: of the learner's, where there is one, else of the endpoint's. */
+static void put_scores(text *t, serve_server *s) {
+  leat_score_state c = { .struct_size = sizeof c };
+  leat_learner_state l = { .struct_size = sizeof l };
+  leat_endpoint_get_scores(s->endpoint, &c, NULL);
+  if (serve_learn_state(s, &l)) {
+    put_delays(t, l.label_delay, l.label_delay_seconds);
+    json_t *of_learner = serve_drift_calibration(s);
+    if (of_learner)
+      one(t, "calibration_error", "gauge", "Expected calibration error over the learner's last window.", json_number_value(of_learner));
+    json_decref(of_learner);
+    return;
+  }
+  put_delays(t, c.delay, c.delay_seconds);
+  one(t, "calibration_error", "gauge", "Expected calibration error over some 10000 labels; NaN: no labels.", c.calibration_error);
+  one(t, "calibration_ratio", "gauge", "Predicted over happened; 1 is right on average; NaN: no labels.", c.calibration_ratio);
+  one(t, "served_loss", "gauge", "Loss of what was answered, faded over 1000 labels; NaN: no labels.", c.loss);
+  one(t, "predictions_noted_total", "counter", "Predictions with a key.", (double)c.noted);
+  one(t, "predictions_dropped_total", "counter", "Predictions with a key for which there was no room.", (double)c.dropped);
+  one(t, "predictions_expired_total", "counter", "Predictions whose labels never came.", (double)c.expired);
+  one(t, "predictions_waiting", "gauge", "Predictions that wait for their labels.", (double)c.waiting);
+  one(t, "labels_scored_total", "counter", "Labels for which a prediction waited.", (double)c.scored);
+  one(t, "labels_unmatched_total", "counter", "Labels for which none did.", (double)c.unmatched);
+}
+
+static void put_trial(text *t, serve_server *s, const serve_counts *all) {
+  leat_trial_state r = { .struct_size = sizeof r };
+  leat_endpoint_get_trial(s->endpoint, &r, NULL);
+  one(t, "trial_phase", "gauge", "0 none, 1 shadow, 2 canary, 3 promoted, 4 aborted.", (double)r.phase);
+  one(t, "trial_rows_total", "counter", "Rows that a trial's candidate has answered.", (double)all->candidate_rows);
+  if (!r.phase) return;
+  one(t, "trial_version", "gauge", "The candidate of the trial, or of the last one.", (double)r.version);
+  one(t, "trial_share", "gauge", "The share of the keys that it answers.", r.share);
+  one(t, "trial_step", "gauge", "The step; 0 is shadow.", (double)r.step);
+  one(t, "trial_labels", "gauge", "Labelled rows that both have predicted.", (double)r.labels);
+  head(t, "trial_loss", "gauge", "Mean loss over them, by version.");
+  value(t, "trial_loss", "of=\"candidate\"", r.loss);
+  value(t, "trial_loss", "of=\"served\"", r.against_loss);
+  head(t, "trial_evidence", "gauge", "Evidence that the candidate is no worse (of this step), and that it is worse.");
+  value(t, "trial_evidence", "that=\"no_worse\"", r.no_worse);
+  value(t, "trial_evidence", "that=\"worse\"", r.worse);
+  head(t, "trial_evidence_limit", "gauge", "Evidence at which a step is taken.");
+  value(t, "trial_evidence_limit", "step=\"forward\"", r.evidence);
+  value(t, "trial_evidence_limit", "step=\"back\"", r.caution);
+  value(t, "trial_evidence_limit", "step=\"abort\"", r.alarm);
 }
 
 static void put_drift(text *t, serve_server *s) {
@@ -225,6 +288,8 @@ void serve_metrics(serve_request *q) {
   one(&t, "uptime_seconds", "gauge", "Since the server started.", (double)(serve_now_ns() - s->started_ns) / 1e9);
   put_model(&t, s);
   put_learner(&t, s);
+  put_scores(&t, s);
+  put_trial(&t, s, &all);
   put_drift(&t, s);
   put_quarantine(&t, s);
   put_tables(&t, s, &all);
@@ -299,6 +364,11 @@ json_t *serve_stats(serve_server *s) {
   json_object_set_new(o, "series", series_json(s));
   json_object_set_new(o, "quarantine", quarantine_json(s));
   json_object_set_new(o, "drift", serve_drift_json(s));
+  json_object_set_new(o, "trial", serve_trial_json(s));
+  serve_staleness stale;
+  serve_staleness_now(s, &stale);
+  json_object_set_new(o, "staleness", json_pack("{s:s,s:s,s:f,s:f}", "state", serve_stale_words[stale.state], "limit",
+                                                serve_limit_words[stale.worst], "used", stale.used[stale.worst], "age", stale.age));
   json_object_set_new(o, "draining", json_boolean(__atomic_load_n(&s->draining, __ATOMIC_RELAXED)));
   if (serve_learn_state(s, &l)) {
     json_t *learner = json_pack("{s:I,s:I,s:I,s:I,s:I}", "mode", (json_int_t)l.mode, "learned", (json_int_t)l.rows_learned, "quarantined",

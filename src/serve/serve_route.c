@@ -71,12 +71,11 @@ static void model_stats(serve_request *q, int64_t version) {
   uint64_t fail = 0, ok = all.infer[0];
   for (int i = 1; i < SERVE_CODES; i++) fail += all.infer[i];
   json_t *stats = json_object();
-  static const char *const name[] = { "success", "compute_input", "compute_infer", "compute_output" };
+  static const char *const name[] = { "success", "compute_input", "compute_infer", "compute_output", "queue" };
   for (int i = 0; i < SERVE_PHASES; i++)
     json_object_set_new(stats, name[i], json_pack("{s:I,s:I}", "count", (json_int_t)(i ? all.phase[i].count : ok), "ns",
                                                   (json_int_t)(all.phase[i].sum * 1e9)));
   json_object_set_new(stats, "fail", json_pack("{s:I,s:I}", "count", (json_int_t)fail, "ns", (json_int_t)0));
-  json_object_set_new(stats, "queue", json_pack("{s:I,s:I}", "count", (json_int_t)ok, "ns", (json_int_t)0));
   serve_json_reply(q, 200, json_pack("{s:[{s:s,s:s,s:I,s:I,s:o,s:[]}]}", "model_stats", "name", q->s->name, "version", text, "inference_count",
                                      (json_int_t)all.rows, "execution_count", (json_int_t)ok, "inference_stats", stats, "batch_stats"));
 }

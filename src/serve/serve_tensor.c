@@ -86,7 +86,6 @@ static int parse_inputs(serve_json *j, infer_scratch *t, size_t most) {
     }
     infer_input *in = &t->input[t->n_inputs];
     memset(in, 0, offsetof(infer_input, kept));
-    memset(&in->type, 0, sizeof *in - offsetof(infer_input, type));
     if (!members(j, input_member, in, "an input")) return 0;
     in->kept_name = in->name == in->kept;
     if (!in->name) return serve_json_fail(j, "input %lld has no name", (long long)t->n_inputs + 1);
@@ -149,7 +148,7 @@ static int top_member(serve_json *j, const char *key, size_t n, void *arg) {
 int infer_parse(infer_scratch *t, serve_json *j, size_t most) {
   top p = { t, most, 0 };
   t->n_inputs = 0;
-  t->n_outputs = t->binary_out = t->allow_missing = t->keyed = 0;
+  t->n_outputs = t->binary_out = t->allow_missing = 0;
   t->id = NULL;
   t->id_size = 0;
   if (!members(j, top_member, &p, "the request")) return 0;

@@ -88,6 +88,30 @@ assert len(rows) > 30 and all(r["status"] and r["method"] for r in rows), len(ro
 print(len(rows), "lines")'
 else bad "start --learn" "$(cat serve.err)"; fi
 
+# Shadow and canary: a store of a poor model and a good one.
+"$leat" generate churn --rows 8000 --seed 3 -o whole.csv 2>/dev/null
+awk -F, 'BEGIN { OFS = FS; srand(1) } NR > 1 && rand() < .35 { $NF = $NF == "yes" ? "no" : "yes" } NR < 3000' whole.csv >flipped.csv
+"$leat" train whole.csv --target churn --key customer_id -o good.leat --quiet >/dev/null && "$leat" train flipped.csv --target churn \
+  --key customer_id -o poor.leat --quiet >/dev/null || bad "models for trials"
+store() { # NAME PRODUCTION CANDIDATE
+  rm -rf "$1" && "$leat" store "$1" add "$2" --stage production >/dev/null && "$leat" store "$1" add "$3" --stage testing >/dev/null
+}
+try=(--trial testing --trial-set shares=0.1,1 --trial-set evidence=20 --trial-set min_rows=50 --follow-ms 20)
+store T poor.leat good.leat && start --store T --threads 2 "${try[@]}" && {
+  check "shadow, canary, promoted" python3 "$root/tests/serve/trial.py" "$address" "$admin" T whole.csv better 1 2
+  stop "trial of a better one"
+  "$leat" store T log --json | grep -q '"promoted"' && ok "the history has it" || bad "the history has it" "$("$leat" store T log --json | tail -3)"
+}
+store T good.leat poor.leat && start --store T --threads 2 "${try[@]}" --trial-set begin=canary && {
+  check "a worse one is aborted" python3 "$root/tests/serve/trial.py" "$address" "$admin" T whole.csv worse 1 2
+  stop "trial of a worse one"
+}
+store T good.leat poor.leat && start --store T --threads 2 --follow-ms 20 && {
+  check "trials by hand" python3 "$root/tests/serve/trial.py" "$address" "$admin" T whole.csv hand 1 2
+  stop "trials by hand"
+}
+usage 2 "did you mean 'shares'" --store T --listen 127.0.0.1:0 --admin none --trial-set sahres=1
+
 echo 0123456789abcdef0123 >token
 if start --store S --threads 1 --admin-token-file token; then
   check "bearer token" python3 -c 'import sys, urllib.request, urllib.error

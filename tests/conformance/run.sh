@@ -1,0 +1,28 @@
+#!/bin/bash
+# The conformance suite on every device of the tree. Usage: tests/conformance/run.sh [BUILD [SEEDS]]; each seed is a run.
+# The last line is "N passed, N failed, N skipped".
+cd "$(dirname "$0")/../.." || exit 1
+build=${1:-build} seeds=${2:-1}
+passed=0 failed=0 skipped=0
+one() { # NAME ARGUMENTS...
+  local name=$1 out rc
+  shift
+  out=$("$build/leat-conformance" --quiet "$@" 2>&1)
+  rc=$?
+  echo "$name: exit $rc"
+  echo "$out"
+  if [ $rc -eq 2 ]; then failed=$((failed + 1)); return; fi
+  read -r p f s <<<"$(echo "$out" | grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' | tail -1 | tr -dc '0-9 ')"
+  passed=$((passed + ${p:-0})) failed=$((failed + ${f:-1})) skipped=$((skipped + ${s:-0}))
+}
+[ -x "$build/leat-conformance" ] || { echo "$build/leat-conformance is not built"; exit 77; }
+for ((seed = 1; seed <= seeds; seed++)); do
+  one "reference, seed $seed" --seed "$seed" reference
+  one "cpu, seed $seed" --seed "$seed" cpu
+  one "cpu with 3 threads, seed $seed" --seed "$seed" --threads 3 cpu
+  for plugin in "$build"/libtiny_device.so "$build"/libleat-opencl.so; do
+    [ -e "$plugin" ] && one "$(basename "$plugin"), seed $seed" --seed "$seed" "$plugin"
+  done
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
