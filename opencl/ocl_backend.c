@@ -136,7 +136,7 @@ static leat_status backend_device_state(leat_b_instance *self, int64_t index, ch
   return LEAT_OK;
 }
 
-/* For tests and measurements: "set_gemm_variant" is void (*)(leat_b_instance *, int64_t). */
+/* For tests and measurements: "set_gemm_variant" is void (*)(leat_b_instance *, int64_t); see ocl.h. */
 static void set_gemm_variant(leat_b_instance *self, int64_t variant) { self->variant = variant; }
 
 static leat_status backend_proc(leat_b_instance *self, const char *name, void **fn) {

@@ -136,6 +136,7 @@ void ocl_queue_free(leat_b_queue *q) {
   if (!q) return;
   const leat_b_host *host = q->device->self->host;
   clFinish(q->queue);
+  ocl_stage_free(q);
   for (int i = 0; i < OCL_SCRATCH; i++)
     if (q->scratch[i]) clReleaseMemObject(q->scratch[i]);
   clReleaseCommandQueue(q->queue);
@@ -183,11 +184,11 @@ leat_status ocl_event_make(leat_b_device *dev, cl_event event, leat_b_event **ou
   return LEAT_OK;
 }
 
-/* Without waiting: the host's side of a copy must stay as it is until the queue, or the event, is finished. */
+/* Without waiting: what is read must not be looked at before the queue, or the event, is finished. */
 leat_status ocl_queue_copy(leat_b_queue *q, const leat_b_copy *copy, leat_b_event **done, leat_error *err) {
   cl_event list[OCL_WAITS], event = NULL;
   cl_int code = CL_SUCCESS;
-  const char *call = "clEnqueueWriteBuffer";
+  const char *call = "";
   if (!copy->dst && !copy->src) return ocl_fail(err, LEAT_E_ARG, "a copy needs a buffer at one end");
   if ((!copy->dst || !copy->src) && !copy->host && copy->size) return ocl_fail(err, LEAT_E_ARG, "a copy lacks one of its ends");
   if (outside(copy->dst, copy->dst_offset, copy->size) || outside(copy->src, copy->src_offset, copy->size))
@@ -205,8 +206,8 @@ leat_status ocl_queue_copy(leat_b_queue *q, const leat_b_copy *copy, leat_b_even
     code = clEnqueueCopyBuffer(q->queue, copy->src->mem, copy->dst->mem, copy->src_offset, copy->dst_offset, copy->size,
                                n, wait, want);
   } else if (copy->dst) {
-    code = clEnqueueWriteBuffer(q->queue, copy->dst->mem, CL_FALSE, copy->dst_offset, copy->size, copy->host, n, wait,
-                                want);
+    st = ocl_stage_write(q, copy, n, wait, want, err);
+    if (st) return st;
   } else {
     call = "clEnqueueReadBuffer";
     code = clEnqueueReadBuffer(q->queue, copy->src->mem, CL_FALSE, copy->src_offset, copy->size, copy->host, n, wait,

@@ -48,9 +48,12 @@ leat_status ocl_gemm_choose(leat_b_kernel *k, int64_t variant, int64_t choice, l
 
 leat_status ocl_gemm_prepare(leat_b_kernel *k, const leat_b_op *op, leat_error *err) {
   const ocl_slot *s = k->device->slot;
-  int64_t forced = k->device->self->variant, variant = forced ? forced : s->props.kind == LEAT_CPU ? PACKED : TILED;
-  int64_t choice = choose(s, variant, op->out->shape[0], op->out->shape[1]);
-  if (!forced) ocl_gemm_tune(k->device, op, variant, &choice);
+  int64_t forced = k->device->self->variant, variant = forced % 10, choice = forced / 10 - 1;
+  if (variant != PACKED && variant != TILED) variant = s->props.kind == LEAT_CPU ? PACKED : TILED;
+  if (choice < 0 || choice >= ocl_gemm_choices(variant)) {
+    choice = choose(s, variant, op->out->shape[0], op->out->shape[1]);
+    if (!forced) ocl_gemm_tune(k->device, op, variant, &choice);
+  }
   return ocl_gemm_choose(k, variant, choice, err);
 }
 

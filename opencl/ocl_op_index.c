@@ -98,7 +98,7 @@ static leat_status histogram_run(ocl_run *r, const leat_b_op *op, leat_error *er
 }
 
 const ocl_op ocl_ops_index[] = {
-    {"gather", gather_can, gather_prepare, gather_run},
-    {"scatter_add", scatter_can, scatter_prepare, scatter_run},
-    {"histogram", histogram_can, histogram_prepare, histogram_run},
-    {NULL, NULL, NULL, NULL}};
+    {"gather", 0, 0, 0, 0, gather_can, gather_prepare, gather_run},
+    {"scatter_add", 2, 2, 0, 0, scatter_can, scatter_prepare, scatter_run},
+    {"histogram", 1, 1, 0, 0, histogram_can, histogram_prepare, histogram_run},
+    {.name = NULL}};

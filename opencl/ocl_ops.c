@@ -150,7 +150,8 @@ static int tensors_sane(const leat_b_tensor *t, int64_t n) {
 }
 
 static int op_can(const ocl_op *o, const leat_b_op *op) {
-  return o && op->flags == 0 && tensors_sane(op->in, op->n_in) && tensors_sane(op->out, op->n_out) && o->can(op);
+  return o && op->flags == 0 && op->n_attr_f >= o->least_f && op->n_attr_f <= o->most_f && op->n_attr_i >= o->least_i &&
+         op->n_attr_i <= o->most_i && tensors_sane(op->in, op->n_in) && tensors_sane(op->out, op->n_out) && o->can(op);
 }
 
 leat_status ocl_op_score(leat_b_device *dev, const leat_b_op *op, int64_t *score, leat_error *err) {

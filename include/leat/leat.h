@@ -559,7 +559,9 @@ typedef struct leat_endpoint_state {
   char failure[512];
 } leat_endpoint_state;
 
-/* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)... */
+/* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)...;
+ * flags: LEAT_DEVICE_FLUSHES when numbers below the normal range (denormals) may count as 0. */
+enum { LEAT_DEVICE_FLUSHES = 1 };
 typedef struct leat_device_props {
   uint64_t struct_size;
   const char *name, *vendor, *driver, *backend;

@@ -17,8 +17,8 @@ leat_status lt_device_why(const leat_device *dev, char *buf, uint64_t cap, uint6
 leat_runtime *lt_device_runtime(const leat_device *dev);
 
 /* C [m, n] = act(alpha * op(A) [m, k] * op(B) [k, n] + beta * C + bias) on host memory, float32, any strides (transposes
- * are strides); bias [n] or NULL, act as docs/ops.md numbers them, 0 none. Runs the device's "gemm" (wrapping or copying), or the CPU's and counts the fallback. Bit-equal at any
- * thread count: the work is cut by shape alone. */
+ * are strides); bias [n] or NULL, act as docs/ops.md numbers them, 0 none. Runs the device's "gemm" (wrapping or copying),
+ * or the CPU's and counts the fallback. Bit-equal at any thread count: the work is cut by shape alone. */
 typedef struct lt_gemm {
   int64_t m, n, k;
   float alpha, beta;
