@@ -181,9 +181,11 @@ static leat_status host_op_prepare(leat_b_device *dev, const leat_b_op *op, leat
   return *out ? LEAT_OK : lt_fail(err, said.code, "%s", said.message);
 }
 
-/* Where the array lies, inside its buffer. */
+/* Where the array lies, inside its buffer. An empty one lies somewhere, so that kernels need not ask. */
 static leat_status bind(const leat_b_tensor *t, lt_view *v, leat_error *err) {
-  if (v->high == 0) return LEAT_OK; /* empty */
+  static const _Alignas(64) char nothing[64];
+  v->data = nothing;
+  if (v->high == 0) return LEAT_OK;
   const leat_b_buffer *b = t->buffer;
   if (!b || t->offset > b->size || v->low < -(int64_t)t->offset || (uint64_t)v->high > b->size - t->offset)
     return lt_fail(err, LEAT_E_RANGE, "%s reaches outside its buffer of %llu bytes", v->name,
