@@ -31,10 +31,22 @@ endforeach()
 add_dependencies(test_device_unplug tiny_device toy_plugin)
 target_compile_definitions(test_device_unplug PRIVATE "LEAT_PLUGINS=\"${PROJECT_BINARY_DIR}/plugins\""
   "LEAT_TOY_PLUGIN=\"$<TARGET_FILE:toy_plugin>\"" "LEAT_TINY_PLUGIN=\"$<TARGET_FILE:tiny_device>\"")
-# The OpenCL plug-in is loaded by its test as a program would.
+# The OpenCL plug-in is loaded by its tests as a program would; a layer of the ICD loader plays an FPGA board.
 if(TARGET leat_opencl)
-  add_dependencies(test_device_opencl leat_opencl)
-  target_compile_definitions(test_device_opencl PRIVATE "LEAT_OPENCL_PLUGIN=\"$<TARGET_FILE:leat_opencl>\"")
+  add_library(board_layer MODULE tests/opencl/board_layer.c)
+  add_executable(board_image tests/opencl/board_image.c)
+  add_executable(board_kernels tests/opencl/board_kernels.c)
+  foreach(name board_layer board_image board_kernels)
+    target_include_directories(${name} SYSTEM PRIVATE ${LEAT_OPENCL_INCLUDE})
+    target_link_libraries(${name} PRIVATE leat_warnings)
+  endforeach()
+  target_link_libraries(board_image PRIVATE ${LEAT_OPENCL_LIBRARY})
+  target_link_libraries(board_kernels PRIVATE ${LEAT_OPENCL_LIBRARY} m)
+  foreach(name test_device_opencl test_device_board)
+    add_dependencies(${name} leat_opencl board_layer board_image)
+    target_compile_definitions(${name} PRIVATE "LEAT_OPENCL_PLUGIN=\"$<TARGET_FILE:leat_opencl>\""
+      "LEAT_BOARD_LAYER=\"$<TARGET_FILE:board_layer>\"" "LEAT_BOARD_IMAGE=\"$<TARGET_FILE:board_image>\"")
+  endforeach()
 endif()
 # Fuzz targets: with LEAT_FUZZ libFuzzer drives LLVMFuzzerTestOneInput, else tests/fuzz/plain_main.c does (unless the
 # target has a main of its own, for both).

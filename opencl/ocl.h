@@ -20,6 +20,8 @@ typedef struct ocl_slot {
   cl_ulong local_bytes;
   size_t max_group;
   cl_uint base_align;         /* bytes */
+  char driver_version[OCL_TEXT];
+  int32_t board;              /* it takes only images that are built beforehand */
   int32_t unified;            /* it shares the host's memory */
   int32_t vector;             /* 8 or 4: how many elements a work item of elementwise ops takes */
   int32_t fused;              /* it has a fused multiply-add in hardware */
@@ -52,8 +54,10 @@ typedef struct ocl_tuned {
   char key[96];
   int64_t choice;
 } ocl_tuned;
+typedef struct ocl_board ocl_board;
 struct leat_b_device {
   leat_b_instance *self;
+  ocl_board *board;           /* or NULL: a device with a compiler */
   const ocl_slot *slot;
   cl_context context;
   ocl_program *programs;
@@ -62,7 +66,8 @@ struct leat_b_device {
 struct leat_b_buffer {
   leat_b_device *device;
   cl_mem mem;
-  uint64_t size;
+  void *host;                 /* of a board: the memory itself; borrowed when align is 0 */
+  uint64_t size, align;
   cl_command_queue map_queue; /* made when it is mapped the first time */
 };
 enum { OCL_SCRATCH = 3, OCL_STAGES = 16 };

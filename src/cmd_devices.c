@@ -41,7 +41,9 @@ static void list_missing(void *to, const char *name, const leat_error *err) {
 int cmd_devices(const cli_args *a) {
   leat_runtime *rt;
   int64_t n = 0;
-  int status = cli_runtime(a, &rt);
+  cli_args with = *a;
+  with.device = "any:"; /* with the cache folder: what a board can do is written there */
+  int status = cli_runtime(&with, &rt);
   if (status) return status;
   static const char *const heads[] = { "name", "kind", "usable", "memory", "vendor", "driver, or why not" };
   cli_table *t = cli_table_create("lllrll", heads);

@@ -204,7 +204,9 @@ static leat_status cpu_gemv(leat_b_instance *self, const lt_op_args *args, leat_
 #define OP(name) {#name, lt_cpu_##name, NULL}
 static const lt_host_op_entry cpu_ops[] = {
     {"gemm", cpu_gemm, NULL}, {"gemv", cpu_gemv, NULL}, OP(map), OP(map_grad), OP(binary), OP(fill), OP(copy), OP(dropout),
-    OP(reduce), OP(softmax), OP(softmax_xent), OP(argmax), OP(sgd), OP(adam), {NULL, NULL, NULL}};
+    OP(reduce), OP(softmax), OP(softmax_xent), OP(argmax), OP(sgd), OP(adam), OP(layer_norm), OP(layer_norm_grad),
+    OP(batch_norm), OP(batch_norm_grad), OP(batch_norm_apply), OP(csr_gemm), OP(csr_gemm_t), OP(gather), OP(scatter_add),
+    OP(gemm_batched), OP(gemm_q8), {NULL, NULL, NULL}};
 #undef OP
 
 /* ---- life */

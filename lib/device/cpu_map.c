@@ -77,6 +77,9 @@ static void fill_line(const lt_cpu_lines *l, int64_t i, int64_t n) {
 
 LT_CPU(fill) { return lt_cpu_run_lines(self, a, fill_line, NULL, 0.1, err); }
 
+static float half_value(int64_t dtype, uint16_t h) { return dtype == LEAT_F16 ? lt_f16_value(h) : lt_bf16_value(h); }
+static uint16_t half_of(int64_t dtype, float f) { return dtype == LEAT_F16 ? lt_f16_of(f) : lt_bf16_of(f); }
+
 static void copy_line(const lt_cpu_lines *l, int64_t i, int64_t n) {
   const lt_view *x = &l->a->in[0], *y = &l->a->out[0];
   int64_t from = i * l->in_step[0], to = i * l->out_step[0];
@@ -87,13 +90,12 @@ static void copy_line(const lt_cpu_lines *l, int64_t i, int64_t n) {
     memmove((char *)lt_view_out(y) + to * y->size, (const char *)x->data + from * x->size, (uint64_t)(n * y->size));
   } else if (x->dtype == LEAT_U8) {
     for (int64_t j = 0; j < n; j++) wide[j] = (float)((const uint8_t *)x->data)[from + j];
-  } else if (x->dtype == LEAT_F16) {
-    for (int64_t j = 0; j < n; j++) wide[j] = lt_f16_value(half[j]);
-  } else if (x->dtype == LEAT_BF16) {
-    for (int64_t j = 0; j < n; j++) wide[j] = lt_bf16_value(half[j]);
+  } else if (y->dtype == LEAT_F32) {
+    for (int64_t j = 0; j < n; j++) wide[j] = half_value(x->dtype, half[j]);
+  } else if (x->dtype == LEAT_F32) {
+    for (int64_t j = 0; j < n; j++) narrow[j] = half_of(y->dtype, ((const float *)x->data)[from + j]);
   } else {
-    const float *f = (const float *)x->data + from;
-    for (int64_t j = 0; j < n; j++) narrow[j] = y->dtype == LEAT_F16 ? lt_f16_of(f[j]) : lt_bf16_of(f[j]);
+    for (int64_t j = 0; j < n; j++) narrow[j] = half_of(y->dtype, half_value(x->dtype, half[j]));
   }
 }
 

@@ -42,4 +42,15 @@ LT_CPU(softmax_xent);
 LT_CPU(argmax);
 LT_CPU(sgd);
 LT_CPU(adam);
+LT_CPU(layer_norm);
+LT_CPU(layer_norm_grad);
+LT_CPU(batch_norm);
+LT_CPU(batch_norm_grad);
+LT_CPU(batch_norm_apply);
+LT_CPU(csr_gemm);
+LT_CPU(csr_gemm_t);
+LT_CPU(gather);
+LT_CPU(scatter_add);
+LT_CPU(gemm_batched);
+LT_CPU(gemm_q8);
 #endif

@@ -121,6 +121,28 @@ static void loop_normal_grad(const float *d, const float *x, const float *gamma,
   }
 }
 
+static void loop_spread_columns(const float *x, const float *mean, float *out, int64_t n) {
+  for (int64_t j = 0; j < n; j++) out[j] += (x[j] - mean[j]) * (x[j] - mean[j]);
+}
+
+static void loop_dot_columns(const float *d, const float *x, const float *mean, const float *rstd, float *out, int64_t n) {
+  for (int64_t j = 0; j < n; j++) out[j] += d[j] * ((x[j] - mean[j]) * rstd[j]);
+}
+
+static void loop_normal_columns(const float *x, const float *mean, const float *rstd, const float *gamma,
+                                const float *beta, float *y, int64_t n) {
+  for (int64_t j = 0; j < n; j++) y[j] = (x[j] - mean[j]) * rstd[j] * gamma[j] + beta[j];
+}
+
+static void loop_normal_columns_grad(const float *d, const float *x, const float *mean, const float *rstd,
+                                     const float *gamma, const float *sum_d, const float *sum_dh, float share, float *dx,
+                                     int64_t n) {
+  for (int64_t j = 0; j < n; j++) {
+    float h = (x[j] - mean[j]) * rstd[j];
+    dx[j] = gamma[j] * rstd[j] * (d[j] - sum_d[j] * share - h * (sum_dh[j] * share));
+  }
+}
+
 static const lt_loop loop_generic = {
     .name = "generic",
     .map = loop_map,
@@ -137,6 +159,10 @@ static const lt_loop loop_generic = {
     .normal = loop_normal,
     .spread = loop_spread,
     .normal_grad = loop_normal_grad,
+    .spread_columns = loop_spread_columns,
+    .dot_columns = loop_dot_columns,
+    .normal_columns = loop_normal_columns,
+    .normal_columns_grad = loop_normal_columns_grad,
 };
 
 const lt_loop *lt_loop_generic(void) { return &loop_generic; }

@@ -34,6 +34,15 @@ typedef struct lt_loop {
   /* A row's part of layer_norm_grad: dgamma += d h, dbeta += d, then dx = rstd (g - mean g - h mean(g h)). */
   void (*normal_grad)(const float *d, const float *x, const float *gamma, float mean, float rstd, float *dx, float *dgamma,
                       float *dbeta, int64_t n);
+  /* Per column: out[j] += (x - mean[j])^2, and out[j] += d (x - mean[j]) rstd[j]. */
+  void (*spread_columns)(const float *x, const float *mean, float *out, int64_t n);
+  void (*dot_columns)(const float *d, const float *x, const float *mean, const float *rstd, float *out, int64_t n);
+  /* y = (x - mean[j]) * rstd[j] * gamma[j] + beta[j] */
+  void (*normal_columns)(const float *x, const float *mean, const float *rstd, const float *gamma, const float *beta,
+                         float *y, int64_t n);
+  /* dx = gamma rstd (d - sum_d * share - (x - mean) rstd * sum_dh * share), all but share by column. */
+  void (*normal_columns_grad)(const float *d, const float *x, const float *mean, const float *rstd, const float *gamma,
+                              const float *sum_d, const float *sum_dh, float share, float *dx, int64_t n);
 } lt_loop;
 const lt_loop *lt_loop_get(void);     /* the best set of this processor; immutable */
 const lt_loop *lt_loop_generic(void); /* plain C, for tests */

@@ -379,6 +379,45 @@ AVX2 static void avx2_normal_grad(const float *d, const float *x, const float *g
   }
 }
 
+AVX2_INLINE __m256 standard8(const float *x, const float *mean, const float *rstd, int64_t left) {
+  return _mm256_mul_ps(_mm256_sub_ps(load8(x, left), load8(mean, left)), load8(rstd, left));
+}
+
+AVX2 static void avx2_spread_columns(const float *x, const float *mean, float *out, int64_t n) {
+  for (int64_t j = 0; j < n; j += 8) {
+    __m256 c = _mm256_sub_ps(load8(x + j, n - j), load8(mean + j, n - j));
+    store8(out + j, n - j, _mm256_fmadd_ps(c, c, load8(out + j, n - j)));
+  }
+}
+
+AVX2 static void avx2_dot_columns(const float *d, const float *x, const float *mean, const float *rstd, float *out,
+                                  int64_t n) {
+  for (int64_t j = 0; j < n; j += 8) {
+    __m256 h = standard8(x + j, mean + j, rstd + j, n - j);
+    store8(out + j, n - j, _mm256_fmadd_ps(load8(d + j, n - j), h, load8(out + j, n - j)));
+  }
+}
+
+AVX2 static void avx2_normal_columns(const float *x, const float *mean, const float *rstd, const float *gamma,
+                                     const float *beta, float *y, int64_t n) {
+  for (int64_t j = 0; j < n; j += 8) {
+    __m256 h = standard8(x + j, mean + j, rstd + j, n - j);
+    store8(y + j, n - j, _mm256_fmadd_ps(h, load8(gamma + j, n - j), load8(beta + j, n - j)));
+  }
+}
+
+AVX2 static void avx2_normal_columns_grad(const float *d, const float *x, const float *mean, const float *rstd,
+                                          const float *gamma, const float *sum_d, const float *sum_dh, float share,
+                                          float *dx, int64_t n) {
+  for (int64_t j = 0; j < n; j += 8) {
+    int64_t left = n - j;
+    __m256 h = standard8(x + j, mean + j, rstd + j, left), part = all8(share);
+    __m256 v = _mm256_fnmadd_ps(load8(sum_d + j, left), part, load8(d + j, left));
+    v = _mm256_fnmadd_ps(h, _mm256_mul_ps(load8(sum_dh + j, left), part), v);
+    store8(dx + j, left, _mm256_mul_ps(_mm256_mul_ps(load8(gamma + j, left), load8(rstd + j, left)), v));
+  }
+}
+
 static const lt_loop loop_avx2 = {
     .name = "avx2",
     .map = avx2_map,
@@ -395,6 +434,10 @@ static const lt_loop loop_avx2 = {
     .normal = avx2_normal,
     .spread = avx2_spread,
     .normal_grad = avx2_normal_grad,
+    .spread_columns = avx2_spread_columns,
+    .dot_columns = avx2_dot_columns,
+    .normal_columns = avx2_normal_columns,
+    .normal_columns_grad = avx2_normal_columns_grad,
 };
 
 const lt_loop *lt_loop_avx2(void) {

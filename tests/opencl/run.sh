@@ -3,7 +3,9 @@
 # takes about half a minute, the full one hours. Prints "N passed, N failed, N skipped".
 cd "$(dirname "$0")/../.." || exit 1
 build=${1:-build} log=$(mktemp) p=0 f=0
-trap 'rm -f "$log"' EXIT
+POCL_CACHE_DIR=$(mktemp -d)
+export POCL_CACHE_DIR
+trap 'rm -rf "$log" "$POCL_CACHE_DIR"' EXIT
 command -v oclgrind >/dev/null && [ -e "$build/libleat-opencl.so" ] || { echo "no oclgrind or no plug-in"; exit 77; }
 ok() { p=$((p + 1)); }
 bad() { f=$((f + 1)); echo "FAIL $1"; head -20 "$log"; }
@@ -11,6 +13,13 @@ bad() { f=$((f + 1)); echo "FAIL $1"; head -20 "$log"; }
 # The checks are awake: a kernel that races and writes outside is found.
 (cd tests/opencl && oclgrind-kernel --data-races broken.sim) >"$log" 2>&1
 if grep -q 'Invalid write' "$log" && grep -q 'data race' "$log"; then ok; else bad "oclgrind does not see a broken kernel"; fi
+
+# The kernels for boards, from source: on the installed driver, and here.
+: >"$log"
+if "$build/board_kernels" opencl/fpga/dense.cl >"$log" 2>&1; then ok; else bad "board kernels"; fi
+: >"$log"
+if oclgrind --data-races --check-api --log "$log" "$build/board_kernels" opencl/fpga/dense.cl && [ ! -s "$log" ]; then ok
+else bad "board kernels under oclgrind"; fi
 
 [ "${2:-}" = full ] || export LEAT_OPENCL_SMALL=1
 : >"$log"

@@ -269,6 +269,174 @@ static void test_steps(void **unused) {
     }
 }
 
+static void test_norms(void **unused) {
+  (void)unused;
+  EACH_SHAPE(m, n, gap) {
+    double x = 64 * 2;
+    trial layer = {.name = "layer_norm", .in = {matrix(m, n, gap), vector(n), vector(n)},
+                   .out = {matrix(m, n, 1), vector(m), vector(m)}, .n_in = 3, .n_out = 3, .n_f = 1, .f = {1e-3},
+                   .within = {{4, ((double)n + 32) * x}, {4, (double)n + 32}, {(double)n + 32, 0}}};
+    check(&layer);
+    trial layer_grad = {.name = "layer_norm_grad",
+                        .in = {matrix(m, n, gap), matrix(m, n, 2), vector(n), vector(m), vector(m)},
+                        .out = {matrix(m, n, 1), vector(n), vector(n)}, .n_in = 5, .n_out = 3, .same = s % 2,
+                        .within = {{4, ((double)n + 64) * 256}, {4, ((double)m + 64) * 8 * (double)m},
+                                   {4, ((double)m + 64) * 2 * (double)m}}};
+    check(&layer_grad);
+    trial batch = {.name = "batch_norm", .in = {matrix(m, n, gap), vector(n), vector(n)},
+                   .out = {matrix(m, n, 1), vector(n), vector(n), vector(n), vector(n)}, .n_in = 3, .n_out = 5, .n_f = 2,
+                   .f = {1e-3, 0.1},
+                   .within = {{4, ((double)m + 32) * x}, {4, (double)m + 32}, {(double)m + 32, 0}, {4, (double)m + 32},
+                              {4, ((double)m + 32) * 4}}};
+    check(&batch);
+    trial batch_grad = {.name = "batch_norm_grad",
+                        .in = {matrix(m, n, gap), matrix(m, n, 2), vector(n), vector(n), vector(n)},
+                        .out = {matrix(m, n, 1), vector(n), vector(n)}, .n_in = 5, .n_out = 3, .same = s % 2,
+                        .within = {{4, ((double)m + 64) * 256}, {4, ((double)m + 64) * 8 * (double)m},
+                                   {4, ((double)m + 64) * 2 * (double)m}}};
+    check(&batch_grad);
+    trial apply = {.name = "batch_norm_apply", .in = {matrix(m, n, gap), vector(n), vector(n), vector(n), vector(n)},
+                   .out = {matrix(m, n, 0)}, .n_in = 5, .n_out = 1, .n_f = 1, .f = {1e-3}, .same = s % 2,
+                   .within = {{4, 32 * x * 2}}};
+    positive(&apply.in[4]);
+    check(&apply);
+  }
+}
+
+static void test_sparse(void **unused) {
+  enum { ROWS = 41, INNER = 30 };
+  static const int64_t widths[] = {1, 8, 33, 64, 100, 520};
+  (void)unused;
+  for (int k = 0; k < 24; k++) {
+    int64_t n = widths[k % 6], given = k / 6 % 2, m = given ? 17 : ROWS, nnz = 230;
+    double beta = k / 12 ? 0.5 : 0, far = 300 * 600;
+    for (int t = 0; t < 2; t++) {
+      trial c = {.name = t ? "csr_gemm_t" : "csr_gemm",
+                 .in = {make(LEAT_I32, 1, ROWS + 1, 1, 0), indices(nnz, INNER), vector(nnz),
+                        matrix(t ? m : INNER, n, k % 3), indices(m, ROWS)},
+                 .out = {matrix(t ? INNER : m, n, k % 2)}, .n_in = 4 + given, .n_out = 1, .n_f = 2, .f = {1.5, beta},
+                 .within = {{4, far}}};
+      for (int64_t i = 0; i <= ROWS; i++) ((int32_t *)(void *)c.in[0].first)[i] = (int32_t)(2 + i * 5 + i % 3);
+      if (!given) free(c.in[4].at), free(c.in[4].first);
+      check(&c);
+    }
+  }
+}
+
+static void test_tables(void **unused) {
+  (void)unused;
+  for (int k = 0; k < 12; k++) {
+    int64_t v = 13 + k, d = 1 + 3 * k, m = 1 + 11 * k, f = 1 + k % 4;
+    trial g = {.name = "gather", .in = {matrix(v, d, k % 2), indices(m * f, v)}, .out = {matrix(m, f * d, k % 3)}, .n_in = 2,
+               .n_out = 1};
+    g.in[1].view = (lt_view){.data = g.in[1].at, .rank = 2, .shape = {m, f}, .stride = {f, 1}, .dtype = LEAT_I32};
+    check(&g);
+    trial sc = {.name = "scatter_add", .in = {matrix(m, f * d, k % 3), indices(m * f, v)}, .out = {matrix(v, d, k % 2)},
+                .n_in = 2, .n_out = 1, .n_f = 2, .f = {0.5, k % 2 ? 1 : 0}, .within = {{4, 60 * 60}}};
+    sc.in[1].view = (lt_view){.data = sc.in[1].at, .rank = 2, .shape = {m, f}, .stride = {f, 1}, .dtype = LEAT_I32};
+    check(&sc);
+  }
+}
+
+static void test_batched_and_bytes(void **unused) {
+  (void)unused;
+  EACH_SHAPE(m, n, gap) {
+    int64_t k = 1 + (int64_t)s * 7, p = 5;
+    trial t = {.name = "gemm_batched", .in = {matrix(p * m, k, 0), matrix(p * k, n, gap)}, .out = {matrix(p * m, n, 0)},
+               .n_in = 2, .n_out = 1, .n_f = 2, .f = {1.5, s % 2 ? 0.5 : 0},
+               .within = {{4, ((double)k + 8) * 6 * (double)k + 8}}};
+    tensor *all[3] = {&t.in[0], &t.in[1], &t.out[0]};
+    for (int i = 0; i < 3; i++) {
+      lt_view *v = &all[i]->view;
+      *v = (lt_view){.data = v->data, .rank = 3, .shape = {p, v->shape[0] / p, v->shape[1]},
+                     .stride = {v->shape[0] / p * v->stride[0], v->stride[0], 1}, .dtype = LEAT_F32};
+    }
+    check(&t);
+    int64_t deep = s == 7 ? 9000 : 3 + (int64_t)s * 50;
+    trial q = {.name = "gemm_q8", .in = {matrix(m, deep, gap), make(LEAT_I8, 2, n, deep, 1), vector(n), vector(n)},
+               .out = {matrix(m, n, 0)}, .n_in = 4, .n_out = 1, .n_i = 1, .i = {(int64_t)s % 5},
+               .within = {{(double)deep + 8, 2.0 / 250 * 2 * 128 * (double)deep * 0x1p24}}};
+    for (int64_t i = 0; i < q.in[1].bytes; i++) q.in[1].first[i] = (char)(int8_t)(i * 37 % 256 - 128);
+    check(&q);
+  }
+}
+
+/* ---- the two sets */
+static float *floats(int64_t n) {
+  float *p = malloc((size_t)(n + 1) * sizeof *p);
+  assert_non_null(p);
+  for (int64_t i = 0; i < n; i++) p[i] = uniform();
+  return p;
+}
+
+static void test_tiles_of_both_sets(void **unused) {
+  const lt_kern *plain = lt_kern_generic(), *fast = lt_kern_avx2();
+  (void)unused;
+  if (!fast) skip();
+  enum { DEEP = 37, LD = 70, PANELS = 3 };
+  float *a = floats(LD * DEEP), *b = floats(LD * DEEP + 64), *c = floats(6 * LD), *d = floats(6 * LD), *e = floats(6 * LD);
+  for (int64_t rows = 1; rows <= 6; rows++)
+    for (int64_t depth = 0; depth <= DEEP; depth++)
+      for (int lies = 0; lies < 3; lies++)
+        for (int add = 0; add < 2; add++) {
+          int64_t rs = lies == 0 ? LD : lies == 1 ? 1 : 5, cs = lies == 0 ? 1 : lies == 1 ? LD : 7, half = depth / 2;
+          memcpy(d, c, 6 * LD * sizeof *c), memcpy(e, c, 6 * LD * sizeof *c);
+          plain->tile(a, rs, cs, b, LD, LT_PANEL, PANELS, depth, rows, d, LD, add);
+          fast->tile(a, rs, cs, b, LD, LT_PANEL, PANELS, depth, rows, e, LD, add);
+          for (int64_t i = 0; i < 6 * LD; i++) {
+            int inside = i / LD < rows && i % LD < PANELS * LT_PANEL;
+            assert_true(inside ? fabsf(d[i] - e[i]) <= 0x1p-23f * (float)(depth * depth + 1) : e[i] == c[i]);
+          }
+          memcpy(d, c, 6 * LD * sizeof *c); /* cut in two: the same bits, row by row as well */
+          for (int64_t i = 0; i < rows; i++) {
+            fast->tile(a + i * rs, rs, cs, b, LD, LT_PANEL, PANELS, half, 1, d + i * LD, LD, add);
+            fast->tile(a + i * rs + half * cs, rs, cs, b + half * LD, LD, LT_PANEL, PANELS, depth - half, 1, d + i * LD, LD, 1);
+          }
+          assert_memory_equal(d, e, 6 * LD * sizeof *d);
+        }
+  free(a), free(b), free(c), free(d), free(e);
+}
+
+static void test_packs_and_bytes_of_both_sets(void **unused) {
+  const lt_kern *plain = lt_kern_generic(), *fast = lt_kern_avx2();
+  (void)unused;
+  if (!fast) skip();
+  _Alignas(64) float one[40 * LT_PANEL], two[40 * LT_PANEL];
+  float *b = floats(40 * 40 * 3);
+  int8_t q[40], r[40], w[40];
+  for (int64_t depth = 0; depth <= 40; depth++)
+    for (int64_t cols = 1; cols <= LT_PANEL; cols++)
+      for (int lies = 0; lies < 3; lies++) {
+        int64_t rs = lies == 0 ? 40 : lies == 1 ? 1 : 3, cs = lies == 0 ? 1 : lies == 1 ? 40 : 60;
+        plain->pack(b, rs, cs, depth, cols, one);
+        fast->pack(b, rs, cs, depth, cols, two);
+        assert_memory_equal(one, two, (size_t)(depth * LT_PANEL) * sizeof *one);
+      }
+  for (int64_t n = 0; n <= 36; n++) {
+    memset(q, 99, sizeof q), memset(r, 99, sizeof r);
+    float top = plain->q8_top(b, n), inverse = n ? 127 / top : 0;
+    assert_true(top == fast->q8_top(b, n));
+    assert_int_equal(plain->q8_round(b, n, inverse, q), fast->q8_round(b, n, inverse, r));
+    assert_memory_equal(q, r, sizeof q);
+    for (int64_t i = 0; i < n; i++) w[i] = (int8_t)(i % 3 ? i * 7 - 120 : -128);
+    assert_int_equal(plain->q8_dot(q, w, n), fast->q8_dot(q, w, n));
+  }
+  free(b);
+}
+
+static void test_words_of_both_sets(void **unused) {
+  const lt_loop *plain = lt_loop_generic(), *fast = lt_loop_avx2();
+  uint32_t one[32], two[32];
+  (void)unused;
+  if (!fast) skip();
+  for (uint64_t i = 0; i < 200; i++) {
+    uint64_t first = i * UINT64_C(0x123456789abcd) - 4;
+    plain->philox(i * 77777777777777u, ~i, first, one);
+    fast->philox(i * 77777777777777u, ~i, first, two);
+    assert_memory_equal(one, two, sizeof one);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_map),
@@ -278,6 +446,13 @@ int main(void) {
       cmocka_unit_test(test_reduce),
       cmocka_unit_test(test_softmax_argmax),
       cmocka_unit_test(test_steps),
+      cmocka_unit_test(test_norms),
+      cmocka_unit_test(test_sparse),
+      cmocka_unit_test(test_tables),
+      cmocka_unit_test(test_batched_and_bytes),
+      cmocka_unit_test(test_tiles_of_both_sets),
+      cmocka_unit_test(test_packs_and_bytes_of_both_sets),
+      cmocka_unit_test(test_words_of_both_sets),
   };
   return cmocka_run_group_tests(tests, open_devices, close_devices);
 }
