@@ -1,26 +1,36 @@
 /* c = act(alpha * a b + beta * c + bias), two ways. In both, every element of c is one accumulator that takes k in
  * order: the bits do not depend on the way nor on the size of tiles.
  *
- * Packed, for processors: pack_rows writes panels of MR rows of a (and of NR columns of b, which are rows of its
+ * Packed, for processors: pack_a and pack_b write panels of MR rows of a (and of NR columns of b, which are rows of its
  * transpose) as [panel][k][width], with zeros at the edge; one work item computes MR x NR of c from two panels. */
 #ifdef PACKED
-/* x(i, p) = x[i * rs + p * cs], i < rows, p < k. Work items: (p in steps of 64, panel). */
-kernel void pack_rows(global const float *x, long xo, long rs, long cs, int rows, int k, int width,
-                      global float *to) {
-  const int p0 = (int)get_global_id(0) * 64, panel = (int)get_global_id(1), i0 = panel * width;
-  const int p1 = min(p0 + 64, k), n = min(width, rows - i0);
-  if (p0 >= k) return;
-  global const float *from = x + xo + (long)i0 * rs;
-  to += ((long)panel * k + p0) * width;
-  if (n == width && rs == 1 && width == NR) {
-    for (int p = p0; p < p1; p++, to += NR) {
-      for (int v = 0; v < NR / 8; v++) vstore8(vload8(v, from + p * cs), v, to);
-    }
-    return;
+/* x(i, p) = x[i * rs + p * cs], i < rows, p < k. Work items: (p in steps of 64, panel). Whole panels have loops of their
+ * own: their width is a constant, their elements come by vectors where they lie side by side. */
+#define PACK(name, width)                                                                              \
+  kernel void name(global const float *x, long xo, long rs, long cs, int rows, int k, global float *to) { \
+    const int p0 = (int)get_global_id(0) * 64, panel = (int)get_global_id(1), i0 = panel * width;      \
+    const int p1 = min(p0 + 64, k), n = min(width, rows - i0);                                         \
+    if (p0 >= k) return;                                                                               \
+    global const float *from = x + xo + (long)i0 * rs;                                                 \
+    to += ((long)panel * k + p0) * width;                                                              \
+    if (n < width) {                                                                                   \
+      for (int p = p0; p < p1; p++, to += width)                                                       \
+        for (int i = 0; i < width; i++) to[i] = i < n ? from[i * rs + p * cs] : 0.0f;                  \
+    } else if (rs == 1) {                                                                              \
+      for (int p = p0; p < p1; p++, to += width) {                                                     \
+        for (int v = 0; v + 8 <= width; v += 8) vstore8(vload8(0, from + p * cs + v), 0, to + v);      \
+        for (int i = width / 8 * 8; i < width; i++) to[i] = from[p * cs + i];                          \
+      }                                                                                                \
+    } else if (cs == 1) {                                                                              \
+      for (int p = p0; p < p1; p++, to += width)                                                       \
+        for (int i = 0; i < width; i++) to[i] = from[i * rs + p];                                      \
+    } else {                                                                                           \
+      for (int p = p0; p < p1; p++, to += width)                                                       \
+        for (int i = 0; i < width; i++) to[i] = from[i * rs + p * cs];                                 \
+    }                                                                                                  \
   }
-  for (int p = p0; p < p1; p++, to += width)
-    for (int i = 0; i < width; i++) to[i] = i < n ? from[i * rs + p * cs] : 0.0f;
-}
+PACK(pack_a, MR)
+PACK(pack_b, NR)
 
 /* All accumulators have names of their own, so that they stay in registers: row r, vector v of the columns. */
 #if NR == 8

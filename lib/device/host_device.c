@@ -33,6 +33,7 @@ static leat_status host_device_props(leat_b_instance *self, int64_t index, leat_
   props->driver = self->ops->driver;
   props->kind = LEAT_CPU;
   props->alignment = 4;
+  props->mem_total = lt_os_memory();
   props->dtype_mask = UINT64_C(1) << LEAT_F32 | UINT64_C(1) << LEAT_F16 | UINT64_C(1) << LEAT_BF16 |
                       UINT64_C(1) << LEAT_I8 | UINT64_C(1) << LEAT_U8 | UINT64_C(1) << LEAT_I32;
   return LEAT_OK;
