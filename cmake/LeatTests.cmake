@@ -34,9 +34,10 @@ target_compile_definitions(test_device_unplug PRIVATE "LEAT_PLUGINS=\"${PROJECT_
 # The OpenCL plug-in is loaded by its tests as a program would; a layer of the ICD loader plays an FPGA board.
 if(TARGET leat_opencl)
   add_library(board_layer MODULE tests/opencl/board_layer.c)
+  add_library(profile_layer MODULE tests/opencl/profile_layer.c) # measures a program's kernels, see docs/opencl.md
   add_executable(board_image tests/opencl/board_image.c)
   add_executable(board_kernels tests/opencl/board_kernels.c)
-  foreach(name board_layer board_image board_kernels)
+  foreach(name board_layer profile_layer board_image board_kernels)
     target_include_directories(${name} SYSTEM PRIVATE ${LEAT_OPENCL_INCLUDE})
     target_link_libraries(${name} PRIVATE leat_warnings)
   endforeach()

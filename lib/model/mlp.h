@@ -44,7 +44,8 @@ typedef struct lt_mlp {
 } lt_mlp;
 extern const lt_family lt_family_mlp;
 extern const lt_spec lt_mlp_spec;
-/* Lays the numbers out; rows of W are padded to a multiple of `pad` floats. widths [n_layers] */
+/* Lays the numbers out; rows of W are padded to a multiple of `pad` floats, wide ones to an odd multiple.
+ * widths [n_layers] */
 void lt_mlp_lay_out(lt_mlp_shape *s, const int64_t *widths, int64_t pad);
 /* A network for these settings and this encoder, all numbers zero but gamma and variances (1). ARG: settings that do not fit. */
 leat_status lt_mlp_create(leat_runtime *rt, const lt_task *task, const lt_encoder *e, const leat_params *settings,

@@ -27,7 +27,7 @@ typedef struct board_knobs {
   const char *fail;
   int64_t fail_in;
   int32_t fail_code;
-  int64_t slow_ms, images, tasks, writes, busy;
+  int64_t slow_ms, images, tasks, writes, busy, plain;
   char breach[256];
 } board_knobs;
 static board_knobs *knobs;
@@ -273,10 +273,44 @@ static void test_second_image(void **unused) {
   fails_with(LEAT_OK, "");
 }
 
+/* ---- a device with a compiler whose calls fail: an error that says why, and the next call is good again */
+static void test_failing_device(void **unused) {
+  (void)unused;
+  static const struct { const char *call; int32_t code; leat_status want; const char *says; } all[] = {
+      {"clCreateBuffer", -4, LEAT_E_MEMORY, "CL_MEM_OBJECT_ALLOCATION_FAILURE"},
+      {"clCreateBuffer", -5, LEAT_E_MEMORY, "not that much memory"},
+      {"clEnqueueNDRangeKernel", -4, LEAT_E_MEMORY, "clEnqueueNDRangeKernel"},
+      {"clEnqueueNDRangeKernel", -5, LEAT_E_DEVICE, "out of a resource"},
+      {"clEnqueueWriteBuffer", -2, LEAT_E_DEVICE, "lost or in use"},
+      {"clEnqueueReadBuffer", -14, LEAT_E_DEVICE, "WAIT_LIST"},
+      {"clFinish", -36, LEAT_E_DEVICE, "CL_INVALID_COMMAND_QUEUE"},
+      {"clSetKernelArg", -6, LEAT_E_MEMORY, "the host has not"},
+  };
+  fresh_board();
+  knobs->plain = 1;
+  const leat_device *dev;
+  leat_runtime *rt = loaded(&dev, NULL);
+  knobs->fail = "clBuildProgram";
+  one_layer(dev, LEAT_E_DEVICE, "no_such_name", 3, 17, 33, 0, 1); /* the compiler's words */
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    for (int64_t in = 0; in < 2; in++) {
+      if (in && (!strcmp(all[i].call, "clEnqueueReadBuffer") || !strcmp(all[i].call, "clFinish"))) continue;
+      knobs->fail = NULL;
+      one_layer(dev, LEAT_OK, "", 3, 17, 33, 0, 1);
+      knobs->fail = all[i].call, knobs->fail_in = in, knobs->fail_code = all[i].code;
+      one_layer(dev, all[i].want, all[i].says, 3, 17, 33, 0, 1);
+    }
+  knobs->fail = NULL;
+  one_layer(dev, LEAT_OK, "", 3, 17, 33, 0, 1);
+  assert_int_equal(fallbacks(dev), 0);
+  leat_runtime_free(rt);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_state),         cmocka_unit_test(test_layers),       cmocka_unit_test(test_damaged_image),
       cmocka_unit_test(test_failing_board), cmocka_unit_test(test_second_image),
+      cmocka_unit_test(test_failing_device),
   };
   return cmocka_run_group_tests(tests, begin, end);
 }

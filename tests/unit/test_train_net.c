@@ -229,7 +229,7 @@ static void test_ring(void **state) {
   (void)state;
   static const char *const settings[] = {
       "layers=32 max_iterations=60 learning_rate=0.01", "layers=16,8 activation=tanh norm=layer max_iterations=40 learning_rate=0.01",
-      "layers=32 norm=batch optimizer=sgd max_iterations=40 schedule=cosine",
+      "layers=32 norm=batch optimizer=sgd learning_rate=0.1 max_iterations=40 schedule=cosine",
       "layers=32 activation=gelu optimizer=adamw weight_decay=0.01 max_iterations=80 learning_rate=0.01 schedule=cosine"};
   leat_runtime *rt = tr_runtime(2);
   tr_rows r = tr_make(2000, 2, 2, 9, 0, 1);
