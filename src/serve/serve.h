@@ -51,8 +51,17 @@ typedef struct serve_json {
   char why[160];                          /* set by the first failure */
 } serve_json;
 int serve_json_fail(serve_json *j, const char *fmt, ...) SERVE_PRINTF(2, 3); /* 0 */
-char serve_json_peek(serve_json *j);      /* the next byte that is no white space, 0 at the end */
-int serve_json_take(serve_json *j, char c);              /* 1: it was there */
+/* The next byte that is no white space, 0 at the end. */
+static inline char serve_json_peek(serve_json *j) {
+  while (j->at < j->end && (unsigned char)*j->at <= ' ' && (*j->at == ' ' || *j->at == '\n' || *j->at == '\r' || *j->at == '\t')) j->at++;
+  return j->at < j->end ? *j->at : 0;
+}
+/* 1: it was there. */
+static inline int serve_json_take(serve_json *j, char c) {
+  if (serve_json_peek(j) != c || j->at >= j->end) return 0;
+  j->at++;
+  return 1;
+}
 int serve_json_skip(serve_json *j, int depth);           /* one value, checked. 1 or 0, like all below */
 /* The text of a string. When it has escapes it is unescaped into buf (cap bytes; too long: fails), else *text points into
  * the request. Not NUL-terminated. buf NULL: escapes are checked and stay. */
@@ -141,7 +150,7 @@ typedef struct serve_worker {
   void *scratch;                          /* serve_infer.c */
   leat_table_reader *reader[SERVE_TABLES];
   int64_t reader_serial[SERVE_TABLES];
-  char log[16384];
+  char log[16384], date[40];
   size_t log_used;
 } serve_worker;
 typedef struct serve_table {

@@ -119,6 +119,7 @@ static int conn_look(serve_conn *c, int64_t now) {
   return busy;
 }
 
+static void make_date(serve_worker *w);
 /* Twice a second. */
 static void worker_tick(evutil_socket_t fd, short what, void *arg) {
   serve_worker *w = arg;
@@ -127,6 +128,7 @@ static void worker_tick(evutil_socket_t fd, short what, void *arg) {
   int busy = 0;
   (void)fd;
   (void)what;
+  make_date(w);
   for (int i = 0; i < SERVE_PLACES; i++)
     for (serve_conn *c = w->conns[i], *next; c; c = next) {
       next = c->next; /* looking at c may end it, no other one */
@@ -141,11 +143,6 @@ static void worker_tick(evutil_socket_t fd, short what, void *arg) {
     w->bound = NULL;
     if (!busy || __atomic_load_n(&s->stopping, __ATOMIC_ACQUIRE) > 1) event_base_loopbreak(w->base);
   }
-}
-
-static serve_conn *conn_of(serve_worker *w, struct evhttp_request *r) {
-  struct evhttp_connection *ec = evhttp_request_get_connection(r);
-  return ec ? conn_find(w, evhttp_connection_get_bufferevent(ec)) : NULL;
 }
 
 /* ---- answers */
@@ -207,6 +204,26 @@ static void log_request(serve_request *q, int code, size_t bytes, int64_t took) 
       (long long)q->version, (double)took / 1e6);
 }
 
+/* The answer is written at once, and evhttp told so when this event is over: it would have waited until the socket says that it can be
+ * written to, which costs three system calls. What does not fit waits as it would have. */
+static void write_now(struct bufferevent *bev) {
+  struct evbuffer *out = bufferevent_get_output(bev);
+  if (!evbuffer_get_length(out) || evbuffer_unfreeze(out, 1)) return;
+  (void)evbuffer_write(out, bufferevent_getfd(bev));
+  evbuffer_freeze(out, 1);
+  if (evbuffer_get_length(out)) return;
+  bufferevent_disable(bev, EV_WRITE);
+  bufferevent_trigger(bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* One that is made twice a second saves evhttp one an answer. */
+static void make_date(serve_worker *w) {
+  struct tm tm;
+  time_t now = time(NULL);
+  gmtime_r(&now, &tm);
+  strftime(w->date, sizeof w->date, "%a, %d %b %Y %H:%M:%S GMT", &tm); /* the program stays in the C locale */
+}
+
 void serve_reply(serve_request *q, int code, const char *type, struct evbuffer *body) {
   serve_worker *w = q->w;
   struct evkeyvalq *out = evhttp_request_get_output_headers(q->r);
@@ -218,15 +235,22 @@ void serve_reply(serve_request *q, int code, const char *type, struct evbuffer *
     serve_observe(&w->counts.phase[PHASE_TOTAL], (double)took / 1e9);
     if (code == 200) serve_count(&w->counts.rows, (uint64_t)q->rows);
   }
+  char size[24];
+  snprintf(size, sizeof size, "%zu", bytes);
+  evhttp_add_header(out, "Content-Length", size);
+  evhttp_add_header(out, "Date", w->date);
   if (type) evhttp_add_header(out, "Content-Type", type);
   if (code == 503) evhttp_add_header(out, "Retry-After", "1");
   if (code == 401) evhttp_add_header(out, "WWW-Authenticate", "Bearer");
   if (__atomic_load_n(&q->s->stopping, __ATOMIC_RELAXED)) evhttp_add_header(out, "Connection", "close");
   log_request(q, code, bytes, took);
-  serve_conn *c = conn_of(w, q->r);
+  struct evhttp_connection *ec = evhttp_request_get_connection(q->r);
+  struct bufferevent *bev = ec ? evhttp_connection_get_bufferevent(ec) : NULL;
+  serve_conn *c = bev ? conn_find(w, bev) : NULL;
   if (c) conn_rest(c);
   evhttp_send_reply(q->r, code, reason_of(code), body);
   if (body) evbuffer_free(body);
+  if (bev) write_now(bev);
 }
 
 void serve_error(serve_request *q, int code, const char *fmt, ...) {
@@ -440,6 +464,7 @@ static serve_worker *worker_new(serve_server *s, int id, int admin, int fd) {
   w->admin = admin;
   pthread_mutex_init(&w->lock, NULL);
   w->base = loop_new();
+  make_date(w);
   w->http = w->base ? evhttp_new(w->base) : NULL;
   w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (!w->http || w->wake < 0) {

@@ -5,14 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct { const char *name; int64_t bytes; } types[] = {
-  { "", 0 }, { "BOOL", 1 }, { "UINT8", 1 }, { "UINT16", 2 }, { "UINT32", 4 }, { "UINT64", 8 }, { "INT8", 1 }, { "INT16", 2 },
-  { "INT32", 4 }, { "INT64", 8 }, { "FP16", 2 }, { "FP32", 4 }, { "FP64", 8 }, { "BYTES", 0 },
+static const struct { const char *name; size_t size; int64_t bytes; } types[] = {
+  { "", 0, 0 }, { "BOOL", 4, 1 }, { "UINT8", 5, 1 }, { "UINT16", 6, 2 }, { "UINT32", 6, 4 }, { "UINT64", 6, 8 }, { "INT8", 4, 1 },
+  { "INT16", 5, 2 }, { "INT32", 5, 4 }, { "INT64", 5, 8 }, { "FP16", 4, 2 }, { "FP32", 4, 4 }, { "FP64", 4, 8 }, { "BYTES", 5, 0 },
 };
 
 const char *infer_type_name(infer_type t) { return types[t].name; }
 
-static int is(const char *s, size_t n, const char *w) { return strlen(w) == n && memcmp(s, w, n) == 0; }
+/* s[n] is the literal w. */
+#define is(s, n, w) ((n) == sizeof(w) - 1 && memcmp((s), (w), sizeof(w) - 1) == 0)
 
 /* The members of an object: each(key) reads its value. */
 typedef int (*member_fn)(serve_json *j, const char *key, size_t n, void *arg);
@@ -64,7 +65,7 @@ static int input_member(serve_json *j, const char *key, size_t n, void *arg) {
   if (is(key, n, "datatype")) {
     if (!serve_json_string(j, buf, sizeof buf, &s, &n)) return 0;
     for (int t = 1; t < (int)(sizeof types / sizeof types[0]); t++)
-      if (is(s, n, types[t].name)) in->type = (infer_type)t;
+      if (types[t].size == n && memcmp(s, types[t].name, n) == 0) in->type = (infer_type)t;
     return in->type != T_NONE || serve_json_fail(j, "datatype \"%.*s\" is unknown: BOOL, INT8 to INT64, UINT8 to UINT64, FP16, FP32, FP64, BYTES", (int)(n > 30 ? 30 : n), s);
   }
   if (is(key, n, "parameters")) return members(j, input_parameter, in, "parameters");
