@@ -66,7 +66,8 @@ static void two_headers(const serve_request *q, const char **length, const char 
   const struct evkeyval *h;
   TAILQ_FOREACH(h, all, next) {
     char first = (char)(h->key[0] | 32);
-    if (first == 'i' && !*length && evutil_ascii_strcasecmp(h->key, "Inference-Header-Content-Length") == 0) *length = h->value;
+    if (first == 'i' && !*length && evutil_ascii_strcasecmp(h->key, "Inference-Header-Content-Length") == 0)
+      *length = h->value;
     if (first == 'c' && !*packed && evutil_ascii_strcasecmp(h->key, "Content-Encoding") == 0) *packed = h->value;
   }
 }
@@ -271,7 +272,8 @@ static void infer_reply(serve_request *q, infer_scratch *t, const serve_plan *p)
     serve_error(q, 500, "version %lld gave a prediction that is not finite", (long long)p->version);
     return;
   }
-  const answer a = { p, p->version, t->id, t->id_size, q->rows, p->out_cols, t->candidate_rows == q->rows ? 0 : t->candidate_rows,
+  const answer a = { p, p->version, t->id, t->id_size, q->rows, p->out_cols, t->candidate_rows == q->rows ? 0
+    : t->candidate_rows,
                      t->y[0], t->output, t->n_outputs };
   struct evbuffer *b = evbuffer_new();
   t->json.n = t->bytes.n = 0;
