@@ -92,6 +92,7 @@ if start --store S --threads 2 --learn --table t=t.ltab --access-log access.log;
   if python3 -c 'import playwright.sync_api' 2>/dev/null && command -v chromium >/dev/null; then
     check "the page in a browser" python3 "$root/tests/serve/page.py" "$address" "$admin" S
   else skip "playwright or chromium is not installed"; fi
+  check "hot swaps while it learns" python3 "$root/tests/serve/swaps.py" "$address" "$admin" S "${LEAT_SERVE_SWAPS:-20}" churn.csv
   promtool_checks "learning"
   stop "learning"
   check "the access log is JSON" python3 -c 'import json
