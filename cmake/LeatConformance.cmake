@@ -23,3 +23,8 @@ target_link_libraries(leat_conformance INTERFACE $<BUILD_INTERFACE:Threads::Thre
 add_executable(leat-conformance tests/conformance/main.c)
 target_link_libraries(leat-conformance PRIVATE leat_conformance leat_inner leat_warnings)
 set_target_properties(leat-conformance PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+# The example of a plug-in, as a stranger would build it: the public headers, no libleat.
+add_library(tiny_device MODULE examples/plugin/tiny_device.c)
+target_include_directories(tiny_device PRIVATE include)
+target_link_libraries(tiny_device PRIVATE leat_warnings m)
+set_target_properties(tiny_device PROPERTIES OUTPUT_NAME leat-tiny LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)

@@ -4,7 +4,7 @@
  * and K is never cut here. BLIS aborts on parameters that it does not like: it only sees matrices in rows or columns with
  * unit stride, checked by op.c or made so by a copy. */
 #define _POSIX_C_SOURCE 200809L /* blis.h itself needs it: it names POSIX threads */
-#include "device/host_device.h"
+#include "device/cpu_ops.h"
 
 #include <blis.h>
 #include <stddef.h>
@@ -201,7 +201,13 @@ static leat_status cpu_gemv(leat_b_instance *self, const lt_op_args *args, leat_
 }
 
 /* The ops that the CPU has kernels for; the reference's plain loops do the others. */
-static const lt_host_op_entry cpu_ops[] = {{"gemm", cpu_gemm, NULL}, {"gemv", cpu_gemv, NULL}, {NULL, NULL, NULL}};
+#define OP(name) {#name, lt_cpu_##name, NULL}
+static const lt_host_op_entry cpu_ops[] = {
+    {"gemm", cpu_gemm, NULL}, {"gemv", cpu_gemv, NULL}, OP(map), OP(map_grad), OP(binary), OP(fill), OP(copy), OP(dropout),
+    OP(reduce), OP(softmax), OP(softmax_xent), OP(argmax), OP(sgd), OP(adam), OP(layer_norm), OP(layer_norm_grad),
+    OP(batch_norm), OP(batch_norm_grad), OP(batch_norm_apply), OP(csr_gemm), OP(csr_gemm_t), OP(gather), OP(scatter_add),
+    OP(gemm_batched), OP(gemm_q8), {NULL, NULL, NULL}};
+#undef OP
 
 /* ---- life */
 enum { WARM = 48 };

@@ -15,6 +15,7 @@ enum {
   GEMM_PANELS = 32,     /* at once, where k is small */
   GEMM_TASKS = 8,       /* wanted, so that threads end together */
   GEMM_COPY = 128, GEMM_COPY_COLS = 128, /* depth up to which, and columns from which on, A's columns are copied */
+  GEMM_STORED = 8,      /* panels of c whose lines are fetched ahead of the sums that go there */
   GEMM_FEW_ROWS = 6     /* up to which packing B costs more than it gains */
 };
 /* Multiply-adds below which waking other threads costs more than it saves, and that a task should have. */
@@ -30,7 +31,7 @@ typedef struct gemm_job {
 /* Panels of 16 columns [j, j + cols), rows [i, i + rows) of c, depth numbers of k from k0 on. */
 typedef struct gemm_part {
   int64_t i, j, rows, cols, k0, depth;
-  const float *b;
+  const float *b, *next; /* next: where the panel after this one begins, NULL none */
   int64_t ldb, step;
 } gemm_part;
 
@@ -65,7 +66,15 @@ static void part_run(const gemm_job *job, gemm_part t) {
     a = copy, cs = LT_TILE_ROWS;
   }
   if (g->c_cs == 1 && g->alpha == 1 && (t.k0 || beta == 0) && t.cols % LT_PANEL == 0) {
-    job->kern->tile(a, rs, cs, t.b, t.ldb, t.step, t.cols / LT_PANEL, t.depth, t.rows, c, g->c_rs, t.k0 > 0);
+    for (int64_t j = 0; j < t.cols; j += GEMM_STORED * LT_PANEL) {
+      int64_t cols = least(t.cols - j, GEMM_STORED * LT_PANEL);
+      if (t.depth <= GEMM_COPY) /* short sums: the stores come thick */
+        for (int64_t i = 0; i < t.rows; i++)
+          for (int64_t q = j + cols; q < least(t.cols, j + 2 * cols); q += LT_PANEL)
+            __builtin_prefetch(c + i * g->c_rs + q, 1, 3);
+      job->kern->tile(a, rs, cs, t.b + j / LT_PANEL * t.step, t.ldb, t.step, cols / LT_PANEL, t.depth, t.rows, c + j, g->c_rs,
+                      t.k0 > 0);
+    }
   } else {
     gemm_part one = t;
     for (one.j = t.j; one.j < t.j + t.cols; one.j += LT_PANEL, one.b += t.step) {
@@ -81,9 +90,13 @@ static void part_run(const gemm_job *job, gemm_part t) {
   else lt_gemm_end(g, t.i, t.rows, t.j, t.cols);
 }
 
-/* Rows [i0, i1) times the columns of t, from panels. */
+/* Rows [i0, i1) times the columns of t, from panels. The next panel is fetched meanwhile, a part with each tile: its lines
+ * lie far from each other, so that the processor does not see them coming. */
 static void part_rows(const gemm_job *job, gemm_part t, int64_t i0, int64_t i1) {
+  int64_t each = t.next ? t.depth * LT_TILE_ROWS / (i1 - i0) + 1 : 0, fetched = 0;
   for (t.i = i0; t.i < i1; t.i += t.rows) {
+    for (int64_t end = least(fetched + each, t.depth); fetched < end; fetched++)
+      __builtin_prefetch(t.next + fetched * job->g->b_rs, 0, 2);
     t.rows = lt_tile_rows(i1 - t.i);
     part_run(job, t);
   }
@@ -98,10 +111,11 @@ static void gemm_stretch(const gemm_job *job, gemm_part t, const int64_t i[2], c
   for (t.j = j[0], t.ldb = g->b_rs, t.step = LT_PANEL; t.j < j[1] - narrow; t.j += t.cols) {
     t.cols = least(j[1] - narrow - t.j, count * LT_PANEL);
     t.b = g->b + t.k0 * g->b_rs + t.j;
+    t.next = count == 1 && t.j + 2 * LT_PANEL <= j[1] ? t.b + LT_PANEL : NULL;
     part_rows(job, t, i[0], i[1]);
   }
   count = least(GEMM_DEPTH / deep, GEMM_PANELS);
-  for (t.b = panel, t.ldb = LT_PANEL, t.step = t.depth * LT_PANEL; t.j < j[1]; t.j += t.cols) {
+  for (t.next = NULL, t.b = panel, t.ldb = LT_PANEL, t.step = t.depth * LT_PANEL; t.j < j[1]; t.j += t.cols) {
     t.cols = least(j[1] - t.j, count * LT_PANEL);
     for (int64_t q = 0; q < t.cols && t.depth; q += LT_PANEL)
       job->kern->pack(g->b + t.k0 * g->b_rs + (t.j + q) * g->b_cs, g->b_rs, g->b_cs, t.depth,

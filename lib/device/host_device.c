@@ -33,6 +33,7 @@ static leat_status host_device_props(leat_b_instance *self, int64_t index, leat_
   props->driver = self->ops->driver;
   props->kind = LEAT_CPU;
   props->alignment = 4;
+  props->mem_total = lt_os_memory();
   props->dtype_mask = UINT64_C(1) << LEAT_F32 | UINT64_C(1) << LEAT_F16 | UINT64_C(1) << LEAT_BF16 |
                       UINT64_C(1) << LEAT_I8 | UINT64_C(1) << LEAT_U8 | UINT64_C(1) << LEAT_I32;
   return LEAT_OK;
@@ -181,9 +182,11 @@ static leat_status host_op_prepare(leat_b_device *dev, const leat_b_op *op, leat
   return *out ? LEAT_OK : lt_fail(err, said.code, "%s", said.message);
 }
 
-/* Where the array lies, inside its buffer. */
+/* Where the array lies, inside its buffer. An empty one lies somewhere, so that kernels need not ask. */
 static leat_status bind(const leat_b_tensor *t, lt_view *v, leat_error *err) {
-  if (v->high == 0) return LEAT_OK; /* empty */
+  static const _Alignas(64) char nothing[64];
+  v->data = nothing;
+  if (v->high == 0) return LEAT_OK;
   const leat_b_buffer *b = t->buffer;
   if (!b || t->offset > b->size || v->low < -(int64_t)t->offset || (uint64_t)v->high > b->size - t->offset)
     return lt_fail(err, LEAT_E_RANGE, "%s reaches outside its buffer of %llu bytes", v->name,

@@ -86,6 +86,12 @@ static void kern_q8_tile(const int8_t *q, int64_t ldq, int64_t rows, const int8_
           sum[j] += q[r * ldq + k] * panel[p * step + (k / 4 * LT_PANEL + j) * 4 + k % 4];
 }
 
+static int32_t kern_q8_dot(const int8_t *q, const int8_t *w, int64_t n) {
+  int32_t sum = 0;
+  for (int64_t i = 0; i < n; i++) sum += q[i] * w[i];
+  return sum;
+}
+
 static const lt_kern kern_generic = {
     .name = "generic",
     .tile = kern_tile,
@@ -96,6 +102,7 @@ static const lt_kern kern_generic = {
     .q8_round = kern_q8_round,
     .q8_top = kern_q8_top,
     .q8_tile = kern_q8_tile,
+    .q8_dot = kern_q8_dot,
 };
 
 const lt_kern *lt_kern_generic(void) { return &kern_generic; }

@@ -28,6 +28,8 @@ typedef struct lt_kern {
    * of 4. One of rows <= 4 and panels <= 4 is 1. positive: no q is below 0. */
   void (*q8_tile)(const int8_t *q, int64_t ldq, int64_t rows, const int8_t *panel, int64_t step, int64_t panels,
                   int64_t depth, int32_t *sum, int add, int positive);
+  /* sum q[i] w[i] of n <= 131072 bytes, exact; q from -127 to 127, w any. */
+  int32_t (*q8_dot)(const int8_t *q, const int8_t *w, int64_t n);
 } lt_kern;
 /* How many of the `left` rows the next tile takes: 6, but no tile of fewer than 3 where it can be avoided. */
 static inline int64_t lt_tile_rows(int64_t left) {

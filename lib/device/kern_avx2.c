@@ -179,7 +179,7 @@ AVX2 static void avx2_pack(const float *b, int64_t rs, int64_t cs, int64_t depth
 /* ------------------------------------------------------------------------------------------------ 8 bits
  * maddubs multiplies unsigned by signed bytes and adds pairs in 16 bits: |q| <= 127 and |w| <= 127 do not saturate; the
  * sign of q goes to w. madd by ones adds pairs of those in 32 bits: the four numbers of one column. */
-AVX2_INLINE __m256i q8_dot(__m256i q, __m256i magnitude, const int8_t *w, int positive, __m256i sum) {
+AVX2_INLINE __m256i q8_step(__m256i q, __m256i magnitude, const int8_t *w, int positive, __m256i sum) {
   __m256i v = _mm256_load_si256((const __m256i *)(const void *)w);
   if (!positive) v = _mm256_sign_epi8(v, q);
   v = _mm256_madd_epi16(_mm256_maddubs_epi16(magnitude, v), _mm256_set1_epi16(1));
@@ -202,8 +202,8 @@ AVX2_INLINE void q8_block(const int8_t *q, int64_t ldq, int rows, const int8_t *
       int32_t four;
       __builtin_memcpy(&four, q + r * ldq + k, 4);
       __m256i v = _mm256_set1_epi32(four), magnitude = positive ? v : _mm256_abs_epi8(v);
-      c[i][0] = q8_dot(v, magnitude, w + p * step, positive, c[i][0]);
-      c[i][1] = q8_dot(v, magnitude, w + p * step + 32, positive, c[i][1]);
+      c[i][0] = q8_step(v, magnitude, w + p * step, positive, c[i][0]);
+      c[i][1] = q8_step(v, magnitude, w + p * step + 32, positive, c[i][1]);
     }
   }
 #pragma GCC unroll 4
@@ -238,6 +238,24 @@ AVX2 static void avx2_q8_tile(const int8_t *q, int64_t ldq, int64_t rows, const 
     case 6: avx2_q8_3x1(q, ldq, w, step, depth, sum, add, positive); return;
     default: avx2_q8_4x1(q, ldq, w, step, depth, sum, add, positive); return;
   }
+}
+
+/* |w| may be 128, which fits an unsigned byte; the sign of w goes to q, which has no -128. */
+AVX2 static int32_t avx2_q8_dot(const int8_t *q, const int8_t *w, int64_t n) {
+  __m256i sum = _mm256_setzero_si256(), one = _mm256_set1_epi16(1);
+  int64_t i = 0;
+  int32_t tail = 0;
+  for (; i + 32 <= n; i += 32) {
+    __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(q + i));
+    __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(w + i));
+    __m256i v = _mm256_maddubs_epi16(_mm256_abs_epi8(b), _mm256_sign_epi8(a, b));
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(v, one));
+  }
+  for (; i < n; i++) tail += q[i] * w[i];
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
+  return tail + _mm_cvtsi128_si32(s);
 }
 
 AVX2 static int avx2_q8_round(const float *x, int64_t n, float inverse, int8_t *q) {
@@ -287,6 +305,7 @@ static const lt_kern kern_avx2 = {
     .q8_round = avx2_q8_round,
     .q8_top = avx2_q8_top,
     .q8_tile = avx2_q8_tile,
+    .q8_dot = avx2_q8_dot,
 };
 
 const lt_kern *lt_kern_avx2(void) {

@@ -38,7 +38,7 @@ double cf_f_slope(int64_t f, double x) {
 
 double cf_f_tolerance(int64_t f, double x) {
   double y = fabs(cf_f(f, x));
-  if (f == 2) return 16 * CF_E * (y + 0x1p-20 * fmax(1, fabs(x)));
+  if (f == 2) return 32 * CF_E * (y + 0x1p-20 * fmax(1, fabs(x)));
   if (f == 3 || f == 4) return 16 * CF_E * fmax(y, 0x1p-10);
   return f ? 16 * CF_E * y : 0;
 }
@@ -48,8 +48,9 @@ static const double specials[] = {0, -0.0, 1e-40, -1e-40, 1e-45, 1e-7, -1e-7, 88
 static const int64_t sizes[][2] = {{1, 1}, {1, 3}, {3, 7}, {17, 64}, {7, 65}, {129, 33}, {1, 4099}, {0, 5}, {5, 0},
                                    {64, 1}};
 
-static void set_specials(cf_tensor *t, int64_t n) {
-  for (size_t k = 0; k < sizeof specials / sizeof *specials && (int64_t)k < n; k++) cf_put(t, (int64_t)k, specials[k]);
+static void set_specials(const cf_suite *s, cf_tensor *t, int64_t n) {
+  for (size_t k = 0; k < sizeof specials / sizeof *specials && (int64_t)k < n; k++)
+    cf_put(t, (int64_t)k, s->flushes && fabs(specials[k]) < 0x1p-126 ? 0 : specials[k]);
 }
 
 static void map_case(cf_suite *s, int64_t f, int64_t m, int64_t n, int padded, int in_place, int special) {
@@ -58,7 +59,7 @@ static void map_case(cf_suite *s, int64_t f, int64_t m, int64_t n, int padded, i
   cf_case_begin(&c, s, "map");
   cf_tensor *x = cf_input(&c, cf_matrix(s, m, n, padded));
   cf_uniform(s, x, f == 6 ? -0.9 : f == 8 ? 0 : -6, 6);
-  if (special) set_specials(x, m * n);
+  if (special) set_specials(s, x, m * n);
   for (int64_t k = 0; f == 2 && k < m * n; k++) /* there the rule gives infinity times 0 */
     if (cf_get(x, k / n, k % n) < -1e38) cf_put(x, k, -40);
   if (in_place) cf_in_place(&c, 0);

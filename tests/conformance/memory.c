@@ -34,6 +34,7 @@ static void copies(cf_suite *s, ends *e, leat_b_buffer *b) {
   judge(s, "a copy in and out", st, &said, !memcmp(e->a, e->b, BYTES));
   memcpy(e->a + 1001, e->b + 7, 1500);
   st = copy(s, b, 1001, NULL, 0, e->b + 7, 1500, NULL, &said);
+  if (!st) st = s->t.queue_finish(s->queue, &said); /* until then the bytes are the device's to read */
   memset(e->b, 0, BYTES);
   if (!st) st = copy(s, NULL, 0, b, 333, e->b + 333, BYTES - 333, NULL, &said);
   if (!st) st = s->t.queue_finish(s->queue, &said);

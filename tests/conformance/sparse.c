@@ -80,7 +80,8 @@ static void csr_case(cf_suite *s, csr_kind g, int transposed) {
 static void csr_all(cf_suite *s, int transposed) {
   static const int64_t sizes[][5] = {/* m n k r nnz */
       {1, 1, 1, 1, 1}, {3, 7, 5, 3, 9}, {17, 64, 33, 17, 120}, {65, 10, 129, 65, 700}, {7, 3, 1000, 7, 200}, 
-      {0, 3, 4, 0, 0},       {5, 0, 4, 5, 7}, {4, 5, 6, 4, 0}, {5, 3, 0, 5, 8},       {64, 65, 3, 64, 900},  {200, 16, 50, 200, 1500}};
+      {0, 3, 4, 0, 0},
+            {5, 0, 4, 5, 7}, {4, 5, 6, 4, 0}, {5, 3, 0, 5, 8},       {64, 65, 3, 64, 900},  {200, 16, 50, 200, 1500}};
   for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
     for (int v = 0; v < 4; v++) {
       const double *f = factors[(z + (size_t)v) % 5];

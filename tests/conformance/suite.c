@@ -97,6 +97,10 @@ static leat_status open_device(cf_suite *s, leat_error *err) {
                      (long long)count);
   st = s->t.device_open(s->t.self, s->opts.device, &s->device, &said);
   if (st) return cf_refuse(err, st, "device_open: %s", said.message);
+  leat_device_props props;
+  memset(&props, 0, sizeof props);
+  props.struct_size = sizeof props;
+  s->flushes = !s->t.device_props(s->t.self, s->opts.device, &props, &said) && props.flags & LEAT_DEVICE_FLUSHES;
   st = s->t.queue_create(s->device, 0, &s->queue, &said);
   return st ? cf_refuse(err, st, "queue_create: %s", said.message) : LEAT_OK;
 }

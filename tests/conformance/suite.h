@@ -37,7 +37,7 @@ typedef struct cf_suite {
   int64_t turn;            /* counts cases: which memory, which queue, event or finish */
   const char *part;        /* the op or part under way, and what came of it */
   int64_t part_passed, part_failed, part_skipped;
-  int32_t wraps, offers;
+  int32_t wraps, offers, flushes;
 } cf_suite;
 
 /* One call of an op, and what it must give. */
