@@ -51,13 +51,24 @@ typedef struct serve_json {
   char why[160];                          /* set by the first failure */
 } serve_json;
 int serve_json_fail(serve_json *j, const char *fmt, ...) SERVE_PRINTF(2, 3); /* 0 */
-char serve_json_peek(serve_json *j);      /* the next byte that is no white space, 0 at the end */
-int serve_json_take(serve_json *j, char c);              /* 1: it was there */
+/* The next byte that is no white space, 0 at the end. */
+static inline char serve_json_peek(serve_json *j) {
+  while (j->at < j->end && (unsigned char)*j->at <= ' ' && (*j->at == ' ' || *j->at == '\n' || *j->at == '\r' ||
+                                                            *j->at == '\t')) j->at++;
+  return j->at < j->end ? *j->at : 0;
+}
+/* 1: it was there. */
+static inline int serve_json_take(serve_json *j, char c) {
+  if (serve_json_peek(j) != c || j->at >= j->end) return 0;
+  j->at++;
+  return 1;
+}
 int serve_json_skip(serve_json *j, int depth);           /* one value, checked. 1 or 0, like all below */
 /* The text of a string. When it has escapes it is unescaped into buf (cap bytes; too long: fails), else *text points into
  * the request. Not NUL-terminated. buf NULL: escapes are checked and stay. */
 int serve_json_string(serve_json *j, char *buf, size_t cap, const char **text, size_t *n);
-int serve_json_number(serve_json *j, double *v, int *whole); /* whole (may be NULL): 1 when it has no fraction or exponent */
+/* whole (may be NULL): 1 when it has no fraction or exponent */
+int serve_json_number(serve_json *j, double *v, int *whole);
 int serve_json_i64(serve_json *j, int64_t *v);
 int serve_json_bool(serve_json *j, int *v);
 int serve_utf8(const char *s, size_t n);
@@ -116,7 +127,8 @@ extern const double serve_bounds[SERVE_BUCKETS - 1]; /* seconds */
 extern const int serve_codes[SERVE_CODES];           /* the last one: any other */
 enum { PHASE_TOTAL, PHASE_PARSE, PHASE_COMPUTE, PHASE_ENCODE, PHASE_QUEUE }; /* queue: for the learner */
 typedef struct serve_counts {
-  uint64_t infer[SERVE_CODES], http[SERVE_CODES], rows, not_finite, candidate_rows, lookups[SERVE_TABLES][6], learn_jobs, refused, timeouts;
+  uint64_t infer[SERVE_CODES], http[SERVE_CODES], rows, not_finite, candidate_rows, lookups[SERVE_TABLES][6], learn_jobs,
+      refused, timeouts;
   serve_histogram phase[SERVE_PHASES];
 } serve_counts;
 void serve_count(uint64_t *n, uint64_t more);
@@ -141,7 +153,7 @@ typedef struct serve_worker {
   void *scratch;                          /* serve_infer.c */
   leat_table_reader *reader[SERVE_TABLES];
   int64_t reader_serial[SERVE_TABLES];
-  char log[16384];
+  char log[16384], date[40];
   size_t log_used;
 } serve_worker;
 typedef struct serve_table {
@@ -162,7 +174,8 @@ typedef struct serve_server {
   int n_workers;                          /* without the admin's */
   serve_worker *admin;
   int draining, stopping, log_fd;
-  int64_t pending, held_bytes, started_ns, drifted_rows, trial_runs, tried, rows_before; /* rows_before: predicted when the version was swapped in */
+  /* rows_before: predicted when the version was swapped in */
+  int64_t pending, held_bytes, started_ns, drifted_rows, trial_runs, tried, rows_before;
   pthread_mutex_t plans_lock;
   serve_plan *plans;
   serve_table table[SERVE_TABLES];
@@ -215,7 +228,8 @@ json_t *serve_trial_json(serve_server *s);
 void serve_trial_admin(serve_request *q, const char *more);
 typedef struct serve_label_counts { int64_t rows, matched; char why[200]; } serve_label_counts;
 /* NDJSON of key and target, to what the endpoint has noted. 0: why says what is wrong; lines before it were taken. */
-int serve_labels(serve_server *s, const char *body, size_t size, const char *key, const char *target, serve_label_counts *out);
+int serve_labels(serve_server *s, const char *body, size_t size, const char *key, const char *target,
+                 serve_label_counts *out);
 void serve_label_scores(serve_request *q);
 /* serve_learn.c */
 int serve_learn_start(serve_server *s);

@@ -1,5 +1,6 @@
-/* Drift of what is served: rows go into a small buffer, from which the follower feeds a monitor of the version's own reference. When
- * more rows come than it can hold between two looks, the rest is left out: monitoring never slows an answer. */
+/* Drift of what is served: rows go into a small buffer, from which the follower feeds a monitor of the version's own
+ * reference. When more rows come than it can hold between two looks, the rest is left out: monitoring never slows an
+ * answer. */
 #include "serve.h"
 #include <math.h>
 #include <stdlib.h>
@@ -70,8 +71,10 @@ static void drift_begin(serve_server *s, serve_drift *d) {
     d->told = NULL;
     pthread_mutex_unlock(&d->lock);
     d->monitored = lease.version;
-    if (leat_params_create(s->rt, "monitor", &p, NULL) == LEAT_OK && leat_params_set_i64(p, "window", DRIFT_WINDOW, NULL) == LEAT_OK &&
-        leat_monitor_create(lease.model, p, &d->monitor, NULL) == LEAT_OK && leat_model_schema(lease.model, &d->schema, NULL) == LEAT_OK &&
+    if (leat_params_create(s->rt, "monitor", &p, NULL) == LEAT_OK && leat_params_set_i64(p, "window", DRIFT_WINDOW,
+                                                                                         NULL) == LEAT_OK &&
+        leat_monitor_create(lease.model, p, &d->monitor, NULL) == LEAT_OK && leat_model_schema(lease.model, &d->schema,
+                                                                                               NULL) == LEAT_OK &&
         leat_predictor_shape(lease.predictor, &cols, &out, NULL) == LEAT_OK && cols <= 4096) {
       pthread_mutex_lock(&d->lock);
       if (d->cap < DRIFT_ROWS * cols) {
@@ -88,14 +91,16 @@ static void drift_begin(serve_server *s, serve_drift *d) {
 
 static json_t *drift_entry(const leat_drift_info *i) {
   static const char *const word[] = { "insufficient", "ok", "warn", "alert" };
-  return json_pack("{s:s,s:s,s:I,s:I,s:o,s:o,s:o,s:s}", "name", i->name, "state", word[i->state >= 0 && i->state <= 3 ? i->state : 0],
+  return json_pack("{s:s,s:s,s:I,s:I,s:o,s:o,s:o,s:s}", "name", i->name, "state", word[i->state >= 0 && i->state <= 3
+                                                                                       ? i->state : 0],
                    "code", (json_int_t)i->state, "rows", (json_int_t)i->rows, "psi",
-                   isfinite(i->value) ? json_real(i->value) : json_null(), "warn", isfinite(i->warn) ? json_real(i->warn) : json_null(),
+                   isfinite(i->value) ? json_real(i->value) : json_null(), "warn", isfinite(i->warn) ? json_real(i->warn)
+                       : json_null(),
                    "alert", isfinite(i->alert) ? json_real(i->alert) : json_null(), "worst", i->worst_cell);
 }
 
-/* A model that was born online carries no reference: its learner compares what it learns with its own first rows, and writes what it
- * finds at each window's end into the store. */
+/* A model that was born online carries no reference: its learner compares what it learns with its own first rows, and
+ * writes what it finds at each window's end into the store. */
 static void series_follow(serve_server *s, serve_drift *d) {
   leat_drift_point p = { .struct_size = sizeof p };
   while (leat_store_drift(s->store, &d->cursor, &p, NULL) == LEAT_OK) {
@@ -168,7 +173,8 @@ json_t *serve_drift_json(serve_server *s) {
     int there = 0;
     for (size_t i = 0; i < own && !there; i++)
       there = strcmp(json_string_value(json_object_get(json_array_get(copy, i), "name")), name) == 0;
-    if (!there && strcmp(name, "(calibration)") != 0 && json_array_size(copy) < 200) json_array_append_new(copy, json_deep_copy(entry));
+    if (!there && strcmp(name, "(calibration)") != 0 && json_array_size(copy) < 200)
+      json_array_append_new(copy, json_deep_copy(entry));
   }
   pthread_mutex_unlock(&s->drift->lock);
   return copy;

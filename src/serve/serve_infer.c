@@ -1,9 +1,11 @@
 /* POST .../infer: the request, a loan, the answer. */
 #include "serve_infer.h"
+#include <event2/keyvalq_struct.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 enum { TEXT_KEEP = 8 << 20, TEXT_COPY = 65536 };
 
@@ -58,10 +60,23 @@ static int binary_parts(serve_request *q, infer_scratch *t, serve_json *j) {
   return at == end || serve_json_fail(j, "%lld bytes are behind the last input", (long long)(end - at));
 }
 
+/* The two headers that matter here, in one pass over all. */
+static void two_headers(const serve_request *q, const char **length, const char **packed) {
+  const struct evkeyvalq *all = evhttp_request_get_input_headers(q->r);
+  const struct evkeyval *h;
+  TAILQ_FOREACH(h, all, next) {
+    char first = (char)(h->key[0] | 32);
+    if (first == 'i' && !*length && evutil_ascii_strcasecmp(h->key, "Inference-Header-Content-Length") == 0)
+      *length = h->value;
+    if (first == 'c' && !*packed && evutil_ascii_strcasecmp(h->key, "Content-Encoding") == 0) *packed = h->value;
+  }
+}
+
 /* The JSON of the request; 0: answered. */
 static int infer_read(serve_request *q, infer_scratch *t, serve_json *j) {
-  const char *header = serve_header(q, "Inference-Header-Content-Length"), *packed = serve_header(q, "Content-Encoding");
+  const char *header = NULL, *packed = NULL;
   size_t size = q->body_size;
+  two_headers(q, &header, &packed);
   if (packed && strcmp(packed, "identity") != 0) {
     serve_error(q, 415, "Content-Encoding %.60s is not taken: send the body as it is", packed);
     return 0;
@@ -257,7 +272,8 @@ static void infer_reply(serve_request *q, infer_scratch *t, const serve_plan *p)
     serve_error(q, 500, "version %lld gave a prediction that is not finite", (long long)p->version);
     return;
   }
-  const answer a = { p, p->version, t->id, t->id_size, q->rows, p->out_cols, t->candidate_rows == q->rows ? 0 : t->candidate_rows,
+  const answer a = { p, p->version, t->id, t->id_size, q->rows, p->out_cols, t->candidate_rows == q->rows ? 0
+    : t->candidate_rows,
                      t->y[0], t->output, t->n_outputs };
   struct evbuffer *b = evbuffer_new();
   t->json.n = t->bytes.n = 0;

@@ -58,15 +58,17 @@ int infer_numbers(const infer_input *in, const serve_column *c, int64_t rows, in
                   serve_json *j);
 /* One tensor of width 1 into the cells of a column. */
 int infer_cells(const infer_input *in, const char *name, int64_t kind, serve_cells *c, int64_t column, serve_json *j);
-/* serve_rows.c. The request's rows as version p takes them; `strings`: as strings, with the key as last column. 0: *j says why. */
+/* serve_rows.c. The request's rows as version p takes them; `strings`: as strings, with the key as last column. 0: *j
+ * says why. */
 int infer_encode(infer_scratch *t, infer_rows *e, const serve_plan *p, int64_t rows, int strings, serve_json *j);
 int infer_keys(infer_scratch *t, int64_t rows, serve_json *j); /* into t->keys */
-leat_status infer_run(const infer_rows *e, const serve_plan *p, leat_predictor *pr, int64_t rows, double *y, leat_error *err);
+leat_status infer_run(const infer_rows *e, const serve_plan *p, leat_predictor *pr, int64_t rows, double *y,
+                      leat_error *err);
 void *infer_room(void *p, size_t *cap, size_t bytes);
 void infer_rows_rest(infer_rows *e);
 void infer_rows_free(infer_rows *e);
-/* serve_keyed.c. Rows with keys: a trial's candidate answers its share of them, both are noted. The plan of the answer, whose numbers
- * are in t->y[0]; NULL: answered, with an error. */
+/* serve_keyed.c. Rows with keys: a trial's candidate answers its share of them, both are noted. The plan of the answer,
+ * whose numbers are in t->y[0]; NULL: answered, with an error. */
 const serve_plan *infer_keyed(serve_request *q, infer_scratch *t, serve_json *j);
 /* The same when somebody else answers (the learner): both predict, and are noted. */
 void infer_beside(serve_request *q, infer_scratch *t, const serve_json *j);

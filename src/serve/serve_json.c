@@ -15,17 +15,6 @@ int serve_json_fail(serve_json *j, const char *fmt, ...) {
   return 0;
 }
 
-char serve_json_peek(serve_json *j) {
-  while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\r' || *j->at == '\t')) j->at++;
-  return j->at < j->end ? *j->at : 0;
-}
-
-int serve_json_take(serve_json *j, char c) {
-  if (serve_json_peek(j) != c || j->at >= j->end) return 0;
-  j->at++;
-  return 1;
-}
-
 /* Lengths by the first byte; the ranges of the second byte keep out long forms, surrogates and what is above U+10FFFF. */
 int serve_utf8(const char *s, size_t n) {
   const unsigned char *p = (const unsigned char *)s, *end = p + n;
@@ -52,7 +41,8 @@ static int hex4(const char *s, const char *end, unsigned *v) {
   *v = 0;
   for (int i = 0; i < 4; i++, s++) {
     if (s >= end) return 0;
-    unsigned c = (unsigned char)*s, d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
+    unsigned c = (unsigned char)*s, d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' &&
+        c <= 'F' ? c - 'A' + 10 : 99;
     if (d > 15) return 0;
     *v = *v << 4 | d;
   }
@@ -98,17 +88,44 @@ static size_t unescape(const char *s, const char *end, char out[4], size_t *n) {
   return used;
 }
 
+/* The first byte that is a quote, a backslash, a control character or no ASCII; eight at a time (Lamport 1975: bytes of
+ * a word that are below n are those that borrow). */
+static const char *plain_end(const char *s, const char *end) {
+  const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+  for (; end - s >= 8; s += 8) {
+    uint64_t v;
+    memcpy(&v, s, 8);
+    uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\';
+    uint64_t found = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | (v - ones * 0x20) | v;
+    if ((found &= high) == 0) continue;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return s + (__builtin_ctzll(found) >> 3); /* the first one is told rightly; behind it borrows may err */
+#else
+    break;
+#endif
+  }
+  while (s < end && *s != '"' && *s != '\\' && (unsigned char)*s >= 0x20 && (unsigned char)*s < 0x80) s++;
+  return s;
+}
+
 int serve_json_string(serve_json *j, char *buf, size_t cap, const char **text, size_t *n) {
   if (!serve_json_take(j, '"')) return serve_json_fail(j, "expected a string");
   const char *from = j->at;
   size_t used = 0;
   int escaped = 0;
-  for (;; j->at++) {
+  j->at = plain_end(from, j->end);
+  if (j->at < j->end && *j->at == '"') { /* as most are */
+    *text = from;
+    *n = (size_t)(j->at++ - from);
+    return 1;
+  }
+  for (j->at = from;; j->at++) {
     char four[4], *into = four;
     size_t k = 1, took = 1;
     if (j->at >= j->end) return serve_json_fail(j, "a string does not end");
     if (*j->at == '"') break;
-    if ((unsigned char)*j->at < 0x20) return serve_json_fail(j, "a control character in a string: write it as \\u%04x", (unsigned char)*j->at);
+    if ((unsigned char)*j->at < 0x20)
+      return serve_json_fail(j, "a control character in a string: write it as \\u%04x", (unsigned char)*j->at);
     if (*j->at == '\\') {
       if (!escaped && buf) {
         used = (size_t)(j->at - from);
@@ -138,7 +155,8 @@ static int digits(serve_json *j) {
   return j->at > from;
 }
 
-static const double ten[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+static const double ten[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+  1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
 
 /* Exact when the digits fit into 53 bits and the power of ten into a double (Clinger 1990); else the C library. */
 int serve_json_number(serve_json *j, double *v, int *whole) {
@@ -146,7 +164,8 @@ int serve_json_number(serve_json *j, double *v, int *whole) {
   const char *from = j->at, *point = NULL, *last;
   if (j->at < j->end && *j->at == '-') j->at++;
   const char *first = j->at;
-  if (!digits(j) || (*first == '0' && j->at - first > 1)) return serve_json_fail(j, "expected a number (NaN and Infinity are none; null is a missing value)");
+  if (!digits(j) || (*first == '0' && j->at - first > 1))
+    return serve_json_fail(j, "expected a number (NaN and Infinity are none; null is a missing value)");
   if (j->at < j->end && *j->at == '.') {
     point = j->at++;
     if (!digits(j)) return serve_json_fail(j, "a number ends behind its point");
@@ -210,9 +229,13 @@ int serve_json_skip(serve_json *j, int depth) {
   char c = serve_json_peek(j);
   if (c == '"') return serve_json_string(j, NULL, 0, &text, &n);
   if (c == '-' || (c >= '0' && c <= '9')) return serve_json_number(j, &v, NULL);
-  if (c == 't' || c == 'f' || c == 'n') return word(j, "true") || word(j, "false") || word(j, "null") || serve_json_fail(j, "an unknown word");
-  if (c == 'N' || c == 'I') return serve_json_fail(j, "expected a value: NaN and Infinity are no JSON numbers, null is a missing value");
-  if (c != '{' && c != '[') return serve_json_fail(j, c ? "'%c' is where a value should be" : "the text ends where a value should be%c", c ? c : ' ');
+  if (c == 't' || c == 'f' || c == 'n')
+    return word(j, "true") || word(j, "false") || word(j, "null") || serve_json_fail(j, "an unknown word");
+  if (c == 'N' || c == 'I')
+    return serve_json_fail(j, "expected a value: NaN and Infinity are no JSON numbers, null is a missing value");
+  if (c != '{' && c != '[')
+    return serve_json_fail(j, c ? "'%c' is where a value should be" : "the text ends where a value should be%c", c ? c
+                           : ' ');
   if (depth >= SERVE_DEPTH) return serve_json_fail(j, "nested deeper than %d", SERVE_DEPTH);
   char close = c == '{' ? '}' : ']';
   j->at++;

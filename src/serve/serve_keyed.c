@@ -1,5 +1,5 @@
-/* Rows with keys. Each row's key says who answers it: what is served, or a trial's candidate; where both predict, both are noted, and
- * the label that comes later decides between them. One loan of each lasts for the whole request. */
+/* Rows with keys. Each row's key says who answers it: what is served, or a trial's candidate; where both predict, both
+ * are noted, and the label that comes later decides between them. One loan of each lasts for the whole request. */
 #include "serve_infer.h"
 #include <math.h>
 #include <string.h>
@@ -53,7 +53,8 @@ static int say(serve_request *q, infer_scratch *t, keyed *k, int role, serve_jso
   t->y[role] = infer_room(t->y[role], &t->cap_y[role], (size_t)(q->rows * p->out_cols + 1) * sizeof *t->y[role]);
   *st = infer_run(&t->rows[role], p, k->lease[role].predictor, q->rows, t->y[role], err);
   k->said[role] = *st == LEAT_OK;
-  if (role == 0 && k->said[0] && !p->as_text && !p->sparse) serve_drift_note(q->s, p->version, t->rows[0].x, q->rows, p->numbers);
+  if (role == 0 && k->said[0] && !p->as_text && !p->sparse)
+    serve_drift_note(q->s, p->version, t->rows[0].x, q->rows, p->numbers);
   return k->said[role];
 }
 
@@ -72,7 +73,8 @@ static void notes(serve_request *q, infer_scratch *t, const keyed *k, int answer
     if (!answered && !both) continue;
     for (int i = 0; i < 2; i++)
       if (k->said[i]) said[i] = t->y[i] + r * k->plan[i]->out_cols;
-    leat_noted note = { .struct_size = sizeof note, .key = key, .key_size = strlen(key), .served = &k->lease[candidate], .p = said[candidate],
+    leat_noted note = { .struct_size = sizeof note, .key = key, .key_size = strlen(key), .served = &k->lease[candidate],
+      .p = said[candidate],
                         .beside = both ? &k->lease[!candidate] : NULL, .q = said[!candidate] };
     (void)leat_endpoint_note(q->s->endpoint, &note, NULL);
   }
@@ -84,8 +86,8 @@ static int same_classes(const serve_plan *a, const serve_plan *b) {
   return same;
 }
 
-/* The rows' answers in t->y[0], and whose they are. A row whose candidate has nothing fit to say is answered by what is served; rows
- * of both in one answer need the same classes in both, else what is served answers all. */
+/* The rows' answers in t->y[0], and whose they are. A row whose candidate has nothing fit to say is answered by what is
+ * served; rows of both in one answer need the same classes in both, else what is served answers all. */
 static const serve_plan *combine(const serve_request *q, infer_scratch *t, const keyed *k) {
   t->candidate_rows = 0;
   if (!k->said[0]) { /* nobody else was asked */
@@ -150,7 +152,8 @@ void infer_beside(serve_request *q, infer_scratch *t, const serve_json *request)
   keyed k = { { { 0 }, { 0 } }, { NULL, NULL }, { 0, 0 } };
   leat_status st = LEAT_OK;
   if (!infer_keys(t, q->rows, &j)) return;
-  if (routes(q, t, &k, &err) == LEAT_OK && k.lease[0].predictor && k.lease[1].predictor && say(q, t, &k, 0, &j, &st, &err)) {
+  if (routes(q, t, &k, &err) == LEAT_OK && k.lease[0].predictor && k.lease[1].predictor && say(q, t, &k, 0, &j, &st,
+                                                                                               &err)) {
     (void)say(q, t, &k, 1, &j, &st, &err);
     notes(q, t, &k, 0);
   }

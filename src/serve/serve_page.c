@@ -1,5 +1,5 @@
-/* GET /: the live page. One file, no network beside the server itself; it asks /v1/stats once a second. Texts from the server
- * reach the page as text nodes only. */
+/* GET /: the live page. One file, no network beside the server itself; it asks /v1/stats once a second. Texts from the
+ * server reach the page as text nodes only. */
 #include "serve.h"
 
 const char serve_page[] =

@@ -36,7 +36,8 @@ static int shape_of(const infer_input *in, int64_t rows, int64_t width, serve_js
   int64_t got = 1;
   int s = name_length(in);
   for (int k = 1; k < in->n_dims; k++) {
-    if (in->dim[k] > INT32_MAX || got > INT32_MAX) return serve_json_fail(j, "input \"%.*s\" has too large a shape", s, in->name);
+    if (in->dim[k] > INT32_MAX || got > INT32_MAX)
+      return serve_json_fail(j, "input \"%.*s\" has too large a shape", s, in->name);
     got *= in->dim[k];
   }
   if (in->dim[0] != rows)
@@ -49,19 +50,23 @@ static int shape_of(const infer_input *in, int64_t rows, int64_t width, serve_js
 }
 
 static int unknown_input(const infer_input *in, const serve_plan *p, serve_json *j) {
-  return serve_json_fail(j, "there is no input \"%.*s\": the model's metadata names its %lld inputs, the first is \"%.60s\"",
+  return serve_json_fail(j,
+                         "there is no input \"%.*s\": the model's metadata names its %lld inputs, the first is \"%.60s\"",
                          name_length(in), in->name, (long long)p->n_columns, p->n_columns ? p->column[0].name : "");
 }
 
 static int missing_input(const infer_scratch *t, const serve_plan *p, const uint8_t *seen, serve_json *j) {
   for (int64_t i = 0; i < p->n_columns && !t->allow_missing; i++)
     if (!seen[i])
-      return serve_json_fail(j, "input \"%.60s\" is missing (parameters {\"allow_missing\":true} takes its values for missing)",
+      return serve_json_fail(j,
+                             "input \"%.60s\" is missing "
+                             "(parameters {\"allow_missing\":true} takes its values for missing)",
                              p->column[i].name);
   return 1;
 }
 
-static int too_many(serve_json *j, int64_t rows) { return serve_json_fail(j, "%lld rows are too many for one request", (long long)rows); }
+static int too_many(serve_json *j, int64_t rows) { return serve_json_fail(j, "%lld rows are too many for one request",
+                                                                          (long long)rows); }
 
 /* Flags, one a column: on the stack unless there are many. */
 typedef struct flags { uint8_t few[256], *at; } flags;
@@ -76,7 +81,8 @@ static void flags_free(flags *f) {
 
 /* The column of input i: most come in the schema's order. */
 static int64_t column_of(const infer_input *in, const serve_plan *p, int64_t i) {
-  if (i < p->n_columns && p->column[i].name_size == in->name_size && memcmp(p->column[i].name, in->name, in->name_size) == 0) return i;
+  if (i < p->n_columns && p->column[i].name_size == in->name_size && memcmp(p->column[i].name, in->name,
+                                                                            in->name_size) == 0) return i;
   return serve_plan_find(p, in->name, in->name_size);
 }
 
@@ -92,7 +98,8 @@ static int rows_of_numbers(infer_scratch *t, infer_rows *e, const serve_plan *p,
   e->x = infer_room(e->x, &e->cap_x, (size_t)(rows * p->numbers + 1) * sizeof *e->x);
   if (inputs == 1 && one->n_dims == 2 && one->dim[1] == p->numbers && serve_plan_find(p, one->name, one->name_size) < 0 &&
       ((one->name_size == 1 && *one->name == 'x') || (one->name_size == 5 && memcmp(one->name, "input", 5) == 0)))
-    return one->dim[0] == rows ? infer_numbers(one, NULL, rows, p->numbers, e->x, p->numbers, j) : shape_of(one, rows, p->numbers, j);
+    return one->dim[0] == rows ? infer_numbers(one, NULL, rows, p->numbers, e->x, p->numbers, j)
+        : shape_of(one, rows, p->numbers, j);
   uint8_t *seen = flags_take(&f, p->n_columns);
   if (inputs < p->n_columns)
     for (int64_t i = 0; i < rows * p->numbers; i++) e->x[i] = NAN;
@@ -171,7 +178,8 @@ static int sparse_entries(infer_rows *e, int64_t rows, serve_json *j) {
 static int rows_of_pairs(infer_scratch *t, infer_rows *e, const serve_plan *p, int64_t rows, serve_json *j) {
   const infer_input *index = NULL, *value = NULL;
   if (p->n_columns != 1)
-    return serve_json_fail(j, "models with a sparse block and other columns are not served: score them with `leat predict`");
+    return serve_json_fail(j,
+                           "models with a sparse block and other columns are not served: score them with `leat predict`");
   size_t n = p->column[0].name_size;
   for (int64_t i = 0; i < t->n_inputs; i++) {
     const infer_input *in = &t->input[i];
@@ -192,7 +200,8 @@ static int rows_of_pairs(infer_scratch *t, infer_rows *e, const serve_plan *p, i
   if (had != e->cap_index) e->value = serve_grow(e->value, e->cap_index);
   if (!shape_of(index, rows, e->most, j) || !infer_numbers(index, NULL, rows, e->most, e->x, e->most, j)) return 0;
   if (!sparse_entries(e, rows, j)) return 0;
-  if (value && (!shape_of(value, rows, e->most, j) || !infer_numbers(value, NULL, rows, e->most, e->x, e->most, j))) return 0;
+  if (value && (!shape_of(value, rows, e->most, j) || !infer_numbers(value, NULL, rows, e->most, e->x, e->most, j)))
+    return 0;
   for (int64_t r = 0; r < rows; r++)
     for (int64_t i = 0; i < e->count[r]; i++) {
       float *v = &e->value[r * e->most + i];
@@ -217,7 +226,8 @@ int infer_keys(infer_scratch *t, int64_t rows, serve_json *j) {
 
 /* ---- predicting */
 
-static leat_status run_strings(const infer_rows *e, const serve_plan *p, leat_predictor *pr, int64_t rows, double *y, leat_error *err) {
+static leat_status run_strings(const infer_rows *e, const serve_plan *p, leat_predictor *pr, int64_t rows, double *y,
+                               leat_error *err) {
   leat_status st = LEAT_OK;
   const char **field = serve_alloc((size_t)(p->n_columns + 1) * sizeof *field);
   float *one = serve_alloc((size_t)p->out_cols * sizeof *one);
@@ -231,7 +241,8 @@ static leat_status run_strings(const infer_rows *e, const serve_plan *p, leat_pr
   return st;
 }
 
-static leat_status run_pairs(const infer_rows *e, const serve_plan *p, leat_predictor *pr, int64_t rows, double *y, leat_error *err) {
+static leat_status run_pairs(const infer_rows *e, const serve_plan *p, leat_predictor *pr, int64_t rows, double *y,
+                             leat_error *err) {
   leat_status st = LEAT_OK;
   float *one = serve_alloc((size_t)p->out_cols * sizeof *one);
   for (int64_t r = 0; r < rows && !st; r++) {
@@ -243,7 +254,8 @@ static leat_status run_pairs(const infer_rows *e, const serve_plan *p, leat_pred
   return st;
 }
 
-leat_status infer_run(const infer_rows *e, const serve_plan *p, leat_predictor *pr, int64_t rows, double *y, leat_error *err) {
+leat_status infer_run(const infer_rows *e, const serve_plan *p, leat_predictor *pr, int64_t rows, double *y,
+                      leat_error *err) {
   if (rows == 0) return LEAT_OK;
   if (p->sparse) return run_pairs(e, p, pr, rows, y, err);
   if (p->as_text) return run_strings(e, p, pr, rows, y, err);

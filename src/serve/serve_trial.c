@@ -33,7 +33,8 @@ int serve_trial_check(serve_server *s) {
   return st ? serve_wrong("--trial-set: %s", err.message) : 0;
 }
 
-/* What the stage of --trial shows is tried when it is another version than the one that is served, and each version once. */
+/* What the stage of --trial shows is tried when it is another version than the one that is served, and each version
+ * once. */
 void serve_trial_follow(serve_server *s) {
   leat_error err = { .struct_size = sizeof err };
   leat_endpoint_state e = { .struct_size = sizeof e };
@@ -55,8 +56,8 @@ void serve_trial_follow(serve_server *s) {
   note_state(s);
 }
 
-/* ---- admin: GET /admin/trial; POST /admin/trial {"version":N or stage's name, parameters of a trial}; /forward, /back, /abort,
- * /promote */
+/* ---- admin: GET /admin/trial; POST /admin/trial {"version":N or stage's name, parameters of a trial}; /forward, /back,
+ * /abort, /promote */
 
 static const char *const phase_word[] = { "none", "shadow", "canary", "promoted", "aborted" };
 
@@ -67,17 +68,22 @@ json_t *serve_trial_json(serve_server *s) {
   leat_score_state c = { .struct_size = sizeof c };
   leat_endpoint_get_trial(s->endpoint, &t, NULL);
   leat_endpoint_get_scores(s->endpoint, &c, NULL);
-  json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I,s:f,s:I,s:I,s:I,s:b,s:s}", "phase", phase_word[t.phase >= 0 && t.phase <= 4 ? t.phase : 0],
-                        "version", (json_int_t)t.version, "against", (json_int_t)t.against, "step", (json_int_t)t.step, "steps",
-                        (json_int_t)t.steps, "share", t.share, "labels", (json_int_t)t.labels, "step_labels", (json_int_t)t.step_labels,
+  json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I,s:f,s:I,s:I,s:I,s:b,s:s}", "phase", phase_word[t.phase >= 0 && t.phase <= 4
+                                                                                             ? t.phase : 0],
+                        "version", (json_int_t)t.version, "against", (json_int_t)t.against, "step",
+                        (json_int_t)t.step, "steps",
+                        (json_int_t)t.steps, "share", t.share, "labels", (json_int_t)t.labels, "step_labels",
+                            (json_int_t)t.step_labels,
                         "answered", (json_int_t)t.answered, "automatic", (int)t.automatic, "text", t.text);
   json_object_set_new(o, "loss", finite_or_null(t.loss));
   json_object_set_new(o, "against_loss", finite_or_null(t.against_loss));
   json_object_set_new(o, "evidence",
-                      json_pack("{s:f,s:f,s:f,s:f,s:f}", "no_worse", t.no_worse, "worse", t.worse, "forward_at", t.evidence, "back_at",
+                      json_pack("{s:f,s:f,s:f,s:f,s:f}", "no_worse", t.no_worse, "worse", t.worse, "forward_at",
+                                t.evidence, "back_at",
                                 t.caution, "abort_at", t.alarm));
   json_object_set_new(o, "scores",
-                      json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "noted", (json_int_t)c.noted, "dropped", (json_int_t)c.dropped,
+                      json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "noted", (json_int_t)c.noted, "dropped",
+                                (json_int_t)c.dropped,
                                 "waiting", (json_int_t)c.waiting, "scored", (json_int_t)c.scored, "unmatched",
                                 (json_int_t)c.unmatched, "expired", (json_int_t)c.expired, "loss", finite_or_null(c.loss),
                                 "calibration_error", finite_or_null(c.calibration_error), "calibration_ratio",
@@ -156,7 +162,8 @@ static int value_text(serve_json *j, char *buf, size_t cap, const char **text, s
 }
 
 /* One line {"KEY":...,"TARGET":...}; other members are skipped. */
-static int read_label(serve_json *j, const char *key, const char *target, char buf[2][4096], const char *text[2], size_t n[2]) {
+static int read_label(serve_json *j, const char *key, const char *target, char buf[2][4096], const char *text[2],
+                      size_t n[2]) {
   char name[128];
   const char *s;
   size_t size;
@@ -166,7 +173,8 @@ static int read_label(serve_json *j, const char *key, const char *target, char b
     do {
       if (!serve_json_string(j, name, sizeof name, &s, &size)) return 0;
       if (!serve_json_take(j, ':')) return serve_json_fail(j, "a ':' is missing");
-      int which = strlen(key) == size && memcmp(s, key, size) == 0 ? 0 : strlen(target) == size && memcmp(s, target, size) == 0 ? 1 : -1;
+      int which = strlen(key) == size && memcmp(s, key, size) == 0 ? 0 : strlen(target) == size &&
+          memcmp(s, target, size) == 0 ? 1 : -1;
       if (which < 0 ? !serve_json_skip(j, 1) : !value_text(j, buf[which], 4096, &text[which], &n[which])) return 0;
       if (which >= 0) have[which] = 1;
     } while (serve_json_take(j, ','));
@@ -176,7 +184,8 @@ static int read_label(serve_json *j, const char *key, const char *target, char b
   return have[1] || serve_json_fail(j, "\"%.100s\" is missing", target);
 }
 
-int serve_labels(serve_server *s, const char *body, size_t size, const char *key, const char *target, serve_label_counts *out) {
+int serve_labels(serve_server *s, const char *body, size_t size, const char *key, const char *target,
+                 serve_label_counts *out) {
   serve_json j = { .at = body, .end = body + size };
   char(*buf)[4096] = serve_alloc(2 * sizeof *buf);
   int ok = 1;
@@ -186,7 +195,8 @@ int serve_labels(serve_server *s, const char *body, size_t size, const char *key
     size_t n[2] = { 0, 0 };
     int64_t matched = 0;
     ok = read_label(&j, key, target, buf, text, n);
-    if (ok && leat_endpoint_label(s->endpoint, text[0], n[0], text[1], n[1], &matched, &err)) ok = serve_json_fail(&j, "%.140s", err.message);
+    if (ok && leat_endpoint_label(s->endpoint, text[0], n[0], text[1], n[1], &matched, &err))
+      ok = serve_json_fail(&j, "%.140s", err.message);
     if (!ok) break;
     out->rows++;
     out->matched += matched;
@@ -215,6 +225,7 @@ void serve_label_scores(serve_request *q) {
   else if (!serve_labels(q->s, q->body, q->body_size, q->s->o.key ? q->s->o.key : p->key_name, p->target_name, &n))
     serve_error(q, 400, "%.200s", n.why);
   else
-    serve_json_reply(q, 200, json_pack("{s:I,s:I,s:I}", "rows", (json_int_t)n.rows, "scored", (json_int_t)n.matched, "unmatched",
+    serve_json_reply(q, 200, json_pack("{s:I,s:I,s:I}", "rows", (json_int_t)n.rows, "scored", (json_int_t)n.matched,
+                                       "unmatched",
                                        (json_int_t)(n.rows - n.matched)));
 }

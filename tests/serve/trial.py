@@ -118,7 +118,7 @@ else:
     ask("/admin/trial", {"version": 9999}, code=404)
     ask("/admin/trial", {"version": int(candidate), "shares": "2"}, code=400)
     ask("/admin/trial", {"version": int(candidate), "sahres": "1"}, code=400)
-    ask("/admin/trial", {"version": int(candidate), "automatic": False, "shares": "0.25,1", "begin": "shadow"})
+    ask("/admin/trial", {"version": int(candidate), "automatic": False, "shares": "0.25,1", "begin": "shadow", "alarm": 1e100})
     ask("/admin/trial", {"version": int(candidate)}, code=409)
     check("shadow", infer(rows[:50])["model_version"] == production)
     state = ask("/admin/trial/forward", {})
