@@ -110,4 +110,5 @@ step kill kills linear 200000
 step kill-mlp kills mlp 60000 --set layers=64,32 --set dropout=0.2 --set norm=batch --set max_iterations=4
 step learn tests/faults/kill_learn.sh build/leat "${LEAT_KILLS:-200}"
 step power env LEAT_SOAK=1 build/fault_power_loss
+step opencl tests/opencl/run.sh build full
 exit $failed
