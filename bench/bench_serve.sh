@@ -1,5 +1,6 @@
 #!/bin/bash
-# leat-serve beside a bare libevent "hello": wrk with a churn row, processor time a request, in interleaved rounds. Needs wrk, gcc, libevent.
+# leat-serve beside a bare libevent "hello": wrk with a churn row, processor time a request, in interleaved rounds; then quiet runs beside
+# ones with 20 hot swaps and `leat learn` feeding the same store: errors and p99.9. Needs wrk, gcc, libevent, curl.
 # Usage: bench/bench_serve.sh [BUILD] [SECONDS=10] [ROUNDS=3] [CONNECTIONS="32 256"]. Figures hold for one run on one machine.
 set -eu
 cd "$(dirname "$0")/.."
@@ -32,7 +33,7 @@ gcc -O2 hello.c -o hello -levent
 "$build/leat" generate churn --rows 5000 --seed 1 -o churn.csv 2>/dev/null
 "$build/leat" learn churn.csv --target churn --key customer_id --store S --quiet >/dev/null
 ./hello & hello=$!
-"$build/leat-serve" --store S --listen 127.0.0.1:18898 --admin none --threads 1 --quiet >out & serve=$!
+"$build/leat-serve" --store S --listen 127.0.0.1:18898 --admin 127.0.0.1:18897 --threads 1 --quiet >out & serve=$!
 pids="$hello $serve"
 sleep 2
 cat >row.lua <<'L'
@@ -42,6 +43,9 @@ local function t(n, v) return '{"name":"'..n..'","shape":[1],"datatype":"'..(typ
 wrk.body = '{"inputs":['..table.concat({t("region","capital"),t("tenure_months",3),t("contract","month-to-month"),t("internet","dsl"),t("payment","card"),
   t("monthly_charge",40.04),t("data_gb",30.3),t("support_calls",0),t("competitor_offers",0)}, ",")..']}'
 L
+cat >>row.lua <<'L'
+function done(summary, latency) io.write(string.format("p99.9 %.1f ms\n", latency:percentile(99.9) / 1000)) end
+L
 sed -E 's/wrk.body = .*/wrk.body = "x"/; /^  t\(/d; /^local/d' row.lua >hello.lua
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 one() { # NAME PID URL SCRIPT CONNECTIONS
@@ -50,11 +54,32 @@ one() { # NAME PID URL SCRIPT CONNECTIONS
   wrk -t1 -c"$5" -d"${seconds}s" --latency -s "$4" "$3" >wrk.out
   after=$(ticks "$2")
   n=$(sed -nE 's/^ *([0-9]+) requests in.*/\1/p' wrk.out)
-  echo "$1 c=$5: $n requests, $(awk -v t=$((after - before)) -v n="$n" -v hz="$(getconf CLK_TCK)" 'BEGIN { printf "%.1f us of processor a request", t / hz / n * 1e6 }'), p99 $(awk '$1 == "99%" { print $2 }' wrk.out)$(grep -E 'Non-2xx|Socket errors' wrk.out | tr '\n' ' ')"
+  echo "$1 c=$5: $n requests ($(grep -cE 'Non-2xx|Socket errors' wrk.out) kinds of errors), $(awk -v t=$((after - before)) -v n="$n" -v hz="$(getconf CLK_TCK)" 'BEGIN { printf "%.1f us of processor a request", t / hz / n * 1e6 }'), p99 $(awk '$1 == "99%" { print $2 }' wrk.out), $(grep 'p99.9' wrk.out)$(grep -E 'Non-2xx|Socket errors' wrk.out | tr '\n' ' ')"
 }
 for c in $connections; do
   for _ in $(seq "$rounds"); do
     one hello $hello http://127.0.0.1:18899/ hello.lua "$c"
     one leat-serve $serve http://127.0.0.1:18898/v2/models/S/infer row.lua "$c"
   done
+done
+
+# Quiet, with swaps and learning, quiet.
+"$build/leat" generate churn --rows 200000 --seed 2 -o feed.csv 2>/dev/null
+versions=$("$build/leat" store S status --json | python3 -c 'import json, sys; print(*[v["version"] for v in json.load(sys.stdin)["versions"]][-2:])')
+swaps() {
+  for i in $(seq 20); do
+    for v in $versions; do [ $((i % 2)) = $((v % 2)) ] && break; done
+    curl -s -H 'Content-Type: application/json' -d "{\"version\":$v,\"stage\":\"production\"}" http://127.0.0.1:18897/admin/promote >/dev/null
+    sleep "$(awk -v s="$seconds" 'BEGIN { print s / 22 }')"
+  done
+}
+for c in $connections; do
+  one quiet $serve http://127.0.0.1:18898/v2/models/S/infer row.lua "$c"
+  swaps & busy=$!
+  "$build/leat" learn feed.csv --target churn --key customer_id --store S --resume --quiet >/dev/null & feeding=$!
+  pids="$hello $serve $feeding"
+  one "20 swaps and a feed" $serve http://127.0.0.1:18898/v2/models/S/infer row.lua "$c"
+  wait $busy
+  wait $feeding
+  one quiet $serve http://127.0.0.1:18898/v2/models/S/infer row.lua "$c"
 done

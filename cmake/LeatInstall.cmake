@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/leat)
 install(DIRECTORY include/leat DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
-install(TARGETS leat_shared leat_static EXPORT leat
+install(TARGETS leat_shared leat_static leat_conformance EXPORT leat
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT leat NAMESPACE leat:: FILE leatTargets.cmake DESTINATION ${package})
 configure_package_config_file(cmake/leatConfig.cmake.in leatConfig.cmake INSTALL_DESTINATION ${package})
@@ -18,7 +18,8 @@ if(LEAT_BLIS_DIR)
   set(LEAT_PC_BLIS "-L${LEAT_BLIS_DIR} -Wl,-rpath,${LEAT_BLIS_DIR} -lblis")
 endif()
 configure_file(pkgconfig/leat.pc.in leat.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/leat.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(pkgconfig/leat-conformance.pc.in leat-conformance.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/leat.pc ${PROJECT_BINARY_DIR}/leat-conformance.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN *.md)

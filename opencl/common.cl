@@ -44,11 +44,21 @@ inline void put(vec v, global float *p, int some) {
   for (int e = 0; e < some; e++) p[e] = t[e];
 }
 
+/* erfc(-x / sqrt 2), the rounding of its argument taken back: far out that would be many units of the last place. */
+inline float erfc_half(float x) {
+  const float z = -0.70710678f * x, dz = MAD(x, -0.70710678f, -z) - x * 1.21016170e-8f;
+  return fabs(z) > 12.0f ? erfc(z) : erfc(z) - 1.12837917f * exp(-z * z) * dz;
+}
+inline vec erfc_half_vec(vec x) {
+  const vec z = -0.70710678f * x, dz = MAD(x, (vec)(-0.70710678f), -z) - x * 1.21016170e-8f;
+  return erfc(z) - select(1.12837917f * exp(-z * z) * dz, (vec)(0.0f), fabs(z) > 12.0f);
+}
+
 /* f of docs/ops.md: 0 none, 1 relu, 2 gelu, 3 tanh, 4 sigmoid. A NaN stays one. */
 inline float act(int f, float x) {
   switch (f) {
   case 1: return x <= 0.0f ? 0.0f : x;
-  case 2: return 0.5f * x * erfc(-0.70710678118654752f * x);
+  case 2: return 0.5f * x * erfc_half(x);
   case 3: return tanh(x);
   case 4: return 1.0f / (1.0f + exp(-x));
   default: return x;

@@ -7,7 +7,7 @@
   }
 MAP(map_0, x)
 MAP(map_1, select(x, (vec)(0.0f), x <= 0.0f))
-MAP(map_2, 0.5f * x * erfc(-0.70710678118654752f * x))
+MAP(map_2, 0.5f * x * erfc_half_vec(x))
 MAP(map_3, tanh(x))
 MAP(map_4, 1.0f / (1.0f + exp(-x)))
 MAP(map_5, exp(x))
@@ -24,7 +24,7 @@ MAP(map_9, 1.0f / x)
     put(take(d + d_o + i * dr + j, some) * (slope), dx + xo + i * xr + j, some);                       \
   }
 GRAD(grad_1, select(select((vec)(0.0f), (vec)(1.0f), s > 0.0f), s, isnan(s)))
-GRAD(grad_2, 0.5f * erfc(-0.70710678118654752f * s) +
+GRAD(grad_2, 0.5f * erfc_half_vec(s) +
                  select(s * 0.39894228040143268f * exp(-0.5f * s * s), (vec)(0.0f), fabs(s) > 16.0f))
 GRAD(grad_3, (1.0f - s) * (1.0f + s))
 GRAD(grad_4, s * (1.0f - s))

@@ -1,12 +1,13 @@
 /* Rows by index. 32 bits are moved as they are: float32 and int32 alike. */
 
-/* Work items: (column of y, row of y). */
-kernel void gather(global const uint *table, long to, long tr, global const int *index, long io, long ir,
-                   global uint *y, long yo, long yr, long v, long d, long columns) {
-  const long c = get_global_id(0), i = get_global_id(1);
-  if (c >= columns) return;
-  const long j = c / d, row = index[io + i * ir + j];
-  y[yo + i * yr + c] = row >= 0 && row < v ? table[to + row * tr + (c - j * d)] : 0u;
+/* Work items: (vectors of a row's columns, index of the row in the order of y). */
+kernel void gather(global const float *table, long to, long tr, global const int *index, long io, long ir,
+                   global float *y, long yo, long yr, long v, long n, long f) {
+  AT
+  const long row_y = i / f, in_row = i - row_y * f, row = index[io + row_y * ir + in_row];
+  y += yo + row_y * yr + in_row * n + j;
+  if (row >= 0 && row < v) put(take(table + to + row * tr + j, some), y, some);
+  else put((vec)(0.0f), y, some);
 }
 
 /* table = beta * table + alpha * sums. Work items: (column c, part p of parts): each goes through all indices in order and

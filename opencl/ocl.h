@@ -20,6 +20,8 @@ typedef struct ocl_slot {
   cl_ulong local_bytes;
   size_t max_group;
   cl_uint base_align;         /* bytes */
+  char driver_version[OCL_TEXT];
+  int32_t board;              /* it takes only images that are built beforehand */
   int32_t unified;            /* it shares the host's memory */
   int32_t vector;             /* 8 or 4: how many elements a work item of elementwise ops takes */
   int32_t fused;              /* it has a fused multiply-add in hardware */
@@ -29,7 +31,8 @@ struct leat_b_instance {
   const leat_b_host *host;
   ocl_slot *slots;
   int64_t n_slots;
-  int64_t variant;            /* of gemm, for tests: 0 as the device wants, 1 packed, 2 tiles in local memory */
+  /* Of gemm, for tests: 0 as the device wants, 1 packed, 2 tiles in local memory, plus 10 (1 + which size of tiles). */
+  int64_t variant;
 };
 
 /* ---- programs (ocl_program.c): built once for a device, kept in memory and, as binaries, in the host's cache */
@@ -51,8 +54,10 @@ typedef struct ocl_tuned {
   char key[96];
   int64_t choice;
 } ocl_tuned;
+typedef struct ocl_board ocl_board;
 struct leat_b_device {
   leat_b_instance *self;
+  ocl_board *board;           /* or NULL: a device with a compiler */
   const ocl_slot *slot;
   cl_context context;
   ocl_program *programs;
@@ -61,16 +66,24 @@ struct leat_b_device {
 struct leat_b_buffer {
   leat_b_device *device;
   cl_mem mem;
-  uint64_t size;
+  void *host;                 /* of a board: the memory itself; borrowed when align is 0 */
+  uint64_t size, align;
   cl_command_queue map_queue; /* made when it is mapped the first time */
 };
-enum { OCL_SCRATCH = 3 };
+enum { OCL_SCRATCH = 3, OCL_STAGES = 16 };
+typedef struct ocl_stage { /* bytes on their way to the device */
+  void *bytes;
+  uint64_t size;
+  cl_event busy;
+} ocl_stage;
 struct leat_b_queue {
   leat_b_device *device;
   cl_command_queue queue;
   /* Memory between the kernels of one op; the queue is in order, so one op's is free when the next one begins. */
   cl_mem scratch[OCL_SCRATCH];
   uint64_t scratch_size[OCL_SCRATCH];
+  ocl_stage stage[OCL_STAGES];
+  int32_t next_stage;
 };
 struct leat_b_event {
   leat_b_device *device;
@@ -114,6 +127,9 @@ leat_status ocl_op_enqueue(leat_b_queue *q, leat_b_kernel *k, const leat_b_op *o
                            int64_t n_wait, leat_b_event **done, leat_error *err);
 void ocl_op_free(leat_b_kernel *k);
 leat_status ocl_queue_scratch(leat_b_queue *q, int which, uint64_t size, cl_mem *out, leat_error *err);
+leat_status ocl_stage_write(leat_b_queue *q, const leat_b_copy *copy, cl_uint n_wait, const cl_event *wait, cl_event *done,
+                            leat_error *err);
+void ocl_stage_free(leat_b_queue *q);
 /* Events as OpenCL's, in list (room for OCL_WAITS); CAPACITY is answered with a marker by the callers. */
 enum { OCL_WAITS = 64 };
 leat_status ocl_waits(leat_b_event *const *wait, int64_t n_wait, cl_event list[OCL_WAITS], leat_error *err);
@@ -144,6 +160,7 @@ typedef struct ocl_run {
 } ocl_run;
 struct ocl_op {
   const char *name;
+  int64_t least_f, most_f, least_i, most_i;                /* how many attributes of each kind */
   int (*can)(const leat_b_op *op);                         /* shapes and types, never looks at buffers */
   leat_status (*prepare)(leat_b_kernel *k, const leat_b_op *op, leat_error *err);
   leat_status (*run)(ocl_run *r, const leat_b_op *op, leat_error *err);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ocl.h"
+#include "ocl_board.h"
 
 enum { MAX_PLATFORMS = 16, MAX_DEVICES = 64 };
 
@@ -24,9 +24,6 @@ static void slot_why(ocl_slot *s) {
     snprintf(s->why, sizeof s->why, "the driver says that the device is not available");
   else if (!number_of(s->id, CL_DEVICE_ENDIAN_LITTLE, sizeof(cl_bool)))
     snprintf(s->why, sizeof s->why, "it is big-endian; leat's kernels are for little-endian devices");
-  else if (!number_of(s->id, CL_DEVICE_COMPILER_AVAILABLE, sizeof(cl_bool)))
-    snprintf(s->why, sizeof s->why, "its driver has no compiler: it takes only images that are built beforehand, and this "
-             "leat loads none");
 }
 
 static void slot_fill(ocl_slot *s, cl_platform_id platform, cl_device_id id) {
@@ -57,6 +54,9 @@ static void slot_fill(ocl_slot *s, cl_platform_id platform, cl_device_id id) {
   s->props.alignment = s->base_align ? s->base_align : 1;
   s->props.dtype_mask = UINT64_C(1) << LEAT_F32 | UINT64_C(1) << LEAT_I32 | UINT64_C(1) << LEAT_U8 |
                         UINT64_C(1) << LEAT_I8 | UINT64_C(1) << LEAT_F16 | UINT64_C(1) << LEAT_BF16;
+  memcpy(s->driver_version, driver, sizeof driver);
+  s->board = s->props.kind == LEAT_FPGA || !number_of(id, CL_DEVICE_COMPILER_AVAILABLE, sizeof(cl_bool));
+  if (s->board) s->props.kind = LEAT_FPGA;
   slot_why(s);
 }
 
@@ -129,14 +129,21 @@ static leat_status backend_device_props(leat_b_instance *self, int64_t index, le
 static leat_status backend_device_state(leat_b_instance *self, int64_t index, char *why, uint64_t cap,
                                         uint64_t *needed, leat_error *err) {
   if (index < 0 || index >= self->n_slots) return ocl_fail(err, LEAT_E_NOT_FOUND, "there is no such device");
-  uint64_t size = strlen(self->slots[index].why) + 1;
+  const ocl_slot *s = &self->slots[index];
+  const char *text = s->why;
+  ocl_manifest manifest;
+  leat_error said;
+  memset(&said, 0, sizeof said);
+  /* the image itself is read when the device is opened: it may be large */
+  if (!text[0] && s->board && ocl_manifest_find(self->host, s, &manifest, &said)) text = said.message;
+  uint64_t size = strlen(text) + 1;
   *needed = size;
   if (size > cap) return LEAT_E_CAPACITY;
-  memcpy(why, self->slots[index].why, size);
+  memcpy(why, text, size);
   return LEAT_OK;
 }
 
-/* For tests and measurements: "set_gemm_variant" is void (*)(leat_b_instance *, int64_t). */
+/* For tests and measurements: "set_gemm_variant" is void (*)(leat_b_instance *, int64_t); see ocl.h. */
 static void set_gemm_variant(leat_b_instance *self, int64_t variant) { self->variant = variant; }
 
 static leat_status backend_proc(leat_b_instance *self, const char *name, void **fn) {

@@ -3,7 +3,7 @@
 #include <threads.h>
 #include <time.h>
 
-#include "ocl.h"
+#include "ocl_board.h"
 
 leat_status ocl_device_open(leat_b_instance *self, int64_t index, leat_b_device **out, leat_error *err) {
   const leat_b_host *host = self->host;
@@ -21,13 +21,16 @@ leat_status ocl_device_open(leat_b_instance *self, int64_t index, leat_b_device 
     ocl_release(host, dev, sizeof *dev);
     return ocl_fail_cl(err, code, "clCreateContext");
   }
-  *out = dev;
-  return LEAT_OK;
+  leat_status st = slot->board ? ocl_board_open(dev, err) : LEAT_OK;
+  if (st) ocl_device_close(dev);
+  else *out = dev;
+  return st;
 }
 
 void ocl_device_close(leat_b_device *dev) {
   if (!dev) return;
   const leat_b_host *host = dev->self->host;
+  ocl_board_close(dev);
   ocl_programs_free(dev);
   clReleaseContext(dev->context);
   ocl_release(host, dev, sizeof *dev);
@@ -53,6 +56,23 @@ static leat_status buffer_make(leat_b_device *dev, cl_mem_flags flags, uint64_t 
   return LEAT_OK;
 }
 
+/* A board's: host memory. */
+static leat_status buffer_host(leat_b_device *dev, uint64_t size, void *wrapped, leat_b_buffer **out, leat_error *err) {
+  const leat_b_host *host = dev->self->host;
+  leat_b_buffer *b = ocl_zalloc(host, sizeof *b);
+  if (!b) return ocl_fail(err, LEAT_E_MEMORY, "no memory for a buffer");
+  b->device = dev;
+  b->size = size;
+  b->align = wrapped ? 0 : BOARD_ALIGN;
+  b->host = wrapped ? wrapped : host->alloc(host->ctx, size ? size : 1, BOARD_ALIGN);
+  if (!b->host) {
+    ocl_release(host, b, sizeof *b);
+    return ocl_fail(err, LEAT_E_MEMORY, "no memory for a buffer of %llu bytes", (unsigned long long)size);
+  }
+  *out = b;
+  return LEAT_OK;
+}
+
 leat_status ocl_buffer_alloc(leat_b_device *dev, int64_t kind, uint64_t size, uint64_t align, leat_b_buffer **out,
                              leat_error *err) {
   const ocl_slot *s = dev->slot;
@@ -63,11 +83,12 @@ leat_status ocl_buffer_alloc(leat_b_device *dev, int64_t kind, uint64_t size, ui
   if (s->props.max_alloc > 0 && size > (uint64_t)s->props.max_alloc)
     return ocl_fail(err, LEAT_E_MEMORY, "a buffer of %llu bytes is asked for, the device gives %lld at most",
                     (unsigned long long)size, (long long)s->props.max_alloc);
-  return buffer_make(dev, CL_MEM_READ_WRITE, size, NULL, out, err);
+  return dev->board ? buffer_host(dev, size, NULL, out, err) : buffer_make(dev, CL_MEM_READ_WRITE, size, NULL, out, err);
 }
 
 leat_status ocl_buffer_wrap(leat_b_device *dev, void *host, uint64_t size, leat_b_buffer **out, leat_error *err) {
   const ocl_slot *s = dev->slot;
+  if (dev->board && size) return buffer_host(dev, size, host, out, err);
   /* Host memory is worth wrapping only where nothing is copied: a device in the same memory, on its own terms. */
   if (!s->unified || s->props.kind != LEAT_CPU || size == 0 || (uintptr_t)host % (s->base_align ? s->base_align : 1) ||
       (s->props.max_alloc > 0 && size > (uint64_t)s->props.max_alloc))
@@ -82,7 +103,8 @@ void ocl_buffer_free(leat_b_buffer *b) {
     clFinish(b->map_queue);
     clReleaseCommandQueue(b->map_queue);
   }
-  clReleaseMemObject(b->mem);
+  if (b->mem) clReleaseMemObject(b->mem);
+  if (b->host && b->align) host->release(host->ctx, b->host, b->size ? b->size : 1, b->align);
   ocl_release(host, b, sizeof *b);
 }
 
@@ -94,6 +116,10 @@ leat_status ocl_buffer_map(leat_b_buffer *b, uint64_t off, uint64_t size, int64_
   if (off > b->size || size > b->size - off)
     return ocl_fail(err, LEAT_E_RANGE, "a map of %llu bytes at %llu is outside a buffer of %llu",
                     (unsigned long long)size, (unsigned long long)off, (unsigned long long)b->size);
+  if (b->host) {
+    *ptr = (char *)b->host + off;
+    return LEAT_OK;
+  }
   if (!b->map_queue) {
     b->map_queue = clCreateCommandQueue(b->device->context, b->device->slot->id, 0, &code);
     if (code != CL_SUCCESS) {
@@ -109,6 +135,7 @@ leat_status ocl_buffer_map(leat_b_buffer *b, uint64_t off, uint64_t size, int64_
 }
 
 leat_status ocl_buffer_unmap(leat_b_buffer *b, void *ptr, leat_error *err) {
+  if (b->host) return LEAT_OK;
   if (!b->map_queue) return ocl_fail(err, LEAT_E_STATE, "the buffer is not mapped");
   cl_int code = clEnqueueUnmapMemObject(b->map_queue, b->mem, ptr, 0, NULL, NULL);
   if (code == CL_SUCCESS) code = clFinish(b->map_queue);
@@ -136,6 +163,7 @@ void ocl_queue_free(leat_b_queue *q) {
   if (!q) return;
   const leat_b_host *host = q->device->self->host;
   clFinish(q->queue);
+  ocl_stage_free(q);
   for (int i = 0; i < OCL_SCRATCH; i++)
     if (q->scratch[i]) clReleaseMemObject(q->scratch[i]);
   clReleaseCommandQueue(q->queue);
@@ -174,7 +202,7 @@ leat_status ocl_waits(leat_b_event *const *wait, int64_t n_wait, cl_event list[O
 leat_status ocl_event_make(leat_b_device *dev, cl_event event, leat_b_event **out, leat_error *err) {
   leat_b_event *e = ocl_zalloc(dev->self->host, sizeof *e);
   if (!e) {
-    clReleaseEvent(event);
+    if (event) clReleaseEvent(event);
     return ocl_fail(err, LEAT_E_MEMORY, "no memory for an event");
   }
   e->device = dev;
@@ -183,17 +211,23 @@ leat_status ocl_event_make(leat_b_device *dev, cl_event event, leat_b_event **ou
   return LEAT_OK;
 }
 
-/* Without waiting: the host's side of a copy must stay as it is until the queue, or the event, is finished. */
+/* Without waiting: what is read must not be looked at before the queue, or the event, is finished. */
 leat_status ocl_queue_copy(leat_b_queue *q, const leat_b_copy *copy, leat_b_event **done, leat_error *err) {
   cl_event list[OCL_WAITS], event = NULL;
   cl_int code = CL_SUCCESS;
-  const char *call = "clEnqueueWriteBuffer";
+  const char *call = "";
   if (!copy->dst && !copy->src) return ocl_fail(err, LEAT_E_ARG, "a copy needs a buffer at one end");
   if ((!copy->dst || !copy->src) && !copy->host && copy->size) return ocl_fail(err, LEAT_E_ARG, "a copy lacks one of its ends");
   if (outside(copy->dst, copy->dst_offset, copy->size) || outside(copy->src, copy->src_offset, copy->size))
     return ocl_fail(err, LEAT_E_RANGE, "a copy of %llu bytes reaches outside a buffer", (unsigned long long)copy->size);
   leat_status st = ocl_waits(copy->wait, copy->n_wait, list, err);
   if (st) return st;
+  if (q->device->board) {
+    char *to = copy->dst ? (char *)copy->dst->host + copy->dst_offset : copy->host;
+    const char *from = copy->src ? (const char *)copy->src->host + copy->src_offset : copy->host;
+    if (copy->size) memmove(to, from, copy->size);
+    return done ? ocl_event_make(q->device, NULL, done, err) : LEAT_OK;
+  }
   cl_uint n = (cl_uint)copy->n_wait;
   const cl_event *wait = n ? list : NULL;
   cl_event *want = done ? &event : NULL;
@@ -205,8 +239,8 @@ leat_status ocl_queue_copy(leat_b_queue *q, const leat_b_copy *copy, leat_b_even
     code = clEnqueueCopyBuffer(q->queue, copy->src->mem, copy->dst->mem, copy->src_offset, copy->dst_offset, copy->size,
                                n, wait, want);
   } else if (copy->dst) {
-    code = clEnqueueWriteBuffer(q->queue, copy->dst->mem, CL_FALSE, copy->dst_offset, copy->size, copy->host, n, wait,
-                                want);
+    st = ocl_stage_write(q, copy, n, wait, want, err);
+    if (st) return st;
   } else {
     call = "clEnqueueReadBuffer";
     code = clEnqueueReadBuffer(q->queue, copy->src->mem, CL_FALSE, copy->src_offset, copy->size, copy->host, n, wait,
@@ -233,6 +267,7 @@ static leat_status event_state(leat_b_event *e, int *over, leat_error *err) {
 /* timeout_ns below 0: for ever. Else it looks again and again, sleeping between: OpenCL has no wait with a limit. */
 leat_status ocl_event_wait(leat_b_event *e, int64_t timeout_ns, leat_error *err) {
   int over = 0;
+  if (!e->event) return LEAT_OK; /* of a board: what was asked for is done when the call returns */
   if (timeout_ns < 0) {
     cl_int code = clWaitForEvents(1, &e->event);
     return code == CL_SUCCESS ? LEAT_OK : ocl_fail_cl(err, code, "clWaitForEvents");
@@ -252,6 +287,6 @@ leat_status ocl_event_wait(leat_b_event *e, int64_t timeout_ns, leat_error *err)
 void ocl_event_free(leat_b_event *e) {
   if (!e) return;
   const leat_b_host *host = e->device->self->host;
-  clReleaseEvent(e->event);
+  if (e->event) clReleaseEvent(e->event);
   ocl_release(host, e, sizeof *e);
 }

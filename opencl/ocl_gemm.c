@@ -36,7 +36,8 @@ leat_status ocl_gemm_choose(leat_b_kernel *k, int64_t variant, int64_t choice, l
   k->choice[1] = choice;
   if (variant == PACKED) {
     snprintf(options, sizeof options, "-DPACKED -DMR=%d -DNR=%d", panels[choice].m, panels[choice].n);
-    leat_status st = ocl_kernel_make(k, 0, OCL_GEMM, options, "pack_rows", err);
+    leat_status st = ocl_kernel_make(k, 0, OCL_GEMM, options, "pack_a", err);
+    if (!st) st = ocl_kernel_make(k, 2, OCL_GEMM, options, "pack_b", err);
     return st ? st : ocl_kernel_make(k, 1, OCL_GEMM, options, "gemm_packed", err);
   }
   const tile *t = &tiles[choice];
@@ -48,9 +49,12 @@ leat_status ocl_gemm_choose(leat_b_kernel *k, int64_t variant, int64_t choice, l
 
 leat_status ocl_gemm_prepare(leat_b_kernel *k, const leat_b_op *op, leat_error *err) {
   const ocl_slot *s = k->device->slot;
-  int64_t forced = k->device->self->variant, variant = forced ? forced : s->props.kind == LEAT_CPU ? PACKED : TILED;
-  int64_t choice = choose(s, variant, op->out->shape[0], op->out->shape[1]);
-  if (!forced) ocl_gemm_tune(k->device, op, variant, &choice);
+  int64_t forced = k->device->self->variant, variant = forced % 10, choice = forced / 10 - 1;
+  if (variant != PACKED && variant != TILED) variant = s->props.kind == LEAT_CPU ? PACKED : TILED;
+  if (choice < 0 || choice >= ocl_gemm_choices(variant)) {
+    choice = choose(s, variant, op->out->shape[0], op->out->shape[1]);
+    if (!forced) ocl_gemm_tune(k->device, op, variant, &choice);
+  }
   return ocl_gemm_choose(k, variant, choice, err);
 }
 
@@ -69,15 +73,14 @@ static void c_args(ocl_run *r, const leat_b_op *op, int64_t k) {
   ocl_int(r, ocl_i(op, 0, 0));
 }
 
-static void pack(ocl_run *r, const leat_b_tensor *t, int64_t rows, int64_t rs, int64_t cs, int64_t k, int64_t width,
+static void pack(ocl_run *r, int which, const leat_b_tensor *t, int64_t rows, int64_t rs, int64_t cs, int64_t k, int64_t width,
                  cl_mem to) {
-  ocl_begin(r, 0);
+  ocl_begin(r, which);
   ocl_tensor(r, t);
   ocl_long(r, rs);
   ocl_long(r, cs);
   ocl_int(r, rows);
   ocl_int(r, k);
-  ocl_int(r, width);
   ocl_mem(r, to);
   ocl_go(r, (k + PACK_STEP - 1) / PACK_STEP, (rows + width - 1) / width, 1, 1, 1);
 }
@@ -91,8 +94,8 @@ static leat_status packed_run(ocl_run *r, const leat_b_op *op, int64_t k, leat_e
   leat_status st = ocl_queue_scratch(r->queue, 1, (uint64_t)(mp * size->m * k) * sizeof(float) + 64, &pa, err);
   if (!st) st = ocl_queue_scratch(r->queue, 2, (uint64_t)(np * size->n * k) * sizeof(float) + 64, &pb, err);
   if (st) return st;
-  pack(r, a, m, a->stride[0], a->stride[1], k, size->m, pa);
-  pack(r, b, n, b->stride[1], b->stride[0], k, size->n, pb);
+  pack(r, 0, a, m, a->stride[0], a->stride[1], k, size->m, pa);
+  pack(r, 2, b, n, b->stride[1], b->stride[0], k, size->n, pb);
   ocl_begin(r, 1);
   ocl_mem(r, pa);
   ocl_mem(r, pb);

@@ -157,10 +157,10 @@ static leat_status dropout_run(ocl_run *r, const leat_b_op *op, leat_error *err)
 }
 
 const ocl_op ocl_ops_element[] = {
-    {"map", map_can, map_prepare, map_run},
-    {"map_grad", grad_can, grad_prepare, grad_run},
-    {"binary", binary_can, binary_prepare, binary_run},
-    {"fill", fill_can, fill_prepare, fill_run},
-    {"copy", copy_can, copy_prepare, copy_run},
-    {"dropout", dropout_can, dropout_prepare, dropout_run},
-    {NULL, NULL, NULL, NULL}};
+    {"map", 0, 0, 1, 1, map_can, map_prepare, map_run},
+    {"map_grad", 0, 0, 1, 1, grad_can, grad_prepare, grad_run},
+    {"binary", 2, 2, 1, 1, binary_can, binary_prepare, binary_run},
+    {"fill", 1, 1, 0, 0, fill_can, fill_prepare, fill_run},
+    {"copy", 0, 0, 0, 0, copy_can, copy_prepare, copy_run},
+    {"dropout", 1, 1, 2, 2, dropout_can, dropout_prepare, dropout_run},
+    {.name = NULL}};

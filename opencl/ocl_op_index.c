@@ -31,8 +31,9 @@ static leat_status gather_run(ocl_run *r, const leat_b_op *op, leat_error *err) 
   }
   ocl_long(r, op->in->shape[0]);
   ocl_long(r, op->in->shape[1]);
-  ocl_long(r, op->out->shape[1]);
-  ocl_go(r, op->out->shape[1], op->out->shape[0], 1, 64, 1);
+  ocl_long(r, op->in[1].shape[1]);
+  int64_t width = r->prepared->device->slot->vector;
+  ocl_go(r, (op->in->shape[1] + width - 1) / width, op->in[1].shape[0] * op->in[1].shape[1], 1, 16, 1);
   return ocl_end(r, err);
 }
 
@@ -98,7 +99,7 @@ static leat_status histogram_run(ocl_run *r, const leat_b_op *op, leat_error *er
 }
 
 const ocl_op ocl_ops_index[] = {
-    {"gather", gather_can, gather_prepare, gather_run},
-    {"scatter_add", scatter_can, scatter_prepare, scatter_run},
-    {"histogram", histogram_can, histogram_prepare, histogram_run},
-    {NULL, NULL, NULL, NULL}};
+    {"gather", 0, 0, 0, 0, gather_can, gather_prepare, gather_run},
+    {"scatter_add", 2, 2, 0, 0, scatter_can, scatter_prepare, scatter_run},
+    {"histogram", 1, 1, 0, 0, histogram_can, histogram_prepare, histogram_run},
+    {.name = NULL}};

@@ -76,7 +76,8 @@ static leat_status batched_run(ocl_run *r, const leat_b_op *op, leat_error *err)
 static int q8_can(const leat_b_op *op) {
   const leat_b_tensor *a = op->in, *w = op->in + 1, *scale = op->in + 2, *bias = op->in + 3, *c = op->out;
   int64_t act = ocl_i(op, 0, 0);
-  return op->n_in == 4 && op->n_out == 1 && act >= 0 && act <= 4 && ocl_matrix(a) && ocl_is(w, LEAT_I8, 2) &&
+  return op->n_in == 4 && op->n_out == 1 && op->n_attr_f == 0 && op->n_attr_i <= 1 && act >= 0 &&
+         act <= 4 && ocl_matrix(a) && ocl_is(w, LEAT_I8, 2) &&
          ocl_dense(w) && ocl_vector(scale) && ocl_vector(bias) && ocl_matrix(c) && a->shape[0] == c->shape[0] &&
          a->shape[1] == w->shape[1] && w->shape[0] == c->shape[1] && scale->shape[0] == c->shape[1] &&
          bias->shape[0] == c->shape[1];
@@ -106,8 +107,8 @@ static leat_status q8_run(ocl_run *r, const leat_b_op *op, leat_error *err) {
 }
 
 const ocl_op ocl_ops_matrix[] = {
-    {"gemm", gemm_can, ocl_gemm_prepare, ocl_gemm_run},
-    {"gemv", gemv_can, gemv_prepare, gemv_run},
-    {"gemm_batched", batched_can, batched_prepare, batched_run},
-    {"gemm_q8", q8_can, q8_prepare, q8_run},
-    {NULL, NULL, NULL, NULL}};
+    {"gemm", 2, 2, 0, 1, gemm_can, ocl_gemm_prepare, ocl_gemm_run},
+    {"gemv", 2, 2, 0, 0, gemv_can, gemv_prepare, gemv_run},
+    {"gemm_batched", 2, 2, 0, 0, batched_can, batched_prepare, batched_run},
+    {"gemm_q8", 0, 0, 1, 1, q8_can, q8_prepare, q8_run},
+    {.name = NULL}};

@@ -124,9 +124,9 @@ static leat_status batch_apply_run(ocl_run *r, const leat_b_op *op, leat_error *
 }
 
 const ocl_op ocl_ops_norm[] = {
-    {"layer_norm", layer_can, layer_prepare, layer_run},
-    {"layer_norm_grad", layer_grad_can, layer_grad_prepare, layer_grad_run},
-    {"batch_norm", batch_can, batch_prepare, batch_run},
-    {"batch_norm_grad", batch_grad_can, batch_grad_prepare, batch_grad_run},
-    {"batch_norm_apply", batch_apply_can, batch_apply_prepare, batch_apply_run},
-    {NULL, NULL, NULL, NULL}};
+    {"layer_norm", 1, 1, 0, 0, layer_can, layer_prepare, layer_run},
+    {"layer_norm_grad", 0, 0, 0, 0, layer_grad_can, layer_grad_prepare, layer_grad_run},
+    {"batch_norm", 2, 2, 0, 0, batch_can, batch_prepare, batch_run},
+    {"batch_norm_grad", 0, 0, 0, 0, batch_grad_can, batch_grad_prepare, batch_grad_run},
+    {"batch_norm_apply", 1, 1, 0, 0, batch_apply_can, batch_apply_prepare, batch_apply_run},
+    {.name = NULL}};

@@ -254,10 +254,10 @@ static leat_status top_k_run(ocl_run *r, const leat_b_op *op, leat_error *err) {
 }
 
 const ocl_op ocl_ops_rows[] = {
-    {"reduce", reduce_can, reduce_prepare, reduce_run},
-    {"softmax", softmax_can, softmax_prepare, softmax_run},
-    {"softmax_xent", xent_can, xent_prepare, xent_run},
-    {"loss", loss_can, loss_prepare, loss_run},
-    {"argmax", argmax_can, argmax_prepare, argmax_run},
-    {"top_k", top_k_can, top_k_prepare, top_k_run},
-    {NULL, NULL, NULL, NULL}};
+    {"reduce", 2, 2, 2, 2, reduce_can, reduce_prepare, reduce_run},
+    {"softmax", 0, 0, 0, 0, softmax_can, softmax_prepare, softmax_run},
+    {"softmax_xent", 1, 1, 0, 0, xent_can, xent_prepare, xent_run},
+    {"loss", 3, 3, 1, 1, loss_can, loss_prepare, loss_run},
+    {"argmax", 0, 0, 0, 0, argmax_can, argmax_prepare, argmax_run},
+    {"top_k", 0, 0, 0, 0, top_k_can, top_k_prepare, top_k_run},
+    {.name = NULL}};

@@ -60,6 +60,6 @@ static leat_status csr_t_run(ocl_run *r, const leat_b_op *op, leat_error *err) {
   return ocl_end(r, err);
 }
 
-const ocl_op ocl_ops_sparse[] = {{"csr_gemm", gemm_can_csr, csr_prepare, csr_run},
-                                 {"csr_gemm_t", gemm_t_can_csr, csr_t_prepare, csr_t_run},
-                                 {NULL, NULL, NULL, NULL}};
+const ocl_op ocl_ops_sparse[] = {{"csr_gemm", 2, 2, 0, 0, gemm_can_csr, csr_prepare, csr_run},
+                                 {"csr_gemm_t", 2, 2, 0, 0, gemm_t_can_csr, csr_t_prepare, csr_t_run},
+                                 {.name = NULL}};

@@ -10,7 +10,7 @@ static int step_can(const leat_b_op *op, int64_t least_out, int64_t most_out) {
   if (op->n_in == 2 && (!ocl_vector(op->in + 1) || op->in[1].shape[0] != 1)) return 0;
   for (int64_t i = 0; i < op->n_out; i++)
     if (!ocl_matrix(op->out + i) || !ocl_same(op->in, op->out + i)) return 0;
-  return op->n_attr_i == 1;
+  return op->attr_i[0] == 0 || op->attr_i[0] == 1;
 }
 static int sgd_can(const leat_b_op *op) { return step_can(op, 1, 2) && op->n_attr_f == 5; }
 static int adam_can(const leat_b_op *op) { return step_can(op, 3, 3) && op->n_attr_f == 9; }
@@ -78,6 +78,6 @@ static leat_status adam_run(ocl_run *r, const leat_b_op *op, leat_error *err) {
   return ocl_end(r, err);
 }
 
-const ocl_op ocl_ops_step[] = {{"sgd", sgd_can, sgd_prepare, sgd_run},
-                               {"adam", adam_can, adam_prepare, adam_run},
-                               {NULL, NULL, NULL, NULL}};
+const ocl_op ocl_ops_step[] = {{"sgd", 5, 5, 1, 1, sgd_can, sgd_prepare, sgd_run},
+                               {"adam", 9, 9, 1, 1, adam_can, adam_prepare, adam_run},
+                               {.name = NULL}};

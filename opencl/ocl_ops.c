@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "ocl.h"
+#include "ocl_board.h"
 
 static const ocl_op *const families[] = {ocl_ops_matrix, ocl_ops_element, ocl_ops_rows, ocl_ops_norm,
                                          ocl_ops_step, ocl_ops_index, ocl_ops_sparse};
@@ -150,24 +150,25 @@ static int tensors_sane(const leat_b_tensor *t, int64_t n) {
 }
 
 static int op_can(const ocl_op *o, const leat_b_op *op) {
-  return o && op->flags == 0 && tensors_sane(op->in, op->n_in) && tensors_sane(op->out, op->n_out) && o->can(op);
+  return o && op->flags == 0 && op->n_attr_f >= o->least_f && op->n_attr_f <= o->most_f && op->n_attr_i >= o->least_i &&
+         op->n_attr_i <= o->most_i && tensors_sane(op->in, op->n_in) && tensors_sane(op->out, op->n_out) && o->can(op);
 }
 
 leat_status ocl_op_score(leat_b_device *dev, const leat_b_op *op, int64_t *score, leat_error *err) {
-  (void)dev, (void)err;
-  *score = op_can(op_find(op), op) ? 100 : 0;
+  (void)err;
+  *score = op_can(op_find(op), op) && (!dev->board || ocl_board_can(dev, op)) ? 100 : 0;
   return LEAT_OK;
 }
 
 leat_status ocl_op_prepare(leat_b_device *dev, const leat_b_op *op, leat_b_kernel **out, leat_error *err) {
   const ocl_op *o = op_find(op);
   *out = NULL;
-  if (!op_can(o, op)) return ocl_fail(err, LEAT_E_UNSUPPORTED, "this device has no such op: %s", op->name);
+  if (!op_can(o, op) || (dev->board && !ocl_board_can(dev, op))) return ocl_fail(err, LEAT_E_UNSUPPORTED, "this device has no such op: %s", op->name);
   leat_b_kernel *k = ocl_zalloc(dev->self->host, sizeof *k);
   if (!k) return ocl_fail(err, LEAT_E_MEMORY, "no memory for a kernel");
   k->device = dev;
   k->op = o;
-  leat_status st = o->prepare(k, op, err);
+  leat_status st = dev->board ? LEAT_OK : o->prepare(k, op, err);
   if (st) ocl_op_free(k);
   else *out = k;
   return st;
@@ -212,6 +213,10 @@ leat_status ocl_op_enqueue(leat_b_queue *q, leat_b_kernel *k, const leat_b_op *o
   leat_status st = ocl_waits(wait, n_wait, list, err);
   for (int64_t i = 0; i < op->n_in && !st; i++) st = tensor_inside(&op->in[i], err);
   for (int64_t i = 0; i < op->n_out && !st; i++) st = tensor_inside(&op->out[i], err);
+  if (!st && q->device->board) {
+    st = ocl_board_run(q->device, op, err);
+    return !st && done ? ocl_event_make(q->device, NULL, done, err) : st;
+  }
   if (st) return st;
   ocl_run r = {.queue = q, .prepared = k, .op = op, .wait = list, .n_wait = (cl_uint)n_wait, .want_event = done != NULL};
   st = k->op->run(&r, op, err);

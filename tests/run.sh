@@ -1,7 +1,7 @@
 #!/bin/bash
 # The quick tier: from nothing on a bare Debian 12 (as root or with sudo) to one line of numbers, in at most 20 minutes
-# on two cores. Usage: tests/run.sh [STEP...]; steps: gcc unit lint abi consumer cli serve examples python clang asan tsan
-# fuzz faults (all by default, in this order). Logs: build/logs/STEP.log. Exit status 1 when anything failed.
+# on two cores. Usage: tests/run.sh [STEP...]; steps: gcc unit conformance opencl lint abi consumer cli serve examples python
+# clang asan tsan fuzz faults (all by default, in this order). Logs: build/logs/STEP.log. Exit status 1 when anything failed.
 # LEAT_DATA_DIR names a folder with the real data sets; tests that need them are skipped without it.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -117,13 +117,17 @@ examples() {
       (cd "$work" && case $source in *online.c) ./example store ;; *) ./example churn.csv ;; esac); then p=$((p + 1))
     else f=$((f + 1)); echo "FAIL $source"; fi
   done
+  # the device plug-in too, without libleat; it must pass the conformance suite
+  if gcc -std=c99 -Wall -Wextra -Werror -O2 -shared -fPIC -Iinclude examples/plugin/tiny_device.c -o "$work/libleat-tiny.so" \
+    -lm && build/leat-conformance --quiet "$work/libleat-tiny.so"; then p=$((p + 1))
+  else f=$((f + 1)); echo "FAIL examples/plugin/tiny_device.c"; fi
   rm -rf "$work"
   echo "$p passed, $f failed, 0 skipped"
   [ "$f" -eq 0 ]
 }
 
 thread_tests='pool|thread|predictor|trainer|runtime'
-wanted=${*:-gcc unit lint abi consumer cli serve examples python clang asan tsan fuzz faults}
+wanted=${*:-gcc unit conformance opencl lint abi consumer cli serve examples python clang asan tsan fuzz faults}
 want() { case " $wanted " in *" $1 "*) return 0 ;; esac; return 1; }
 any() { local x; for x in "$@"; do want "$x" && return 0; done; return 1; }
 export LEAT_DATA_DIR=${LEAT_DATA_DIR:-}
@@ -132,8 +136,10 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 step packages install_packages
-any gcc unit abi consumer cli serve examples python faults && step gcc build build gcc -DLEAT_SANITIZE= -DLEAT_FUZZ=OFF -DLEAT_BENCH=ON
+any gcc unit conformance opencl abi consumer cli serve examples python faults && step gcc build build gcc -DLEAT_SANITIZE= -DLEAT_FUZZ=OFF -DLEAT_BENCH=ON
 want unit && step unit units build .
+want conformance && step conformance tests/conformance/run.sh build
+want opencl && step opencl tests/opencl/run.sh build
 want lint && step lint tests/lint/run.sh
 want abi && step abi tests/abi/run.sh build
 want consumer && step consumer tests/consumer/run.sh build

@@ -14,6 +14,15 @@
  *  - Texts that a plug-in gives (its name, properties) live as long as the backend; leat copies none but its name.
  *  - buffer_wrap may refuse memory (alignment, kind) with LEAT_E_UNSUPPORTED: leat copies instead.
  *
+ * What a plug-in promises (the conformance suite tests it, see docs/plugins.md)
+ *  - What is wrong (shapes, types, counts, attributes, a tensor or copy that reaches outside its buffer, a size that there
+ *    is no memory for) is refused with a negative status and words, before anything is written; the device works on.
+ *  - A tensor without elements needs no buffer. Elements that belong to no output are neither read nor written.
+ *  - Wrapped memory is the host's: what it holds when an op is enqueued is what the op sees, and results are in it when
+ *    queue_finish returns. It outlives the buffer.
+ *  - event_wait with a timeout below 0 waits for ever; else LEAT_E_BUSY when the time is over first. An event that is over
+ *    may be waited for again. Events of one queue may be waited for by another of the same device.
+ *
  * Operations are named by strings; see docs/ops.md for names, shapes, attributes and tolerances. */
 #ifndef LEAT_BACKEND_H
 #define LEAT_BACKEND_H

@@ -452,6 +452,8 @@ typedef struct leat_learner_state {
   int64_t suspect;        /* 1: a suspect period is open */
   int64_t model_age_ns;   /* since the last record was learned */
   int64_t journal_bytes;
+  int64_t label_delay[12]; /* labels since it was opened, by how long their prediction has waited: as in leat_score_state */
+  double label_delay_seconds; /* their sum */
 } leat_learner_state;
 
 /* A record of the quarantine. column: in its schema, from 0, -1 the whole record; position in its source; state:
@@ -557,7 +559,9 @@ typedef struct leat_endpoint_state {
   char failure[512];
 } leat_endpoint_state;
 
-/* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)... */
+/* A device. Memory in bytes, 0 unknown; alignment in bytes for wrapped host memory; dtype_mask: bit (1 << LEAT_F32)...;
+ * flags: LEAT_DEVICE_FLUSHES when numbers below the normal range (denormals) may count as 0. */
+enum { LEAT_DEVICE_FLUSHES = 1 };
 typedef struct leat_device_props {
   uint64_t struct_size;
   const char *name, *vendor, *driver, *backend;
@@ -655,6 +659,9 @@ LEAT_API leat_status leat_device_get_props(const leat_device *dev, leat_device_p
 /* Why the device cannot be used, as text in buf; empty (*needed 1) when it can. Errors: ARG, CAPACITY. Thread: safe. */
 LEAT_API leat_status leat_device_state(const leat_device *dev, char *buf, uint64_t cap, uint64_t *needed,
                                        leat_error *err);
+/* The operations of docs/ops.md that the device offers itself, in any of their forms, as names with a space between them
+ * in buf; what it lacks the CPU computes. Opens the device. Errors: ARG, CAPACITY, what opening it gives. Thread: safe. */
+LEAT_API leat_status leat_device_ops(const leat_device *dev, char *buf, uint64_t cap, uint64_t *needed, leat_error *err);
 
 /* ------------------------------------------------------------------------------------------------ 7. Parameters
  * Hyper-parameters are named, typed and listed. A spec names a set of them: "model/linear", "reader/csv",

@@ -51,6 +51,16 @@ LEAT_API leat_status leat_device_state(const leat_device *dev, char *buf, uint64
   return st ? st : lt_ok(err);
 }
 
+LEAT_API leat_status leat_device_ops(const leat_device *dev, char *buf, uint64_t cap, uint64_t *needed, leat_error *err) {
+  leat_status st = lt_need(needed, "needed", err);
+  if (st) return st;
+  *needed = 0;
+  if ((st = lt_need(dev, "dev", err)) != 0) return st;
+  if (!buf && cap) return lt_fail(err, LEAT_E_ARG, "buf is NULL and cap is not 0");
+  st = lt_device_ops(dev, buf, cap, needed, err);
+  return st ? st : lt_ok(err);
+}
+
 LEAT_API leat_status leat_runtime_add_backend(leat_runtime *rt, leat_backend_query_fn query, leat_error *err) {
   leat_status st = lt_need(rt, "rt", err);
   if (st) return st;

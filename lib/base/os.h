@@ -11,6 +11,7 @@ int lt_os_fresh_is_zero(uint64_t size);
 /* "No space left on device"; NULL for codes without a text here. Static, the same in every locale. */
 const char *lt_os_error_text(int32_t code);
 int64_t lt_os_process(void); /* the process id */
+int64_t lt_os_memory(void);  /* bytes of physical memory, 0 unknown */
 void lt_os_relax(void);      /* a hint in a spinning loop */
 void lt_sleep_ns(int64_t ns); /* at least about that long; a signal does not cut it short */
 

@@ -37,6 +37,11 @@ void lt_thread_join(lt_thread *t) { pthread_join(*(pthread_t *)(void *)t, NULL);
 
 int64_t lt_os_process(void) { return (int64_t)getpid(); }
 
+int64_t lt_os_memory(void) {
+  long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  return pages > 0 && size > 0 ? (int64_t)pages * (int64_t)size : 0;
+}
+
 void lt_os_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();

@@ -4,7 +4,8 @@
  * and K is never cut here. BLIS aborts on parameters that it does not like: it only sees matrices in rows or columns with
  * unit stride, checked by op.c or made so by a copy. */
 #define _POSIX_C_SOURCE 200809L /* blis.h itself needs it: it names POSIX threads */
-#include "device/host_device.h"
+#include "device/cpu_ops.h"
+#include "device/kern.h"
 
 #include <blis.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@ static const double cpu_tile_work = 8e6;    /* multiply-adds below which a tile 
 static const double cpu_small_work = 32768; /* multiply-adds below which BLIS is not entered */
 /* From this size on in both directions, BLIS packs its operands. Its path without packing wins on slim shapes, but falls
  * to a third where the leading dimension is a power of two; left alone it would take it for tiles of any product. */
-enum { CPU_PACK_FROM = 192 };
+enum { CPU_PACK_FROM = 192, CPU_SLIM = 128 };
 
 /* A matrix as BLIS takes it: unit stride in one direction, the other one steps over it. */
 typedef struct cpu_matrix {
@@ -156,6 +157,14 @@ static int cpu_is_small(int64_t m, int64_t n, int64_t k, double alpha, double be
   return k < 1 || alpha == 0 || beta != beta || (double)m * (double)n * (double)k < cpu_small_work;
 }
 
+/* The shapes of neural networks' layers, in all three forms: where one side is short, the own kernels are faster (see
+ * bench_mlp_ops); with the second operand transposed, as in the gradient to a layer's input, up to twice as long. */
+static int cpu_is_slim(const lt_gemm *g) {
+  int64_t side = g->b_rs == 1 && g->b_cs != 1 && g->a_cs == 1 ? 2 * CPU_SLIM : CPU_SLIM;
+  if (!lt_kern_avx2()) return 0; /* in plain C they are not */
+  return g->m <= side || g->n <= CPU_SLIM || g->k <= CPU_SLIM;
+}
+
 static leat_status cpu_gemm(leat_b_instance *self, const lt_op_args *args, leat_error *err) {
   const lt_gemm gemm = lt_gemm_of(args), *g = &gemm;
   if (g->n == 1 || g->m == 1) {
@@ -165,7 +174,8 @@ static leat_status cpu_gemm(leat_b_instance *self, const lt_op_args *args, leat_
     if (!st) lt_gemm_end(g, 0, g->m, 0, g->n);
     return st;
   }
-  if (cpu_is_small(g->m, g->n, g->k, (double)g->alpha, (double)g->beta)) return lt_own_gemm(self->host, g, err);
+  if (cpu_is_small(g->m, g->n, g->k, (double)g->alpha, (double)g->beta) || cpu_is_slim(g))
+    return lt_own_gemm(self->host, g, err);
   cpu_job job = {.self = self, .end = g->bias || g->act ? g : NULL, .size = sizeof(float),
                  .a = {(const char *)g->a, g->m, g->k, g->a_rs, g->a_cs, NULL, 0},
                  .b = {(const char *)g->b, g->k, g->n, g->b_rs, g->b_cs, NULL, 0},
@@ -193,7 +203,13 @@ static leat_status cpu_gemv(leat_b_instance *self, const lt_op_args *args, leat_
 }
 
 /* The ops that the CPU has kernels for; the reference's plain loops do the others. */
-static const lt_host_op_entry cpu_ops[] = {{"gemm", cpu_gemm, NULL}, {"gemv", cpu_gemv, NULL}, {NULL, NULL, NULL}};
+#define OP(name) {#name, lt_cpu_##name, NULL}
+static const lt_host_op_entry cpu_ops[] = {
+    {"gemm", cpu_gemm, NULL}, {"gemv", cpu_gemv, NULL}, OP(map), OP(map_grad), OP(binary), OP(fill), OP(copy), OP(dropout),
+    OP(reduce), OP(softmax), OP(softmax_xent), OP(argmax), OP(sgd), OP(adam), OP(layer_norm), OP(layer_norm_grad),
+    OP(batch_norm), OP(batch_norm_grad), OP(batch_norm_apply), OP(csr_gemm), OP(csr_gemm_t), OP(gather), OP(scatter_add),
+    OP(gemm_batched), OP(gemm_q8), {NULL, NULL, NULL}};
+#undef OP
 
 /* ---- life */
 enum { WARM = 48 };

@@ -81,7 +81,7 @@ static void f32_block(const lt_dense *d, const lt_kern *kern, const float *x, in
       int64_t depth = d->k - k < DENSE_DEPTH ? d->k - k : DENSE_DEPTH;
       for (int64_t i = 0, rows; i < m; i += rows) {
         rows = lt_tile_rows(m - i);
-        kern->tile(x + i * x_rs + k, x_rs, 1, panel + k * LT_PANEL, depth, rows, to + i * ld, ld, k > 0);
+        kern->tile(x + i * x_rs + k, x_rs, 1, panel + k * LT_PANEL, LT_PANEL, 0, 1, depth, rows, to + i * ld, ld, k > 0);
       }
     }
     kern->end(to, ld, m, cols, d->bias + j, d->act);

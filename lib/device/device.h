@@ -14,11 +14,12 @@ const leat_device *lt_devices_cpu(const leat_runtime *rt);
 leat_status lt_device_props(const leat_device *dev, leat_device_props *props, leat_error *err);
 const char *lt_device_name(const leat_device *dev);
 leat_status lt_device_why(const leat_device *dev, char *buf, uint64_t cap, uint64_t *needed, leat_error *err);
+leat_status lt_device_ops(const leat_device *dev, char *buf, uint64_t cap, uint64_t *needed, leat_error *err);
 leat_runtime *lt_device_runtime(const leat_device *dev);
 
 /* C [m, n] = act(alpha * op(A) [m, k] * op(B) [k, n] + beta * C + bias) on host memory, float32, any strides (transposes
- * are strides); bias [n] or NULL, act as docs/ops.md numbers them, 0 none. Runs the device's "gemm" (wrapping or copying), or the CPU's and counts the fallback. Bit-equal at any
- * thread count: the work is cut by shape alone. */
+ * are strides); bias [n] or NULL, act as docs/ops.md numbers them, 0 none. Runs the device's "gemm" (wrapping or copying),
+ * or the CPU's and counts the fallback. Bit-equal at any thread count: the work is cut by shape alone. */
 typedef struct lt_gemm {
   int64_t m, n, k;
   float alpha, beta;

@@ -33,18 +33,24 @@ static leat_status host_device_props(leat_b_instance *self, int64_t index, leat_
   props->driver = self->ops->driver;
   props->kind = LEAT_CPU;
   props->alignment = 4;
+  props->mem_total = lt_os_memory();
   props->dtype_mask = UINT64_C(1) << LEAT_F32 | UINT64_C(1) << LEAT_F16 | UINT64_C(1) << LEAT_BF16 |
                       UINT64_C(1) << LEAT_I8 | UINT64_C(1) << LEAT_U8 | UINT64_C(1) << LEAT_I32;
   return LEAT_OK;
 }
 
 static leat_status host_device_open(leat_b_instance *self, int64_t index, leat_b_device **out, leat_error *err) {
-  (void)index, (void)err;
+  if (index != 0) return lt_fail(err, LEAT_E_NOT_FOUND, "there is one device, 0; %lld is asked for", (long long)index);
   *out = &self->device;
   return LEAT_OK;
 }
 
 static void host_device_close(leat_b_device *dev) { (void)dev; }
+
+/* Numbers of backend.h that are 0 today. */
+static leat_status unknown_number(leat_error *err, const char *what, uint64_t v) {
+  return lt_fail(err, LEAT_E_UNSUPPORTED, "the %s %llu is not known here; 0 is", what, (unsigned long long)v);
+}
 
 static leat_status host_buffer_new(leat_b_device *dev, leat_b_buffer **out, leat_error *err) {
   const leat_b_host *host = dev->self->host;
@@ -65,7 +71,7 @@ static void host_buffer_free(leat_b_buffer *b) {
 static leat_status host_buffer_alloc(leat_b_device *dev, int64_t kind, uint64_t size, uint64_t align,
                                      leat_b_buffer **out, leat_error *err) {
   const leat_b_host *host = dev->self->host;
-  (void)kind;
+  if (kind != 0) return unknown_number(err, "kind of buffer", (uint64_t)kind);
   leat_status st = host_buffer_new(dev, out, err);
   if (st) return st;
   align = align < 64 ? 64 : align;
@@ -91,8 +97,8 @@ static leat_status host_buffer_wrap(leat_b_device *dev, void *host, uint64_t siz
 
 static leat_status host_buffer_map(leat_b_buffer *b, uint64_t off, uint64_t size, int64_t mode, void **ptr,
                                    leat_error *err) {
-  (void)mode;
   *ptr = NULL;
+  if (mode != 0) return unknown_number(err, "mode of a map", (uint64_t)mode);
   if (off > b->size || size > b->size - off)
     return lt_fail(err, LEAT_E_RANGE, "a map of %llu bytes at %llu is outside a buffer of %llu", (unsigned long long)size,
                    (unsigned long long)off, (unsigned long long)b->size);
@@ -106,7 +112,7 @@ static leat_status host_buffer_unmap(leat_b_buffer *b, void *ptr, leat_error *er
 }
 
 static leat_status host_queue_create(leat_b_device *dev, uint64_t flags, leat_b_queue **out, leat_error *err) {
-  (void)flags, (void)err;
+  if (flags != 0) return unknown_number(err, "flags of a queue", flags);
   *out = &dev->self->queue; /* a queue without state serves any number of users */
   return LEAT_OK;
 }
@@ -149,6 +155,10 @@ static void host_event_free(leat_b_event *e) { (void)e; }
 static leat_b_kernel *find_kernel(leat_b_instance *self, const leat_b_op *op, leat_error *err) {
   const lt_op_def *def = lt_op_find(op->name);
   lt_op_args a;
+  if (op->flags) {
+    unknown_number(err, "flags of an op", op->flags);
+    return NULL;
+  }
   if (!def) {
     lt_fail(err, LEAT_E_UNSUPPORTED, "there is no op %s", op->name);
     return NULL;
@@ -172,9 +182,11 @@ static leat_status host_op_prepare(leat_b_device *dev, const leat_b_op *op, leat
   return *out ? LEAT_OK : lt_fail(err, said.code, "%s", said.message);
 }
 
-/* Where the array lies, inside its buffer. */
+/* Where the array lies, inside its buffer. An empty one lies somewhere, so that kernels need not ask. */
 static leat_status bind(const leat_b_tensor *t, lt_view *v, leat_error *err) {
-  if (v->high == 0) return LEAT_OK; /* empty */
+  static const _Alignas(64) char nothing[64];
+  v->data = nothing;
+  if (v->high == 0) return LEAT_OK;
   const leat_b_buffer *b = t->buffer;
   if (!b || t->offset > b->size || v->low < -(int64_t)t->offset || (uint64_t)v->high > b->size - t->offset)
     return lt_fail(err, LEAT_E_RANGE, "%s reaches outside its buffer of %llu bytes", v->name,

@@ -43,7 +43,7 @@ leat_status lt_reference_query(uint32_t abi_major, const leat_b_host *host, leat
 extern const lt_host_op_entry lt_reference_ops[];
 leat_status lt_cpu_dgemm(leat_b_instance *self, const lt_gemm64 *g, leat_error *err);
 
-/* ---- kernels of the CPU that do not enter BLIS (own.c): small products, and matrix times vector */
+/* ---- products of the CPU that do not enter BLIS: cpu_gemm.c, own.c */
 leat_status lt_own_gemm(const leat_b_host *host, const lt_gemm *g, leat_error *err);
 leat_status lt_own_gemv(const leat_b_host *host, const lt_gemv *g, leat_error *err);
 void lt_own_dgemm(const lt_gemm64 *g);

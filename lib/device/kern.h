@@ -7,11 +7,13 @@
 enum { LT_PANEL = 16, LT_TILE_ROWS = 6, LT_Q8_ROWS = 4, LT_Q8_PANELS = 4 };
 typedef struct lt_kern {
   const char *name; /* "avx2" or "generic" */
-  /* out[i * ldo + j] = (add ? out[i * ldo + j] : 0) + sum_k a[i * rs + k * cs] * panel[k * 16 + j] for i < rows <= 6 and
-   * all 16 j. One chain of multiply-adds in order of k: cutting k at any place and going on with add gives the same bits,
-   * and so does any number of rows. */
-  void (*tile)(const float *a, int64_t rs, int64_t cs, const float *panel, int64_t depth, int64_t rows, float *out,
-               int64_t ldo, int add);
+  /* out[i * ldo + p * 16 + j] = (add ? out : 0) + sum_k a[i * rs + k * cs] * b[p * step + k * ldb + j] for i < rows <= 6,
+   * p < panels and all 16 j; ldb is 16 in a panel. One chain of multiply-adds in order of k: cutting k at any place and
+   * going on with add gives the same bits, and so does any number of rows. */
+  void (*tile)(const float *a, int64_t rs, int64_t cs, const float *b, int64_t ldb, int64_t step, int64_t panels,
+               int64_t depth, int64_t rows, float *out, int64_t ldo, int add);
+  /* c[i * ld + j] = alpha * tile[i * 16 + j] + beta * c for `rows` rows of n <= 16; beta 0: c is not read. */
+  void (*blend)(const float *tile, int64_t rows, int64_t n, float alpha, float beta, float *c, int64_t ld);
   /* One row times `count` panels that lie `step` floats apart: out[p * 16 + j], the same bits as tile's. */
   void (*row)(const float *x, const float *panels, int64_t depth, int64_t step, int64_t count, float *out);
   /* Columns [0, cols) of `depth` rows to a panel: element (k, j) is b[k * rs + j * cs]. */
@@ -26,6 +28,8 @@ typedef struct lt_kern {
    * of 4. One of rows <= 4 and panels <= 4 is 1. positive: no q is below 0. */
   void (*q8_tile)(const int8_t *q, int64_t ldq, int64_t rows, const int8_t *panel, int64_t step, int64_t panels,
                   int64_t depth, int32_t *sum, int add, int positive);
+  /* sum q[i] w[i] of n <= 131072 bytes, exact; q from -127 to 127, w any. */
+  int32_t (*q8_dot)(const int8_t *q, const int8_t *w, int64_t n);
 } lt_kern;
 /* How many of the `left` rows the next tile takes: 6, but no tile of fewer than 3 where it can be avoided. */
 static inline int64_t lt_tile_rows(int64_t left) {

@@ -8,11 +8,13 @@
 #include "device/map_avx2.h"
 
 /* ------------------------------------------------------------------------------------------------ tile
- * 6 rows x 16 columns: 12 sums, 2 numbers of the panel and one of a in 15 of the 16 registers; 12 multiply-adds hide the
- * latency of each other. */
-AVX2_INLINE void tile_step(const float *a, int64_t rs, const float *b, int rows, __m256 c[LT_TILE_ROWS][2]) {
-  __m256 b0 = _mm256_load_ps(b), b1 = _mm256_load_ps(b + 8);
-  const float *a3 = a + 3 * rs;
+ * 6 rows x 16 columns: 12 sums, 2 numbers of b and one of a in 15 of the 16 registers; 12 multiply-adds hide the latency
+ * of each other. LT_KEEP makes a pointer opaque: else the compiler invents a variable for each of its sums and spills. */
+#define LT_KEEP(p) __asm__("" : "+r"(p))
+
+AVX2_INLINE void tile_step(const float *a, const float *a3, int64_t rs, const float *b, int rows,
+                           __m256 c[LT_TILE_ROWS][2]) {
+  __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
 #pragma GCC unroll 6
   for (int i = 0; i < rows; i++) {
     __m256 v = _mm256_broadcast_ss(i < 3 ? a + i * rs : a3 + (i - 3) * rs);
@@ -21,22 +23,29 @@ AVX2_INLINE void tile_step(const float *a, int64_t rs, const float *b, int rows,
   }
 }
 
-AVX2_INLINE void tile_rows(const float *a, int64_t rs, int64_t cs, const float *b, int64_t depth, int rows, float *out,
-                           int64_t ldo, int add) {
+AVX2_INLINE void tile_panel(const float *a, int64_t rs, int64_t cs, const float *b, int64_t ldb, int64_t depth, int rows,
+                            float *out, int64_t ldo, int add) {
+  const float *a3 = a + 3 * rs;
   __m256 c[LT_TILE_ROWS][2];
 #pragma GCC unroll 6
   for (int i = 0; i < rows; i++) {
     c[i][0] = add ? _mm256_loadu_ps(out + i * ldo) : _mm256_setzero_ps();
     c[i][1] = add ? _mm256_loadu_ps(out + i * ldo + 8) : _mm256_setzero_ps();
   }
-  int64_t k = 0;
-  for (; k + 4 <= depth; k += 4, a += 4 * cs, b += 4 * LT_PANEL) {
-    tile_step(a, rs, b, rows, c);
-    tile_step(a + cs, rs, b + LT_PANEL, rows, c);
-    tile_step(a + 2 * cs, rs, b + 2 * LT_PANEL, rows, c);
-    tile_step(a + 3 * cs, rs, b + 3 * LT_PANEL, rows, c);
+  for (; depth >= 4; depth -= 4) {
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; q++) {
+      tile_step(a, a3, rs, b, rows, c);
+      a += cs, a3 += cs, b += ldb;
+      if (cs != 1 || q == 3) {
+        LT_KEEP(a);
+        if (rs == 1) a3 = a + 3;
+        else LT_KEEP(a3);
+      }
+      if (ldb != LT_PANEL || q == 3) LT_KEEP(b);
+    }
   }
-  for (; k < depth; k++, a += cs, b += LT_PANEL) tile_step(a, rs, b, rows, c);
+  for (; depth > 0; depth--, a += cs, a3 += cs, b += ldb) tile_step(a, a3, rs, b, rows, c);
 #pragma GCC unroll 6
   for (int i = 0; i < rows; i++) {
     _mm256_storeu_ps(out + i * ldo, c[i][0]);
@@ -44,13 +53,17 @@ AVX2_INLINE void tile_rows(const float *a, int64_t rs, int64_t cs, const float *
   }
 }
 
-/* By how a lies: in rows, in columns (its transpose in rows), or with any strides. */
-#define LT_TILES(rows)                                                                                              \
-  AVX2 static void avx2_tile_##rows(const float *a, int64_t rs, int64_t cs, const float *b, int64_t depth, float *out, \
-                                    int64_t ldo, int add) {                                                         \
-    if (cs == 1) tile_rows(a, rs, 1, b, depth, rows, out, ldo, add);                                                \
-    else if (rs == 1) tile_rows(a, 1, cs, b, depth, rows, out, ldo, add);                                           \
-    else tile_rows(a, rs, cs, b, depth, rows, out, ldo, add);                                                       \
+/* By how a and b lie: a in rows, in columns (its transpose in rows), or with any strides; b in panels or in a matrix. */
+#define LT_PANELS(rs, cs, ldb, rows) \
+  for (; panels > 0; panels--, b += step, out += LT_PANEL) tile_panel(a, rs, cs, b, ldb, depth, rows, out, ldo, add)
+#define LT_TILES(rows)                                                                                                 \
+  AVX2 static void avx2_tile_##rows(const float *a, int64_t rs, int64_t cs, const float *b, int64_t ldb, int64_t step, \
+                                    int64_t panels, int64_t depth, float *out, int64_t ldo, int add) {                 \
+    if (cs == 1 && ldb == LT_PANEL) LT_PANELS(rs, 1, LT_PANEL, rows);                                                  \
+    else if (cs == 1) LT_PANELS(rs, 1, ldb, rows);                                                                     \
+    else if (rs == 1 && ldb == LT_PANEL) LT_PANELS(1, cs, LT_PANEL, rows);                                             \
+    else if (rs == 1) LT_PANELS(1, cs, ldb, rows);                                                                     \
+    else LT_PANELS(rs, cs, ldb, rows);                                                                                 \
   }
 LT_TILES(1)
 LT_TILES(2)
@@ -60,16 +73,27 @@ LT_TILES(5)
 LT_TILES(6)
 #undef LT_TILES
 
-AVX2 static void avx2_tile(const float *a, int64_t rs, int64_t cs, const float *b, int64_t depth, int64_t rows, float *out,
-                           int64_t ldo, int add) {
+AVX2 static void avx2_tile(const float *a, int64_t rs, int64_t cs, const float *b, int64_t ldb, int64_t step, int64_t panels,
+                           int64_t depth, int64_t rows, float *out, int64_t ldo, int add) {
   switch (rows) {
-    case 1: avx2_tile_1(a, rs, cs, b, depth, out, ldo, add); return;
-    case 2: avx2_tile_2(a, rs, cs, b, depth, out, ldo, add); return;
-    case 3: avx2_tile_3(a, rs, cs, b, depth, out, ldo, add); return;
-    case 4: avx2_tile_4(a, rs, cs, b, depth, out, ldo, add); return;
-    case 5: avx2_tile_5(a, rs, cs, b, depth, out, ldo, add); return;
-    default: avx2_tile_6(a, rs, cs, b, depth, out, ldo, add); return;
+    case 1: avx2_tile_1(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
+    case 2: avx2_tile_2(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
+    case 3: avx2_tile_3(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
+    case 4: avx2_tile_4(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
+    case 5: avx2_tile_5(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
+    default: avx2_tile_6(a, rs, cs, b, ldb, step, panels, depth, out, ldo, add); return;
   }
+}
+
+AVX2 static void avx2_blend(const float *tile, int64_t rows, int64_t n, float alpha, float beta, float *c, int64_t ld) {
+  __m256 va = _mm256_set1_ps(alpha), vb = _mm256_set1_ps(beta);
+  for (int64_t i = 0; i < rows; i++, tile += LT_PANEL, c += ld)
+    for (int64_t j = 0; j < n; j += 8) {
+      __m256i m = mask8(n - j < 8 ? n - j : 8);
+      __m256 v = _mm256_mul_ps(va, _mm256_loadu_ps(tile + j));
+      if (beta != 0) v = _mm256_fmadd_ps(vb, _mm256_maskload_ps(c + j, m), v); /* NaN is not 0 */
+      _mm256_maskstore_ps(c + j, m, v);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ one row
@@ -155,7 +179,7 @@ AVX2 static void avx2_pack(const float *b, int64_t rs, int64_t cs, int64_t depth
 /* ------------------------------------------------------------------------------------------------ 8 bits
  * maddubs multiplies unsigned by signed bytes and adds pairs in 16 bits: |q| <= 127 and |w| <= 127 do not saturate; the
  * sign of q goes to w. madd by ones adds pairs of those in 32 bits: the four numbers of one column. */
-AVX2_INLINE __m256i q8_dot(__m256i q, __m256i magnitude, const int8_t *w, int positive, __m256i sum) {
+AVX2_INLINE __m256i q8_step(__m256i q, __m256i magnitude, const int8_t *w, int positive, __m256i sum) {
   __m256i v = _mm256_load_si256((const __m256i *)(const void *)w);
   if (!positive) v = _mm256_sign_epi8(v, q);
   v = _mm256_madd_epi16(_mm256_maddubs_epi16(magnitude, v), _mm256_set1_epi16(1));
@@ -178,8 +202,8 @@ AVX2_INLINE void q8_block(const int8_t *q, int64_t ldq, int rows, const int8_t *
       int32_t four;
       __builtin_memcpy(&four, q + r * ldq + k, 4);
       __m256i v = _mm256_set1_epi32(four), magnitude = positive ? v : _mm256_abs_epi8(v);
-      c[i][0] = q8_dot(v, magnitude, w + p * step, positive, c[i][0]);
-      c[i][1] = q8_dot(v, magnitude, w + p * step + 32, positive, c[i][1]);
+      c[i][0] = q8_step(v, magnitude, w + p * step, positive, c[i][0]);
+      c[i][1] = q8_step(v, magnitude, w + p * step + 32, positive, c[i][1]);
     }
   }
 #pragma GCC unroll 4
@@ -214,6 +238,24 @@ AVX2 static void avx2_q8_tile(const int8_t *q, int64_t ldq, int64_t rows, const 
     case 6: avx2_q8_3x1(q, ldq, w, step, depth, sum, add, positive); return;
     default: avx2_q8_4x1(q, ldq, w, step, depth, sum, add, positive); return;
   }
+}
+
+/* |w| may be 128, which fits an unsigned byte; the sign of w goes to q, which has no -128. */
+AVX2 static int32_t avx2_q8_dot(const int8_t *q, const int8_t *w, int64_t n) {
+  __m256i sum = _mm256_setzero_si256(), one = _mm256_set1_epi16(1);
+  int64_t i = 0;
+  int32_t tail = 0;
+  for (; i + 32 <= n; i += 32) {
+    __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(q + i));
+    __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(w + i));
+    __m256i v = _mm256_maddubs_epi16(_mm256_abs_epi8(b), _mm256_sign_epi8(a, b));
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(v, one));
+  }
+  for (; i < n; i++) tail += q[i] * w[i];
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
+  return tail + _mm_cvtsi128_si32(s);
 }
 
 AVX2 static int avx2_q8_round(const float *x, int64_t n, float inverse, int8_t *q) {
@@ -256,12 +298,14 @@ AVX2 static void avx2_end(float *x, int64_t ld, int64_t rows, int64_t n, const f
 static const lt_kern kern_avx2 = {
     .name = "avx2",
     .tile = avx2_tile,
+    .blend = avx2_blend,
     .row = avx2_row,
     .pack = avx2_pack,
     .end = avx2_end,
     .q8_round = avx2_q8_round,
     .q8_top = avx2_q8_top,
     .q8_tile = avx2_q8_tile,
+    .q8_dot = avx2_q8_dot,
 };
 
 const lt_kern *lt_kern_avx2(void) {

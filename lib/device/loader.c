@@ -98,6 +98,16 @@ void lt_backend_lend(lt_backend *b) {
 }
 
 /* ---- loading */
+/* The interface that a library without our entry speaks, by the name of the one it has; 0 none. */
+static int other_major(void *library) {
+  char name[] = "leat_backend_query_v0";
+  for (char digit = '2'; digit <= '9'; digit++) {
+    name[sizeof name - 2] = digit;
+    if (lt_library_symbol(library, name)) return digit - '0';
+  }
+  return 0;
+}
+
 leat_status lt_devices_load(leat_runtime *rt, const char *path, leat_error *err) {
   void *library = NULL, *symbol;
   leat_backend_query_fn query;
@@ -107,7 +117,10 @@ leat_status lt_devices_load(leat_runtime *rt, const char *path, leat_error *err)
   leat_status st = lt_library_open(path, &library, err);
   if (st) return st;
   symbol = lt_library_symbol(library, "leat_backend_query_v1");
-  if (!symbol) {
+  if (!symbol && other_major(library)) {
+    st = lt_fail(err, LEAT_E_VERSION, "%s speaks plug-in interface %d, this leat speaks %d", path, other_major(library),
+                 LEAT_BACKEND_ABI_MAJOR);
+  } else if (!symbol) {
     st = lt_fail(err, LEAT_E_BACKEND, "%s is a shared library but no device plug-in: it does not export "
                  "leat_backend_query_v1", path);
   } else {

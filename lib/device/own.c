@@ -1,53 +1,26 @@
-/* The CPU's own products: those that are too small for BLIS to be worth its way in, and matrix times vector. Nothing is
- * allocated but copies of oddly strided operands. Tiles and the order of sums follow from shapes alone. */
+/* The CPU's own product of matrix and vector. Nothing is allocated but copies of oddly strided operands. Tasks and the
+ * order of sums follow from shapes alone. */
 #include "device/host_device.h"
+#include "device/kern.h"
 #include "device/vec.h"
 
 #include <string.h>
 
-enum { OWN_ROWS = 32, OWN_COLS = 64, PANEL = 16 }; /* a task's tile of C: 2 x 4 panels */
-_Static_assert(OWN_ROWS % PANEL == 0 && OWN_COLS % PANEL == 0, "tiles are whole panels");
-
 /* Below this many multiply-adds, waking other threads costs more than it saves. */
 static const double own_parallel_work = 1e6;
 
-/* ---- small gemm */
-typedef struct own_job {
-  const lt_gemm *g;
-  const lt_vec *vec;
-  int64_t cols; /* tiles in a row of tiles */
-} own_job;
-
 static int64_t at_most(int64_t v, int64_t limit) { return v < limit ? v : limit; }
 
-/* Columns [0, width) of `rows` rows side by side, zeros behind: column j of row r is data[r * rs + j * cs]. */
-static void own_pack(const float *data, int64_t rs, int64_t cs, int64_t rows, int64_t width, float *out) {
-  if (cs == 1 && width == PANEL) {
-    for (int64_t r = 0; r < rows; r++) memcpy(out + r * PANEL, data + r * rs, PANEL * sizeof *out);
+void lt_gemm_end(const lt_gemm *g, int64_t i, int64_t rows, int64_t j, int64_t cols) {
+  const lt_kern *kern = lt_kern_get();
+  if (!g->bias && !g->act) return;
+  if (g->c_cs == 1 || g->n == 1) {
+    kern->end(g->c + i * g->c_rs + j, g->c_rs, rows, cols, g->bias ? g->bias + j : NULL, g->act);
     return;
   }
-  for (int64_t j = 0; j < width; j++)
-    for (int64_t r = 0; r < rows; r++) out[r * PANEL + j] = data[r * rs + j * cs];
-  for (int64_t j = width; j < PANEL; j++)
-    for (int64_t r = 0; r < rows; r++) out[r * PANEL + j] = 0;
-}
-
-static void own_store(const lt_gemm *g, float *c, int64_t rows, int64_t cols, const float total[OWN_ROWS][OWN_COLS]) {
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < cols; j++) {
-      float *out = c + i * g->c_rs + j * g->c_cs;
-      *out = g->beta == 0 ? g->alpha * total[i][j] : g->alpha * total[i][j] + g->beta * *out;
-    }
-}
-
-void lt_gemm_end(const lt_gemm *g, int64_t i, int64_t rows, int64_t j, int64_t cols) {
-  if (!g->bias && !g->act) return;
   for (int64_t r = i; r < i + rows; r++)
-    for (int64_t q = j; q < j + cols; q++) {
-      float *out = g->c + r * g->c_rs + q * g->c_cs;
-      if (g->bias) *out += g->bias[q];
-      if (g->act) *out = (float)lt_f_value(g->act, (double)*out);
-    }
+    for (int64_t q = j; q < j + cols; q++)
+      kern->end(g->c + r * g->c_rs + q * g->c_cs, 0, 1, 1, g->bias ? g->bias + q : NULL, g->act);
 }
 
 lt_gemm lt_gemm_of(const lt_op_args *a) {
@@ -63,45 +36,11 @@ lt_gemv lt_gemv_of(const lt_op_args *a) {
                    m->stride[0], m->stride[1], x->stride[0], y->stride[0]};
 }
 
-/* One tile of C: K in slices of LT_GRAM_ROWS, each summed by panel_ff, slices added in order. */
-static void own_tile(void *arg, int64_t index) {
-  const own_job *job = arg;
-  const lt_gemm *g = job->g;
-  _Alignas(64) float a[OWN_ROWS / PANEL][LT_GRAM_ROWS * PANEL], b[LT_GRAM_ROWS * PANEL];
-  _Alignas(64) float total[OWN_ROWS][OWN_COLS] = {{0}}, sum[PANEL * PANEL];
-  int64_t i0 = index / job->cols * OWN_ROWS, j0 = index % job->cols * OWN_COLS;
-  int64_t rows = at_most(g->m - i0, OWN_ROWS), cols = at_most(g->n - j0, OWN_COLS);
-  for (int64_t k0 = 0; k0 < g->k && g->alpha != 0; k0 += LT_GRAM_ROWS) {
-    int64_t depth = at_most(g->k - k0, LT_GRAM_ROWS);
-    for (int64_t i = 0; i < rows; i += PANEL)
-      own_pack(g->a + (i0 + i) * g->a_rs + k0 * g->a_cs, g->a_cs, g->a_rs, depth, at_most(rows - i, PANEL),
-               a[i / PANEL]);
-    for (int64_t j = 0; j < cols; j += PANEL) {
-      own_pack(g->b + k0 * g->b_rs + (j0 + j) * g->b_cs, g->b_rs, g->b_cs, depth, at_most(cols - j, PANEL), b);
-      for (int64_t i = 0; i < rows; i += PANEL) {
-        int64_t m = at_most(rows - i, PANEL);
-        job->vec->panel_ff(a[i / PANEL], b, depth, m, sum);
-        for (int64_t r = 0; r < m; r++)
-          for (int64_t q = 0; q < PANEL; q++) total[i + r][j + q] += sum[r * PANEL + q];
-      }
-    }
-  }
-  own_store(g, g->c + i0 * g->c_rs + j0 * g->c_cs, rows, cols, (const float(*)[OWN_COLS])total);
-  lt_gemm_end(g, i0, rows, j0, cols);
-}
-
 static leat_status own_run(const leat_b_host *host, int64_t tasks, double work, void (*task)(void *, int64_t),
                            void *arg) {
   if (tasks > 1 && work >= own_parallel_work) return host->parallel_for(host->ctx, tasks, task, arg);
   for (int64_t i = 0; i < tasks; i++) task(arg, i);
   return LEAT_OK;
-}
-
-leat_status lt_own_gemm(const leat_b_host *host, const lt_gemm *g, leat_error *err) {
-  own_job job = {g, lt_vec_get(), (g->n + OWN_COLS - 1) / OWN_COLS};
-  int64_t tiles = (g->m + OWN_ROWS - 1) / OWN_ROWS * job.cols;
-  leat_status st = own_run(host, tiles, (double)g->m * (double)g->n * (double)g->k, own_tile, &job);
-  return st ? lt_fail(err, st, "the host's executor failed with status %d", (int)st) : LEAT_OK;
 }
 
 /* ---- gemv */

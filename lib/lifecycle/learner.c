@@ -402,6 +402,8 @@ leat_status lt_learner_get_state(const leat_learner *l, leat_learner_state *out,
   out->labels_pending = lt_pending_count(l->pending);
   out->labels_unmatched = l->unmatched;
   out->labels_expired = l->expired + l->dropped;
+  memcpy(out->label_delay, l->label_delay, sizeof out->label_delay);
+  out->label_delay_seconds = l->label_delay_seconds;
   out->live_version = l->live_version;
   out->good_version = l->good_version;
   out->swaps = l->swaps;

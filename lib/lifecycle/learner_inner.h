@@ -52,6 +52,8 @@ struct leat_learner {
   lt_guard *guard;
   lt_gate *gate;
   lt_pending *pending;
+  int64_t label_delay[LEAT_DELAY_BUCKETS]; /* since it was opened: of the clock, so no part of the state that replays */
+  double label_delay_seconds;
   lt_journal *journal;
   lt_quarantine *quarantine;
   lt_ln_watch *watch;

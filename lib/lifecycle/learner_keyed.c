@@ -4,6 +4,7 @@
  * what was served: what is learned from it can be read there alone, whatever has become of the prediction's own record.
  * Matched labels are cut into records of one schema and one count of classes; labels that match nothing go along. */
 #include "lifecycle/learner_inner.h"
+#include "lifecycle/scores.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -266,6 +267,9 @@ static leat_status join_one(leat_learner *l, label_run *run, int64_t r, const lt
   lt_put_i64(&run->places, run->v->side->position + r);
   for (int64_t k = 0; k < w->n_served; k++) lt_put_f64(&run->served, w->served[k]);
   run->n_matched++;
+  int64_t waited = lt_now_ns(l->rt) - w->time_ns;
+  l->label_delay[lt_delay_bucket(waited)]++;
+  l->label_delay_seconds += waited > 0 ? (double)waited / 1e9 : 0;
   lt_batch_free(row);
   lt_free(l->rt, col);
   return st;

@@ -1,11 +1,13 @@
 /* A model family is one file behind this table; the registry is lt_families in family.c, one line each. */
 #ifndef LEAT_MODEL_FAMILY_H
 #define LEAT_MODEL_FAMILY_H
+#include "device/device.h"
 #include "model/calibrate.h"
 #include "model/decision.h"
 #include "model/encoder.h"
 #include "model/loss.h"
 typedef struct lt_task { int64_t n_classes; int64_t n_out; } lt_task; /* n_classes 0: regression; n_out: margins */
+enum { LT_PLAN_DEVICE_ROWS = 4096 };
 typedef struct lt_plan lt_plan; /* folded weights (shared by forks) and one thread's scratch */
 typedef struct lt_family {
   const char *name;      /* "linear" */
@@ -37,12 +39,18 @@ typedef struct lt_family {
   leat_status (*plan_create)(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err);
   leat_status (*plan_fork)(const lt_plan *p, lt_plan **out, leat_error *err);
   leat_status (*plan_bytes)(const lt_plan *p, lt_plan **out, leat_error *err); /* the same with weights of 8 bits; NULL: none */
+  /* The same for rows in thousands on a device (bytes: with weights of 8 bits); one row stays on the CPU. NULL: it would not help. Calls of plan_rows should
+   * have up to LT_PLAN_DEVICE_ROWS rows. */
+  leat_status (*plan_device)(const lt_plan *p, const leat_device *dev, int bytes, lt_plan **out, leat_error *err);
   void (*plan_free)(lt_plan *p);
   leat_status (*plan_reserve)(lt_plan *p, uint64_t text_bytes, leat_error *err);
   /* Rows [from, from + n) of rows, bound by `bind` -> out[n * outputs] predictions (after the link) as double; outputs:
    * lt_task_outputs. MEMORY only for a text longer than what was reserved. */
   leat_status (*plan_rows)(lt_plan *p, const lt_encode *bind, const lt_rows *rows, int64_t from, int64_t n, double *out,
                            leat_error *err);
+  /* The same from numbers in schema order (F32, F64 or U8, any strides), codes for categories; NULL: one row after the other.
+   * UNSUPPORTED (without text) when the model's columns do not allow it. */
+  leat_status (*plan_numbers)(lt_plan *p, const leat_matrix *x, int64_t from, int64_t n, double *out, leat_error *err);
   /* Fast paths, each NULL when the family has none; bit-equal to plan_rows on the same values. x: feature numbers in
    * schema order, codes for categories. UNSUPPORTED (without text) when the model's columns do not allow it. */
   leat_status (*plan_one_f32)(lt_plan *p, const float *x, double *out);

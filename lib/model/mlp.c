@@ -13,13 +13,20 @@ static int64_t take(int64_t *at, int64_t n) {
   return here;
 }
 
+/* A row's stride: a multiple of pad, and for wide rows an odd one: a power of two would lay a panel of columns on few places
+ * of the processor's caches (cpu_gemm.c then copies it first). */
+static int64_t row_stride(int64_t width, int64_t pad) {
+  int64_t ld = (width + pad - 1) / pad * pad;
+  return pad > 1 && ld >= 8 * pad && ld / pad % 2 == 0 ? ld + pad : ld;
+}
+
 void lt_mlp_lay_out(lt_mlp_shape *s, const int64_t *widths, int64_t pad) {
   int64_t at = 0, in = s->n_inputs;
   take(&at, s->n_embed_rows * s->dim);
   at = (at + pad - 1) / pad * pad;
   for (int64_t l = 0; l < s->n_layers; l++) {
     lt_mlp_layer *y = &s->layer[l];
-    *y = (lt_mlp_layer){in, widths[l], (widths[l] + pad - 1) / pad * pad, 0, 0, -1, -1, -1, -1};
+    *y = (lt_mlp_layer){in, widths[l], row_stride(widths[l], pad), 0, 0, -1, -1, -1, -1};
     y->w = take(&at, y->in * y->ld);
     in = widths[l];
   }
@@ -406,9 +413,11 @@ const lt_family lt_family_mlp = {
     .plan_create = lt_mlp_plan_create,
     .plan_fork = lt_mlp_plan_fork,
     .plan_bytes = lt_mlp_plan_bytes,
+    .plan_device = lt_mlp_plan_device,
     .plan_free = lt_mlp_plan_free,
     .plan_reserve = lt_mlp_plan_reserve,
     .plan_rows = lt_mlp_plan_rows,
+    .plan_numbers = lt_mlp_plan_numbers,
     .plan_one_f32 = lt_mlp_one_f32,
     .plan_one_f64 = lt_mlp_one_f64,
     .plan_one_sparse = lt_mlp_one_sparse,

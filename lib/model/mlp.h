@@ -6,6 +6,7 @@
  * activation, and in training dropout. The last layer's z are the margins: of a number in units of the target. */
 #ifndef LEAT_MODEL_MLP_H
 #define LEAT_MODEL_MLP_H
+#include "device/device.h"
 #include "model/encoding.h"
 #include "model/family.h"
 enum { LT_MLP_LAYERS = 16, LT_MLP_WIDTH = 65536 };
@@ -43,7 +44,8 @@ typedef struct lt_mlp {
 } lt_mlp;
 extern const lt_family lt_family_mlp;
 extern const lt_spec lt_mlp_spec;
-/* Lays the numbers out; rows of W are padded to a multiple of `pad` floats. widths [n_layers] */
+/* Lays the numbers out; rows of W are padded to a multiple of `pad` floats, wide ones to an odd multiple.
+ * widths [n_layers] */
 void lt_mlp_lay_out(lt_mlp_shape *s, const int64_t *widths, int64_t pad);
 /* A network for these settings and this encoder, all numbers zero but gamma and variances (1). ARG: settings that do not fit. */
 leat_status lt_mlp_create(leat_runtime *rt, const lt_task *task, const lt_encoder *e, const leat_params *settings,
@@ -57,12 +59,25 @@ int32_t lt_mlp_activation(const leat_params *settings);
 
 leat_status lt_mlp_plan_create(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err);
 leat_status lt_mlp_plan_fork(const lt_plan *p, lt_plan **out, leat_error *err);
+leat_status lt_mlp_plan_device(const lt_plan *p, const leat_device *dev, int bytes, lt_plan **out, leat_error *err);
 leat_status lt_mlp_plan_bytes(const lt_plan *p, lt_plan **out, leat_error *err);
 void lt_mlp_plan_free(lt_plan *p);
 leat_status lt_mlp_plan_reserve(lt_plan *p, uint64_t text_bytes, leat_error *err);
 leat_status lt_mlp_plan_rows(lt_plan *p, const lt_encode *bind, const lt_rows *rows, int64_t from, int64_t n, double *out,
                              leat_error *err);
+leat_status lt_mlp_plan_numbers(lt_plan *p, const leat_matrix *x, int64_t from, int64_t n, double *out, leat_error *err);
 leat_status lt_mlp_one_f32(lt_plan *p, const float *x, double *out);
 leat_status lt_mlp_one_f64(lt_plan *p, const double *x, double *out);
 leat_status lt_mlp_one_sparse(lt_plan *p, const int32_t *index, const float *value, uint64_t nnz, double *out);
+
+/* mlp_device.c: the layers on a device. v: weights of `shape`, batch norms folded in (copied). mixed: the first layer's sums of
+ * what is not dense, biases among them, come with the rows (and its weights stay floats). bytes: weights of 8 bits, a factor an output. */
+enum { LT_MLP_DEVICE_ROWS = LT_PLAN_DEVICE_ROWS, LT_MLP_DEVICE_MIXED = 1, LT_MLP_DEVICE_BYTES = 2 };
+typedef struct lt_mlp_device lt_mlp_device;
+leat_status lt_mlp_device_create(leat_runtime *rt, const leat_device *dev, const lt_mlp_shape *shape, const float *v, int64_t n_x,
+                                 uint32_t how, lt_mlp_device **out, leat_error *err);
+void lt_mlp_device_free(lt_mlp_device *d);
+/* x [n, n_x], sums [n, first width] (mixed) -> *margins [n, n_out], until the next call. n <= LT_MLP_DEVICE_ROWS. */
+leat_status lt_mlp_device_rows(lt_mlp_device *d, const float *x, const float *sums, int64_t n, const float **margins,
+                               leat_error *err);
 #endif

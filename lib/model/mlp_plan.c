@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MLP_TILE = 64 };
+enum { MLP_TILE = 64, MLP_DEVICE_FROM = 32 }; /* rows at once; fewer than so many are not worth a device's way */
 typedef struct mlp_code { int64_t part; int32_t *row; int32_t embedded; } mlp_code; /* row [labels + 1] of W, or of the embeddings */
 typedef struct mlp_text { int64_t part; int32_t pairs; } mlp_text;
 
@@ -31,9 +31,12 @@ typedef struct mlp_fold {
 
 typedef struct mlp_plan {
   mlp_fold *f;
-  float *x;                  /* [MLP_TILE, n_x] */
-  float *h[2];               /* [MLP_TILE, widest] */
+  int64_t tile;              /* rows of x and h */
+  lt_mlp_device *device;     /* NULL: the CPU */
+  float *x;                  /* [tile, n_x] */
+  float *h[2];               /* [tile, widest] */
   double *margin;            /* [n_out] */
+  double *row;               /* [numbers of a row] */
   int32_t *index;            /* words of a text */
   float *value;
   uint64_t text_bytes;
@@ -155,8 +158,9 @@ void lt_mlp_plan_free(lt_plan *plan) {
   mlp_plan *p = (mlp_plan *)plan;
   if (!p) return;
   leat_runtime *rt = p->f->rt;
-  void *all[] = {p->x, p->h[0], p->h[1], p->margin, p->index, p->value};
+  void *all[] = {p->x, p->h[0], p->h[1], p->margin, p->row, p->index, p->value};
   lt_runtime_ref(rt); /* the fold may hold the last reference */
+  lt_mlp_device_free(p->device);
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) lt_free(rt, all[i]);
   fold_drop(p->f);
   lt_free(rt, p);
@@ -164,7 +168,7 @@ void lt_mlp_plan_free(lt_plan *plan) {
 }
 
 /* Takes over one reference to f, also when it fails. */
-static leat_status plan_new(mlp_fold *f, lt_plan **out, leat_error *err) {
+static leat_status plan_new(mlp_fold *f, int64_t tile, lt_plan **out, leat_error *err) {
   leat_runtime *rt = f->rt;
   mlp_plan *p = lt_zalloc(rt, sizeof *p);
   if (!p) {
@@ -172,12 +176,14 @@ static leat_status plan_new(mlp_fold *f, lt_plan **out, leat_error *err) {
     return lt_fail_memory(err, sizeof *p, "a predictor");
   }
   p->f = f;
-  uint64_t n_x = (uint64_t)(MLP_TILE * f->n_x), n_h = (uint64_t)(MLP_TILE * f->widest);
+  p->tile = tile;
+  uint64_t n_x = (uint64_t)(tile * f->n_x), n_h = (uint64_t)(tile * f->widest);
   p->x = lt_zarray(rt, n_x + 1, sizeof *p->x);
   p->h[0] = lt_zarray(rt, n_h, sizeof *p->h[0]);
   p->h[1] = lt_zarray(rt, n_h, sizeof *p->h[1]);
   p->margin = lt_zarray(rt, (uint64_t)f->m->n_out, sizeof *p->margin);
-  if (!p->x || !p->h[0] || !p->h[1] || !p->margin) {
+  p->row = lt_array(rt, (uint64_t)f->e->n_numbers + 1, sizeof *p->row);
+  if (!p->x || !p->h[0] || !p->h[1] || !p->margin || !p->row) {
     lt_mlp_plan_free((lt_plan *)p);
     return lt_fail_memory(err, (n_x + 2 * n_h) * sizeof(float), "a predictor's scratch");
   }
@@ -189,7 +195,7 @@ leat_status lt_mlp_plan_create(const void *params, const lt_encoder *e, lt_plan 
   mlp_fold *f = NULL;
   *out = NULL;
   leat_status st = fold_create(params, e, LT_DENSE_F32, &f, err);
-  return st ? st : plan_new(f, out, err);
+  return st ? st : plan_new(f, MLP_TILE, out, err);
 }
 
 leat_status lt_mlp_plan_bytes(const lt_plan *plan, lt_plan **out, leat_error *err) {
@@ -197,14 +203,27 @@ leat_status lt_mlp_plan_bytes(const lt_plan *plan, lt_plan **out, leat_error *er
   mlp_fold *f = NULL;
   *out = NULL;
   leat_status st = fold_create(p->f->m, p->f->e, LT_DENSE_Q8, &f, err);
-  return st ? st : plan_new(f, out, err);
+  return st ? st : plan_new(f, MLP_TILE, out, err);
+}
+
+leat_status lt_mlp_plan_device(const lt_plan *plan, const leat_device *dev, int bytes, lt_plan **out, leat_error *err) {
+  mlp_fold *f = ((const mlp_plan *)plan)->f;
+  lt_plan *made = NULL;
+  uint32_t how = (f->mixed ? LT_MLP_DEVICE_MIXED : 0) | (bytes ? LT_MLP_DEVICE_BYTES : 0);
+  *out = NULL;
+  lt_ref_add(&f->ref);
+  leat_status st = plan_new(f, LT_PLAN_DEVICE_ROWS, &made, err);
+  if (!st) st = lt_mlp_device_create(f->rt, dev, &f->m->shape, f->v, f->n_x, how, &((mlp_plan *)made)->device, err);
+  if (st) lt_mlp_plan_free(made);
+  else *out = made;
+  return st;
 }
 
 leat_status lt_mlp_plan_fork(const lt_plan *plan, lt_plan **out, leat_error *err) {
   const mlp_plan *p = (const mlp_plan *)plan;
   *out = NULL;
   lt_ref_add(&p->f->ref);
-  return plan_new(p->f, out, err);
+  return plan_new(p->f, MLP_TILE, out, err);
 }
 
 leat_status lt_mlp_plan_reserve(lt_plan *plan, uint64_t text_bytes, leat_error *err) {
@@ -354,23 +373,36 @@ static leat_status row_rest(mlp_plan *p, const lt_encode *bind, const lt_rows *r
   return LEAT_OK;
 }
 
+/* Rows [from, from + m) of rows into x, and what goes into h[0] beside. */
+static leat_status take_rows(mlp_plan *p, const lt_encode *bind, const lt_rows *rows, int64_t from, int64_t m, int on_device,
+                             leat_error *err) {
+  const mlp_fold *f = p->f;
+  const lt_mlp_layer *y = &f->m->shape.layer[0];
+  leat_status st = LEAT_OK;
+  if (f->e->n_dense > 0) lt_encode_dense(bind, rows, from, m, p->x, f->n_x);
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t k = 0; k < f->n_codes; k++)
+      if (f->code[k].embedded) embed(p, i, &f->code[k], lt_encode_code(bind, f->code[k].part, rows, from + i));
+  if (!on_device) first_sums(p, m);
+  for (int64_t i = 0; i < m && f->mixed && !st; i++) {
+    if (on_device) memcpy(p->h[0] + i * y->out, f->v + y->b, (size_t)y->out * sizeof(float));
+    st = row_rest(p, bind, rows, from + i, i, err);
+  }
+  return st;
+}
+
 leat_status lt_mlp_plan_rows(lt_plan *plan, const lt_encode *bind, const lt_rows *rows, int64_t from, int64_t n, double *out,
                              leat_error *err) {
   mlp_plan *p = (mlp_plan *)plan;
-  const mlp_fold *f = p->f;
-  int64_t n_user = f->m->n_classes > 2 ? f->m->n_classes : 1, n_out = f->m->n_out;
-  for (int64_t r0 = 0; r0 < n; r0 += MLP_TILE) {
-    int64_t m = n - r0 < MLP_TILE ? n - r0 : MLP_TILE;
-    if (f->e->n_dense > 0) lt_encode_dense(bind, rows, from + r0, m, p->x, f->n_x);
-    for (int64_t i = 0; i < m; i++)
-      for (int64_t k = 0; k < f->n_codes; k++)
-        if (f->code[k].embedded) embed(p, i, &f->code[k], lt_encode_code(bind, f->code[k].part, rows, from + r0 + i));
-    first_sums(p, m);
-    for (int64_t i = 0; i < m && f->mixed; i++) {
-      leat_status st = row_rest(p, bind, rows, from + r0 + i, i, err);
-      if (st) return st;
-    }
-    const float *z = forward(p, m);
+  int64_t n_user = p->f->m->n_classes > 2 ? p->f->m->n_classes : 1, n_out = p->f->m->n_out;
+  for (int64_t r0 = 0; r0 < n; r0 += p->tile) {
+    int64_t m = n - r0 < p->tile ? n - r0 : p->tile;
+    int on_device = p->device && m >= MLP_DEVICE_FROM;
+    const float *z = NULL;
+    leat_status st = take_rows(p, bind, rows, from + r0, m, on_device, err);
+    if (!st && on_device) st = lt_mlp_device_rows(p->device, p->x, p->h[0], m, &z, err);
+    if (st) return st;
+    if (!on_device) z = forward(p, m);
     for (int64_t i = 0; i < m; i++) link_row(p, z + i * n_out, out + (r0 + i) * n_user);
   }
   return LEAT_OK;
@@ -385,43 +417,91 @@ static float encoded(const lt_encoder *e, const lt_part *part, int64_t slot, dou
   return (float)raw;
 }
 
-/* Row 0 from its numbers in schema order. */
-static void one_row(mlp_plan *p, const double *x64, const float *x32, double *out) {
+/* A row as numbers in schema order, in one of two types. */
+typedef struct mlp_numbers { const double *f64; const float *f32; } mlp_numbers;
+static double number(const mlp_numbers *x, int64_t j) { return x->f32 ? (double)x->f32[j] : x->f64[j]; }
+
+static int64_t code_of(const mlp_fold *f, const mlp_code *c, const mlp_numbers *x) {
+  const lt_part *part = &f->e->part[c->part];
+  double other = part->type == LT_PART_CROSS ? number(x, f->e->part[part->other].number) : 0;
+  return lt_part_code(f->e, part, number(x, part->number), other);
+}
+
+/* Its dense inputs into row `at` of p->x. */
+static void put_row(mlp_plan *p, int64_t at, const mlp_numbers *x) {
   const mlp_fold *f = p->f;
   const lt_encoder *e = f->e;
-#define NUMBER(j) (x32 ? (double)x32[j] : x64[j])
+  float *to = p->x + at * f->n_x;
   for (int64_t k = 0; k < e->n_parts; k++) {
     const lt_part *part = &e->part[k];
     for (int64_t j = 0; part->type == LT_PART_NUMBERS && j < part->width; j++)
-      p->x[part->slot + j] = encoded(e, part, part->slot + j, NUMBER(part->number + j));
+      to[part->slot + j] = encoded(e, part, part->slot + j, number(x, part->number + j));
   }
-  for (int turn = 0; turn < 2; turn++) { /* embeddings are inputs of the sums, other codes come on top of them */
-    for (int64_t k = 0; k < f->n_codes; k++) {
-      const mlp_code *c = &f->code[k];
-      const lt_part *part = &e->part[c->part];
-      if (c->embedded == turn) continue;
-      double other = part->type == LT_PART_CROSS ? NUMBER(e->part[part->other].number) : 0;
-      int64_t code = lt_part_code(e, part, NUMBER(part->number), other);
-      if (c->embedded) embed(p, 0, c, code);
-      else add_slot(p, 0, c->row[code], 1);
-    }
-    if (turn == 0) first_sums(p, 1);
+  for (int64_t k = 0; k < f->n_codes; k++)
+    if (f->code[k].embedded) embed(p, at, &f->code[k], code_of(f, &f->code[k], x));
+}
+
+/* The others onto the sums of row `at`. */
+static void add_row(mlp_plan *p, int64_t at, const mlp_numbers *x) {
+  for (int64_t k = 0; k < p->f->n_codes; k++) {
+    const mlp_code *c = &p->f->code[k];
+    if (!c->embedded) add_slot(p, at, c->row[code_of(p->f, c, x)], 1);
   }
-#undef NUMBER
+}
+
+static void one_row(mlp_plan *p, const mlp_numbers *x, double *out) {
+  put_row(p, 0, x);
+  first_sums(p, 1);
+  add_row(p, 0, x);
   link_row(p, forward(p, 1), out);
+}
+
+static mlp_numbers matrix_row(mlp_plan *p, const leat_matrix *x, int64_t r) {
+  if (x->dtype == LEAT_F32 && x->col_stride == 1) return (mlp_numbers){NULL, (const float *)x->data + r * x->row_stride};
+  if (x->dtype == LEAT_F64 && x->col_stride == 1) return (mlp_numbers){(const double *)x->data + r * x->row_stride, NULL};
+  for (int64_t j = 0; j < x->cols; j++) p->row[j] = lt_matrix_get(x, r, j);
+  return (mlp_numbers){p->row, NULL};
+}
+
+leat_status lt_mlp_plan_numbers(lt_plan *plan, const leat_matrix *x, int64_t from, int64_t n, double *out, leat_error *err) {
+  mlp_plan *p = (mlp_plan *)plan;
+  const mlp_fold *f = p->f;
+  const lt_mlp_layer *y = &f->m->shape.layer[0];
+  int64_t n_user = f->m->n_classes > 2 ? f->m->n_classes : 1, n_out = f->m->n_out;
+  if (f->n_texts > 0 || f->block_part >= 0) return LEAT_E_UNSUPPORTED;
+  for (int64_t r0 = 0; r0 < n; r0 += p->tile) {
+    int64_t m = n - r0 < p->tile ? n - r0 : p->tile;
+    int on_device = p->device && m >= MLP_DEVICE_FROM;
+    const float *z = NULL;
+    for (int64_t i = 0; i < m; i++) {
+      mlp_numbers row = matrix_row(p, x, from + r0 + i);
+      put_row(p, i, &row);
+      if (on_device && f->mixed) memcpy(p->h[0] + i * y->out, f->v + y->b, (size_t)y->out * sizeof(float));
+    }
+    if (!on_device) first_sums(p, m);
+    for (int64_t i = 0; i < m && f->mixed; i++) {
+      mlp_numbers row = matrix_row(p, x, from + r0 + i);
+      add_row(p, i, &row);
+    }
+    leat_status st = on_device ? lt_mlp_device_rows(p->device, p->x, p->h[0], m, &z, err) : LEAT_OK;
+    if (st) return st;
+    if (!on_device) z = forward(p, m);
+    for (int64_t i = 0; i < m; i++) link_row(p, z + i * n_out, out + (r0 + i) * n_user);
+  }
+  return LEAT_OK;
 }
 
 leat_status lt_mlp_one_f64(lt_plan *plan, const double *x, double *out) {
   mlp_plan *p = (mlp_plan *)plan;
   if (p->f->n_texts > 0 || p->f->block_part >= 0) return LEAT_E_UNSUPPORTED;
-  one_row(p, x, NULL, out);
+  one_row(p, &(mlp_numbers){x, NULL}, out);
   return LEAT_OK;
 }
 
 leat_status lt_mlp_one_f32(lt_plan *plan, const float *x, double *out) {
   mlp_plan *p = (mlp_plan *)plan;
   if (p->f->n_texts > 0 || p->f->block_part >= 0) return LEAT_E_UNSUPPORTED;
-  one_row(p, NULL, x, out);
+  one_row(p, &(mlp_numbers){NULL, x}, out);
   return LEAT_OK;
 }
 

@@ -17,7 +17,7 @@ static const lt_param_def mlp_defs[] = {
     LT_DEFS_LOSS,
     {"optimizer", LEAT_PARAM_CHOICE, "adam", 0, 0, "adam|adamw|sgd",
      "How steps are made; adamw: with decoupled weight decay; sgd: with momentum.", 2},
-    {"learning_rate", LEAT_PARAM_F64, "0", 0, 1e6, NULL, "Length of a step; 0: 0.001 for adam and adamw, 0.1 for sgd.", 2},
+    {"learning_rate", LEAT_PARAM_F64, "0", 0, 1e6, NULL, "Length of a step; 0: 0.001 for adam and adamw, 0.01 for sgd.", 2},
     {"momentum", LEAT_PARAM_F64, "0.9", 0, 0.99999, NULL, "sgd: share of the last step that is kept.", 2},
     {"nesterov", LEAT_PARAM_BOOL, "false", 0, 0, NULL, "sgd: look ahead along the momentum.", 2},
     {"beta1", LEAT_PARAM_F64, "0.9", 0, 0.99999, NULL, "adam: how long the mean of gradients remembers.", 2},

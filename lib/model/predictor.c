@@ -25,6 +25,7 @@ struct leat_predictor {
   lt_plan *plan;
   int64_t in_cols, out_cols, tile, max_text;
   int32_t foreign_device, has_text, bytes;
+  const leat_device *dev;    /* many rows go there; NULL: the CPU */
   const char *block;         /* a column that strings cannot give, or NULL */
   double *y;                 /* [tile, out_cols] */
   double *row;               /* [in_cols], unless the model takes no numbers */
@@ -48,6 +49,7 @@ static leat_status predictor_alloc(leat_predictor *q, leat_error *err) {
   q->row = lt_zarray(q->rt, n_row, sizeof(double));
   if (!q->y || !q->row) return lt_fail_memory(err, (n_y + n_row) * sizeof(double), "a predictor");
   leat_status st = lt_batch_create(q->rt, m->features, &q->text, err);
+  if (!st && q->dev) return m->family->plan_device(m->plan, q->dev, q->bytes, &q->plan, err);
   if (st || !q->bytes) return st ? st : m->family->plan_fork(m->plan, &q->plan, err);
   if (!m->family->plan_bytes)
     return lt_fail(err, LEAT_E_UNSUPPORTED, "precision=int8 is for networks, the model is of the family '%.60s': use f32", m->family->name);
@@ -75,6 +77,11 @@ leat_status lt_predictor_create(const leat_model *m, const leat_params *p, const
   q->max_text = p ? lt_param_int(p, "max_text_bytes") : 65536;
   q->bytes = p && lt_param_is(p, "precision", "int8");
   q->foreign_device = dev && dev != lt_devices_cpu(m->rt);
+  if (q->foreign_device && m->family->plan_device) {
+    q->foreign_device = 0;
+    q->dev = dev;
+    q->tile = LT_PLAN_DEVICE_ROWS;
+  }
   leat_status st = predictor_alloc(q, err);
   if (st) lt_predictor_free(q);
   else *out = q;
@@ -184,7 +191,12 @@ leat_status lt_predictor_run(leat_predictor *q, const leat_matrix *x, leat_matri
   if (!st) st = predictor_out(q, out, mx.rows, &mo, err);
   if (st) return st;
   predictor_count_fallback(q);
-  for (int64_t r = 0; r < mx.rows && !st; r++) {
+  for (int64_t r = 0; f->plan_numbers && r < mx.rows && !st; r += q->tile) {
+    int64_t n = mx.rows - r < q->tile ? mx.rows - r : q->tile;
+    st = f->plan_numbers(q->plan, &mx, r, n, q->y, err);
+    if (!st) predictor_write(&mo, r, q->y, n);
+  }
+  for (int64_t r = 0; !f->plan_numbers && r < mx.rows && !st; r++) {
     if (mx.dtype == LEAT_F32 && mx.col_stride == 1) {
       st = f->plan_one_f32(q->plan, (const float *)mx.data + r * mx.row_stride, q->y);
     } else if (mx.dtype == LEAT_F64 && mx.col_stride == 1) {
@@ -260,7 +272,8 @@ static void dataset_task(void *arg, int64_t index) {
   double *y = lt_array(q->rt, (uint64_t)(q->tile * q->out_cols), sizeof *y);
   leat_status st = y ? LEAT_OK : lt_fail_memory(err, (uint64_t)(q->tile * q->out_cols) * sizeof *y, "predictions");
   if (to > t->rows) to = t->rows;
-  if (!st) st = q->family->plan_fork(q->plan, &plan, err);
+  if (!st && q->dev) plan = q->plan; /* one task */
+  else if (!st) st = q->family->plan_fork(q->plan, &plan, err);
   if (!st) st = lt_batch_create(q->rt, lt_dataset_schema(t->d), &scratch, err);
   for (int64_t r = from; r < to && !st; r += DATASET_TILE) {
     lt_rows v;
@@ -274,7 +287,7 @@ static void dataset_task(void *arg, int64_t index) {
   }
   t->status[index] = st;
   lt_batch_free(scratch);
-  if (plan) q->family->plan_free(plan);
+  if (plan && plan != q->plan) q->family->plan_free(plan);
   lt_free(q->rt, y);
 }
 
@@ -290,6 +303,7 @@ leat_status lt_predictor_run_dataset(leat_predictor *q, const leat_dataset *d, l
   predictor_count_fallback(q);
   int64_t n = 4 * lt_runtime_threads(q->rt);
   if (n > tiles) n = tiles;
+  if (q->dev) n = 1;
   leat_status *status = lt_zarray(q->rt, (uint64_t)n, sizeof *status);
   leat_error *error = lt_zarray(q->rt, (uint64_t)n, sizeof *error);
   if (!status || !error) {

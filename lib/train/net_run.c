@@ -10,7 +10,7 @@ static const double pi = 3.14159265358979323846;
 static double rate_now(const lt_net *n, int64_t done, int64_t each) {
   const leat_params *p = n->settings;
   double rate = lt_param_real(p, "learning_rate");
-  if (rate == 0) rate = n->optimizer == LT_OPT_SGD ? 0.1 : 0.001;
+  if (rate == 0) rate = n->optimizer == LT_OPT_SGD ? 0.01 : 0.001;
   double epoch = (double)done / (double)each, warm = lt_param_real(p, "warmup"), all = (double)lt_param_int(p, "max_iterations");
   if (epoch < warm) return rate * ((double)done + 1) / fmax(warm * (double)each, 1);
   double part = all > warm ? (epoch - warm) / (all - warm) : 1;

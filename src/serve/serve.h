@@ -19,11 +19,11 @@
 
 enum {
   SERVE_DEPTH = 32,              /* of JSON */
-  SERVE_QUEUE = 1024,            /* requests at work or waiting, then 503 */
-  SERVE_SECONDS = 30,            /* of one request, from its first byte to the last one of the answer */
+  SERVE_QUEUE = 1024,            /* requests at work or waiting, then 503 (--queue) */
+  SERVE_MS = 30000,              /* of one request, from its first byte to the last one of the answer (--request-ms) */
   SERVE_IDLE_SECONDS = 75,
   SERVE_HEADER_BYTES = 16384,
-  SERVE_TABLES = 32, SERVE_WORKERS = 64, SERVE_CODES = 12, SERVE_BUCKETS = 16, SERVE_PLACES = 1024, SERVE_PHASES = 4
+  SERVE_TABLES = 32, SERVE_WORKERS = 64, SERVE_CODES = 12, SERVE_BUCKETS = 16, SERVE_PLACES = 1024, SERVE_PHASES = 5
 };
 #define SERVE_BODY_BYTES (64 << 20)
 #define SERVE_HELD_BYTES ((int64_t)512 << 20) /* of all request bodies that are in memory at once */
@@ -32,8 +32,9 @@ enum {
 typedef struct serve_options {
   const char *store, *listen, *admin, *token_file, *stages, *name, *access_log, *key;
   const char *table[SERVE_TABLES];
-  int n_tables, learn, quiet;
-  int64_t threads, follow_ms, drain_ms, max_body;
+  const char *trial, *trial_set[SERVE_TABLES];
+  int n_tables, n_trial_set, learn, quiet;
+  int64_t threads, follow_ms, drain_ms, max_body, request_ms, queue, max_age, max_rows, max_silence;
 } serve_options;
 /* One line `leat-serve: ...` on stderr; they return 1 and 2. */
 int serve_fail(const char *fmt, ...) SERVE_PRINTF(1, 2);
@@ -50,22 +51,44 @@ typedef struct serve_json {
   char why[160];                          /* set by the first failure */
 } serve_json;
 int serve_json_fail(serve_json *j, const char *fmt, ...) SERVE_PRINTF(2, 3); /* 0 */
-char serve_json_peek(serve_json *j);      /* the next byte that is no white space, 0 at the end */
-int serve_json_take(serve_json *j, char c);              /* 1: it was there */
+/* The next byte that is no white space, 0 at the end. */
+static inline char serve_json_peek(serve_json *j) {
+  while (j->at < j->end && (unsigned char)*j->at <= ' ' && (*j->at == ' ' || *j->at == '\n' || *j->at == '\r' ||
+                                                            *j->at == '\t')) j->at++;
+  return j->at < j->end ? *j->at : 0;
+}
+/* 1: it was there. */
+static inline int serve_json_take(serve_json *j, char c) {
+  if (serve_json_peek(j) != c || j->at >= j->end) return 0;
+  j->at++;
+  return 1;
+}
 int serve_json_skip(serve_json *j, int depth);           /* one value, checked. 1 or 0, like all below */
 /* The text of a string. When it has escapes it is unescaped into buf (cap bytes; too long: fails), else *text points into
  * the request. Not NUL-terminated. buf NULL: escapes are checked and stay. */
 int serve_json_string(serve_json *j, char *buf, size_t cap, const char **text, size_t *n);
-int serve_json_number(serve_json *j, double *v, int *whole); /* whole (may be NULL): 1 when it has no fraction or exponent */
+/* whole (may be NULL): 1 when it has no fraction or exponent */
+int serve_json_number(serve_json *j, double *v, int *whole);
 int serve_json_i64(serve_json *j, int64_t *v);
 int serve_json_bool(serve_json *j, int *v);
 int serve_utf8(const char *s, size_t n);
 void serve_put_text(struct evbuffer *to, const char *s, size_t n); /* escaped, without quotes */
 void serve_put_f64(struct evbuffer *to, double v);       /* null when not finite */
 
+/* ---- text of an answer; it grows as needed */
+typedef struct serve_text { char *s; size_t n, cap; } serve_text;
+void serve_text_add(serve_text *t, const void *s, size_t n);
+void serve_text_string(serve_text *t, const char *s);
+void serve_text_escaped(serve_text *t, const char *s, size_t n); /* the inside of a JSON string */
+void serve_text_i64(serve_text *t, int64_t v);
+void serve_text_f32(serve_text *t, float v);             /* the shortest that reads back; finite */
+void serve_text_f64(serve_text *t, double v);            /* null when not finite */
+void serve_text_rest(serve_text *t, size_t most);        /* frees it when it has grown beyond most */
+
 /* ---- a version and how requests reach its columns (serve_plan.c); immutable, shared, counted */
 typedef struct serve_column {
   const char *name;
+  size_t name_size;
   int64_t kind, width, offset;            /* offset: of its first number in a row of numbers; -1 none */
   int64_t n_labels, *slot, slots;         /* hash of labels: codes, -1 empty */
   const char **label;
@@ -78,6 +101,8 @@ typedef struct serve_plan {
   int64_t n_columns, numbers;             /* features; numbers in a row of them */
   int64_t n_classes, out_cols;            /* 0 classes: a number */
   const char **class_name;                /* as JSON strings, with quotes */
+  const char *key_name;                   /* of the model's key column, else "key" */
+  const char *target_name;                /* or "label" */
   char family[64], checksum[40];
   int as_text, sparse;                    /* rows are strings; the one feature is a sparse block */
   struct serve_plan *next;
@@ -91,7 +116,7 @@ const char *serve_datatype(const serve_plan *p, const serve_column *c);
 /* Fields as strings: at[row * columns + column] is 1 + where it begins in text, 0 for a missing one. */
 typedef struct serve_cells {
   char *text;
-  size_t used, cap, *at;
+  size_t used, cap, *at, cap_at;
   int64_t rows, columns;
 } serve_cells;
 const char *serve_cell(const serve_cells *c, int64_t row, int64_t column);
@@ -100,9 +125,10 @@ const char *serve_cell(const serve_cells *c, int64_t row, int64_t column);
 typedef struct serve_histogram { uint64_t bucket[SERVE_BUCKETS], count; double sum; } serve_histogram;
 extern const double serve_bounds[SERVE_BUCKETS - 1]; /* seconds */
 extern const int serve_codes[SERVE_CODES];           /* the last one: any other */
-enum { PHASE_TOTAL, PHASE_PARSE, PHASE_COMPUTE, PHASE_ENCODE };
+enum { PHASE_TOTAL, PHASE_PARSE, PHASE_COMPUTE, PHASE_ENCODE, PHASE_QUEUE }; /* queue: for the learner */
 typedef struct serve_counts {
-  uint64_t infer[SERVE_CODES], http[SERVE_CODES], rows, not_finite, lookups[SERVE_TABLES][6], learn_jobs, refused, timeouts;
+  uint64_t infer[SERVE_CODES], http[SERVE_CODES], rows, not_finite, candidate_rows, lookups[SERVE_TABLES][6], learn_jobs,
+      refused, timeouts;
   serve_histogram phase[SERVE_PHASES];
 } serve_counts;
 void serve_count(uint64_t *n, uint64_t more);
@@ -119,7 +145,7 @@ typedef struct serve_worker {
   struct evhttp *http;
   struct evhttp_bound_socket *bound;
   struct event *wake_event, *tick;
-  serve_plan *plan;                       /* of the last loan */
+  serve_plan *plan[2];                    /* of the last loans: of what is served, of a trial's candidate */
   serve_counts counts;
   serve_conn *conns[SERVE_PLACES];        /* by the address of their bufferevent */
   pthread_mutex_t lock;                   /* of done */
@@ -127,7 +153,7 @@ typedef struct serve_worker {
   void *scratch;                          /* serve_infer.c */
   leat_table_reader *reader[SERVE_TABLES];
   int64_t reader_serial[SERVE_TABLES];
-  char log[16384];
+  char log[16384], date[40];
   size_t log_used;
 } serve_worker;
 typedef struct serve_table {
@@ -148,7 +174,8 @@ typedef struct serve_server {
   int n_workers;                          /* without the admin's */
   serve_worker *admin;
   int draining, stopping, log_fd;
-  int64_t pending, held_bytes, started_ns, drifted_rows;
+  /* rows_before: predicted when the version was swapped in */
+  int64_t pending, held_bytes, started_ns, drifted_rows, trial_runs, tried, rows_before;
   pthread_mutex_t plans_lock;
   serve_plan *plans;
   serve_table table[SERVE_TABLES];
@@ -166,7 +193,7 @@ typedef struct serve_request {
   const char *query;                      /* or NULL */
   const char *body;
   size_t body_size;
-  int64_t begun_ns, rows, version;
+  int64_t begun_ns, rows, version, parse_ns, compute_ns;
   int inferring;
 } serve_request;
 
@@ -193,6 +220,17 @@ void serve_infer(serve_request *q, const char *version);
 void serve_infer_free(serve_worker *w);
 struct evbuffer *serve_answer(const serve_server *s, const serve_plan *p, int64_t version, const char *id, size_t id_size,
                               int64_t rows, const double *y, int64_t cols); /* all outputs as JSON; NULL: not finite */
+/* serve_trial.c: shadow and canary */
+int serve_trial_runs(serve_server *s);
+int serve_trial_check(serve_server *s);   /* 0, or 2 with a message: --trial-set */
+void serve_trial_follow(serve_server *s);
+json_t *serve_trial_json(serve_server *s);
+void serve_trial_admin(serve_request *q, const char *more);
+typedef struct serve_label_counts { int64_t rows, matched; char why[200]; } serve_label_counts;
+/* NDJSON of key and target, to what the endpoint has noted. 0: why says what is wrong; lines before it were taken. */
+int serve_labels(serve_server *s, const char *body, size_t size, const char *key, const char *target,
+                 serve_label_counts *out);
+void serve_label_scores(serve_request *q);
 /* serve_learn.c */
 int serve_learn_start(serve_server *s);
 void serve_learn_stop(serve_server *s);
@@ -202,6 +240,7 @@ void serve_label(serve_request *q);
 void serve_learn_predict(serve_request *q, serve_cells *c, const serve_plan *p, const char *id, size_t id_size);
 void serve_learn_done(serve_worker *w);   /* sends what is finished */
 int serve_learn_state(serve_server *s, leat_learner_state *out);
+int64_t serve_learn_asked_ns(serve_server *s); /* when that state was taken */
 void serve_learn_metrics(serve_server *s, json_t *into);
 void serve_learn_hand(serve_request *q, const char *what, int64_t version);
 /* serve_tables.c */
@@ -217,6 +256,13 @@ void serve_drift_stop(serve_server *s);
 void serve_drift_note(serve_server *s, int64_t version, const double *x, int64_t rows, int64_t cols);
 void serve_drift_follow(serve_server *s);
 json_t *serve_drift_json(serve_server *s);
+json_t *serve_drift_calibration(serve_server *s); /* the learner's; NULL: not known */
+/* serve_state.c: how stale the model is. state 0 fresh, 1 aging (half of a limit is used up), 2 stale */
+enum { STALE_AGE, STALE_ROWS, STALE_SILENCE, STALE_LIMITS };
+typedef struct serve_staleness { int state, worst; double used[STALE_LIMITS], age; } serve_staleness;
+void serve_staleness_now(serve_server *s, serve_staleness *out);
+extern const char *const serve_limit_words[STALE_LIMITS];
+extern const char *const serve_stale_words[3];
 /* serve_metrics.c */
 void serve_metrics(serve_request *q);
 void serve_totals(serve_server *s, serve_counts *out);

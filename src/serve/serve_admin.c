@@ -1,6 +1,6 @@
-/* The admin address: what changes the store. Whoever asks must be the loopback's own programs or know the token; a web page that a
- * browser has open elsewhere can be neither: changes want a JSON body (which makes browsers ask first, and nobody answers), and without
- * a token the Host must be a loopback name. */
+/* The admin address: what changes the store. Whoever asks must be the loopback's own programs or know the token; a web
+ * page that a browser has open elsewhere can be neither: changes want a JSON body (which makes browsers ask first, and
+ * nobody answers), and without a token the Host must be a loopback name. */
 #include "serve.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,8 @@ static int host_is_loopback(const char *host) {
 }
 
 static int admitted(serve_request *q) {
-  const char *auth = serve_header(q, "Authorization"), *host = serve_header(q, "Host"), *type = serve_header(q, "Content-Type");
+  const char *auth = serve_header(q, "Authorization"), *host = serve_header(q, "Host"),
+      *type = serve_header(q, "Content-Type");
   if (q->s->token && (!auth || strncasecmp(auth, "Bearer ", 7) != 0 || !same_secret(auth + 7, q->s->token))) {
     serve_error(q, 401, "the bearer token is missing or wrong");
     return 0;
@@ -61,9 +62,12 @@ static void list_versions(serve_request *q) {
   for (int64_t i = 0; i < n && !st; i++) {
     leat_version_info v = { .struct_size = sizeof v };
     if (leat_store_at(q->s->store, i, &v, &err)) continue; /* removed meanwhile */
-    json_array_append_new(all, json_pack("{s:I,s:I,s:s,s:s,s:s,s:I,s:I,s:f,s:b,s:b}", "version", (json_int_t)v.version, "parent", (json_int_t)v.parent,
-                                         "stages", v.stages, "origin", v.origin, "checksum", v.checksum, "rows", (json_int_t)v.rows_learned, "bytes",
-                                         (json_int_t)v.bytes, "created", (double)v.created_ns / 1e9, "pinned", (v.flags & LEAT_VERSION_PINNED) != 0,
+    json_array_append_new(all, json_pack("{s:I,s:I,s:s,s:s,s:s,s:I,s:I,s:f,s:b,s:b}", "version", (json_int_t)v.version,
+                                         "parent", (json_int_t)v.parent,
+                                         "stages", v.stages, "origin", v.origin, "checksum", v.checksum, "rows",
+                                         (json_int_t)v.rows_learned, "bytes",
+                                         (json_int_t)v.bytes, "created", (double)v.created_ns / 1e9, "pinned",
+                                             (v.flags & LEAT_VERSION_PINNED) != 0,
                                          "certified", (v.flags & LEAT_VERSION_CERTIFIED) != 0));
   }
   if (!st) {
@@ -89,7 +93,8 @@ static void change_stage(serve_request *q, int back) {
       leat_endpoint_state e = { .struct_size = sizeof e };
       (void)leat_endpoint_refresh(q->s->endpoint, &swapped, NULL);
       leat_endpoint_get_state(q->s->endpoint, &e, NULL);
-      serve_json_reply(q, 200, json_pack("{s:I,s:s,s:I}", "generation", (json_int_t)generation, "stage", stage, "served", (json_int_t)e.version));
+      serve_json_reply(q, 200, json_pack("{s:I,s:s,s:I}", "generation", (json_int_t)generation, "stage", stage, "served",
+                                         (json_int_t)e.version));
     }
   }
   json_decref(body);
@@ -103,7 +108,8 @@ static void list_held(serve_request *q) {
   leat_status st = leat_quarantine_open(q->s->store, &k, &err);
   leat_held_info h = { .struct_size = sizeof h };
   for (int i = 0; !st && i < 100 && leat_quarantine_next(k, 0, &cursor, &h, &err) == LEAT_OK; i++) {
-    json_t *o = json_pack("{s:I,s:s,s:s*,s:I,s:s*,s:s*}", "id", (json_int_t)h.id, "reason", leat_reason_name((leat_reason)h.reason), "column", h.column_name,
+    json_t *o = json_pack("{s:I,s:s,s:s*,s:I,s:s*,s:s*}", "id", (json_int_t)h.id, "reason",
+                          leat_reason_name((leat_reason)h.reason), "column", h.column_name,
                           "position", (json_int_t)h.position, "source", h.source, "detail", h.detail);
     if (o) json_array_append_new(all, o);
   }
@@ -147,7 +153,8 @@ static void set_drain(serve_request *q) {
   if (on && !json_is_boolean(on)) serve_error(q, 400, "\"on\" must be true or false");
   else {
     __atomic_store_n(&q->s->draining, !on || json_is_true(on), __ATOMIC_RELAXED);
-    serve_json_reply(q, 200, json_pack("{s:b,s:I}", "draining", !on || json_is_true(on), "pending", (json_int_t)__atomic_load_n(&q->s->pending, __ATOMIC_RELAXED)));
+    serve_json_reply(q, 200, json_pack("{s:b,s:I}", "draining", !on || json_is_true(on), "pending",
+                                       (json_int_t)__atomic_load_n(&q->s->pending, __ATOMIC_RELAXED)));
   }
   json_decref(body);
 }
@@ -163,9 +170,14 @@ void serve_admin(serve_request *q, const char *const *seg, int n) {
   else if (n == 2 && get && strcmp(what, "quarantine") == 0) list_held(q);
   else if (n == 3 && post && strcmp(what, "quarantine") == 0 && strcmp(more, "purge") == 0) purge_held(q);
   else if (n == 3 && post && strcmp(what, "quarantine") == 0 && strcmp(more, "release") == 0) by_hand(q, "release", "id");
-  else if (n == 3 && post && strcmp(what, "learner") == 0 && (strcmp(more, "rollback") == 0 || strcmp(more, "thaw") == 0 || strcmp(more, "snapshot") == 0))
+  else if (n == 3 && post && strcmp(what, "learner") == 0 && (strcmp(more, "rollback") == 0 ||
+                                                              strcmp(more, "thaw") == 0 || strcmp(more, "snapshot") == 0))
     by_hand(q, more, "version");
+  else if (n <= 3 && (post || (get && n == 2)) && strcmp(what, "trial") == 0) serve_trial_admin(q, more);
   else if (n == 2 && post && strcmp(what, "drain") == 0) set_drain(q);
-  else serve_error(q, 404, "there is nothing at %.200s: GET versions, quarantine; POST promote, rollback, quarantine/release, quarantine/purge, "
+  else
+    serve_error(q, 404,
+                "there is nothing at %.200s: GET versions, quarantine, trial; POST promote, rollback, trial, "
+                 "trial/forward, /back, /abort, /promote, quarantine/release, quarantine/purge, "
                    "learner/rollback, learner/thaw, learner/snapshot, drain", q->path);
 }

@@ -1,5 +1,6 @@
-/* Drift of what is served: rows go into a small buffer, from which the follower feeds a monitor of the version's own reference. When
- * more rows come than it can hold between two looks, the rest is left out: monitoring never slows an answer. */
+/* Drift of what is served: rows go into a small buffer, from which the follower feeds a monitor of the version's own
+ * reference. When more rows come than it can hold between two looks, the rest is left out: monitoring never slows an
+ * answer. */
 #include "serve.h"
 #include <math.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@ typedef struct serve_drift {
   leat_schema *schema;
   int64_t monitored;        /* version; 0 none */
   json_t *told;             /* under lock */
+  json_t *series;           /* under lock: what the learner's monitors said last, by name */
+  int64_t cursor;
 } serve_drift;
 
 void serve_drift_start(serve_server *s) {
@@ -32,6 +35,7 @@ void serve_drift_stop(serve_server *s) {
   if (!s->drift) return;
   drift_forget(s->drift);
   json_decref(s->drift->told);
+  json_decref(s->drift->series);
   free(s->drift->x);
   pthread_mutex_destroy(&s->drift->lock);
   free(s->drift);
@@ -62,9 +66,15 @@ static void drift_begin(serve_server *s, serve_drift *d) {
   if (lease.version != d->monitored) {
     int64_t cols = 0, out;
     drift_forget(d);
+    pthread_mutex_lock(&d->lock);
+    json_decref(d->told); /* of another version */
+    d->told = NULL;
+    pthread_mutex_unlock(&d->lock);
     d->monitored = lease.version;
-    if (leat_params_create(s->rt, "monitor", &p, NULL) == LEAT_OK && leat_params_set_i64(p, "window", DRIFT_WINDOW, NULL) == LEAT_OK &&
-        leat_monitor_create(lease.model, p, &d->monitor, NULL) == LEAT_OK && leat_model_schema(lease.model, &d->schema, NULL) == LEAT_OK &&
+    if (leat_params_create(s->rt, "monitor", &p, NULL) == LEAT_OK && leat_params_set_i64(p, "window", DRIFT_WINDOW,
+                                                                                         NULL) == LEAT_OK &&
+        leat_monitor_create(lease.model, p, &d->monitor, NULL) == LEAT_OK && leat_model_schema(lease.model, &d->schema,
+                                                                                               NULL) == LEAT_OK &&
         leat_predictor_shape(lease.predictor, &cols, &out, NULL) == LEAT_OK && cols <= 4096) {
       pthread_mutex_lock(&d->lock);
       if (d->cap < DRIFT_ROWS * cols) {
@@ -79,19 +89,44 @@ static void drift_begin(serve_server *s, serve_drift *d) {
   leat_endpoint_release(s->endpoint, &lease);
 }
 
-static json_t *drift_told(const serve_drift *d) {
+static json_t *drift_entry(const leat_drift_info *i) {
   static const char *const word[] = { "insufficient", "ok", "warn", "alert" };
+  return json_pack("{s:s,s:s,s:I,s:I,s:o,s:o,s:o,s:s}", "name", i->name, "state", word[i->state >= 0 && i->state <= 3
+                                                                                       ? i->state : 0],
+                   "code", (json_int_t)i->state, "rows", (json_int_t)i->rows, "psi",
+                   isfinite(i->value) ? json_real(i->value) : json_null(), "warn", isfinite(i->warn) ? json_real(i->warn)
+                       : json_null(),
+                   "alert", isfinite(i->alert) ? json_real(i->alert) : json_null(), "worst", i->worst_cell);
+}
+
+/* A model that was born online carries no reference: its learner compares what it learns with its own first rows, and
+ * writes what it finds at each window's end into the store. */
+static void series_follow(serve_server *s, serve_drift *d) {
+  leat_drift_point p = { .struct_size = sizeof p };
+  while (leat_store_drift(s->store, &d->cursor, &p, NULL) == LEAT_OK) {
+    pthread_mutex_lock(&d->lock);
+    if (!d->series) d->series = json_object();
+    json_object_set_new(d->series, p.drift.name, drift_entry(&p.drift));
+    pthread_mutex_unlock(&d->lock);
+  }
+}
+
+json_t *serve_drift_calibration(serve_server *s) {
+  pthread_mutex_lock(&s->drift->lock);
+  json_t *v = json_object_get(json_object_get(s->drift->series, "(calibration)"), "psi");
+  v = json_is_number(v) ? json_deep_copy(v) : NULL;
+  pthread_mutex_unlock(&s->drift->lock);
+  return v;
+}
+
+static json_t *drift_told(const serve_drift *d) {
   json_t *all = json_array();
   int64_t n = 0;
   leat_monitor_count(d->monitor, &n, NULL);
   for (int64_t i = 0; i < n && i < 200; i++) {
     leat_drift_info info = { .struct_size = sizeof info };
     if (leat_monitor_at(d->monitor, i, &info, NULL)) continue;
-    json_array_append_new(all, json_pack("{s:s,s:s,s:I,s:I,s:o,s:o,s:o,s:s}", "name", info.name, "state",
-                                         word[info.state >= 0 && info.state <= 3 ? info.state : 0], "code", (json_int_t)info.state, "rows",
-                                         (json_int_t)info.rows, "psi", isfinite(info.value) ? json_real(info.value) : json_null(), "warn",
-                                         isfinite(info.warn) ? json_real(info.warn) : json_null(), "alert",
-                                         isfinite(info.alert) ? json_real(info.alert) : json_null(), "worst", info.worst_cell));
+    json_array_append_new(all, drift_entry(&info));
   }
   return all;
 }
@@ -101,6 +136,7 @@ void serve_drift_follow(serve_server *s) {
   double *x = NULL;
   int64_t rows = 0, cols = 0;
   drift_begin(s, d);
+  series_follow(s, d);
   pthread_mutex_lock(&d->lock);
   if (d->monitor && d->rows && d->version == d->monitored) {
     rows = d->rows;
@@ -126,9 +162,20 @@ void serve_drift_follow(serve_server *s) {
   free(x);
 }
 
+/* What is served against the package's reference; what the learner's monitors said of the rest. */
 json_t *serve_drift_json(serve_server *s) {
+  const char *name;
+  json_t *entry;
   pthread_mutex_lock(&s->drift->lock);
   json_t *copy = s->drift->told ? json_deep_copy(s->drift->told) : json_array();
+  size_t own = json_array_size(copy);
+  json_object_foreach(s->drift->series, name, entry) {
+    int there = 0;
+    for (size_t i = 0; i < own && !there; i++)
+      there = strcmp(json_string_value(json_object_get(json_array_get(copy, i), "name")), name) == 0;
+    if (!there && strcmp(name, "(calibration)") != 0 && json_array_size(copy) < 200)
+      json_array_append_new(copy, json_deep_copy(entry));
+  }
   pthread_mutex_unlock(&s->drift->lock);
   return copy;
 }

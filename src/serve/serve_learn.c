@@ -22,6 +22,7 @@ struct serve_job {
   serve_cells cells;
   serve_plan *plan;         /* a reference of its own */
   int code;                 /* of the answer */
+  int64_t queued_ns, taken_ns, done_ns;
   struct evbuffer *answer;
   char error[600];
   json_t *reply;
@@ -36,6 +37,7 @@ typedef struct serve_learner {
   int64_t waiting;
   int stop, running;
   leat_learner_state state; /* as of the last answers */
+  int64_t asked_ns;
   json_t *metrics;
   char key[256], target[256];
   int64_t target_kind;
@@ -75,7 +77,8 @@ static leat_status read_params(serve_learner *n, leat_params **p, leat_error *er
 
 typedef leat_status (*rows_fn)(serve_learner *n, serve_job *j, leat_batch *rows, int64_t done, leat_error *err);
 
-static int64_t each_rows(serve_learner *n, serve_job *j, leat_schema *schema, int64_t at_once, rows_fn each, leat_schema **grown) {
+static int64_t each_rows(serve_learner *n, serve_job *j, leat_schema *schema, int64_t at_once, rows_fn each,
+                         leat_schema **grown) {
   leat_error err = { .struct_size = sizeof err };
   bytes_source body = { j->q.body, j->q.body + j->q.body_size };
   leat_params *p = NULL;
@@ -98,13 +101,14 @@ static int64_t each_rows(serve_learner *n, serve_job *j, leat_schema *schema, in
   return done;
 }
 
-/* The reader calls its rows by its own name and number, which would make the second body a repetition of the first: without ?source
- * they stand behind all before. */
+/* The reader calls its rows by its own name and number, which would make the second body a repetition of the first:
+ * without ?source they stand behind all before. */
 static leat_status set_source(serve_learner *n, serve_job *j, leat_batch *rows, int64_t done, leat_error *err) {
   int64_t next = 0;
   leat_status st = LEAT_OK;
   if (!j->has_source) st = leat_learner_position(n->l, "leat-serve", &next, err);
-  return st ? st : leat_batch_set_source(rows, j->has_source ? j->source : "leat-serve", j->has_source ? j->first + done : next, err);
+  return st ? st : leat_batch_set_source(rows, j->has_source ? j->source : "leat-serve", j->has_source ? j->first + done
+                                         : next, err);
 }
 
 static leat_status feed_rows(serve_learner *n, serve_job *j, leat_batch *rows, int64_t done, leat_error *err) {
@@ -119,11 +123,14 @@ static leat_status label_rows(serve_learner *n, serve_job *j, leat_batch *rows, 
 
 /* ---- jobs */
 
-static const char *mode_word(int64_t mode) { return mode == LEAT_LEARNING ? "learning" : mode == LEAT_FROZEN ? "frozen" : "stopped"; }
+static const char *mode_word(int64_t mode) { return mode == LEAT_LEARNING ? "learning" : mode == LEAT_FROZEN ? "frozen"
+  : "stopped"; }
 
 static json_t *what_changed(const leat_learner_state *a, const leat_learner_state *b, int64_t rows) {
-  return json_pack("{s:I,s:I,s:I,s:I,s:I,s:s}", "rows", (json_int_t)rows, "learned", (json_int_t)(b->rows_learned - a->rows_learned), "quarantined",
-                   (json_int_t)(b->rows_quarantined - a->rows_quarantined), "duplicate", (json_int_t)(b->rows_duplicate - a->rows_duplicate),
+  return json_pack("{s:I,s:I,s:I,s:I,s:I,s:s}", "rows", (json_int_t)rows, "learned",
+                   (json_int_t)(b->rows_learned - a->rows_learned), "quarantined",
+                   (json_int_t)(b->rows_quarantined - a->rows_quarantined), "duplicate",
+                       (json_int_t)(b->rows_duplicate - a->rows_duplicate),
                    "unmatched", (json_int_t)(b->labels_unmatched - a->labels_unmatched), "mode", mode_word(b->mode));
 }
 
@@ -143,7 +150,13 @@ static void job_rows(serve_learner *n, serve_job *j) {
     }
     schema = labels;
   }
-  int64_t rows = each_rows(n, j, schema, LEARN_ROWS, j->kind == JOB_LABEL ? label_rows : feed_rows, j->kind == JOB_LEARN ? &grown : NULL);
+  /* the pairs of a trial; what is wrong in it, the learner says */
+  if (j->kind == JOB_LABEL && serve_trial_runs(n->server)) {
+    serve_label_counts counts = { 0 };
+    (void)serve_labels(n->server, j->q.body, j->q.body_size, n->key, n->target, &counts);
+  }
+  int64_t rows = each_rows(n, j, schema, LEARN_ROWS, j->kind == JOB_LABEL ? label_rows : feed_rows, j->kind == JOB_LEARN
+                           ? &grown : NULL);
   leat_schema_free(labels);
   if (grown) {
     leat_schema_free(n->schema);
@@ -220,7 +233,9 @@ static void job_hand(serve_learner *n, serve_job *j) {
     version = released;
   }
   if (st) job_fail(j, serve_code_of(st), "%.500s", err.message);
-  else j->reply = json_pack("{s:s,s:I}", "done", j->what, strcmp(j->what, "release") == 0 ? "released" : "version", (json_int_t)version);
+  else
+    j->reply = json_pack("{s:s,s:I}", "done", j->what, strcmp(j->what, "release") == 0 ? "released" : "version",
+                         (json_int_t)version);
   if (!st) j->code = 200;
 }
 
@@ -250,17 +265,20 @@ static void publish_state(serve_learner *n) {
   for (int i = 0; i < 5; i++) json_object_set_new(all, name[i], metric_set(n->l, i));
   pthread_mutex_lock(&n->lock);
   n->state = state;
+  n->asked_ns = serve_now_ns();
   json_decref(n->metrics);
   n->metrics = all;
   pthread_mutex_unlock(&n->lock);
 }
 
 static void job_run(serve_learner *n, serve_job *j) {
+  j->taken_ns = serve_now_ns();
   switch (j->kind) {
     case JOB_PREDICT: job_predict(n, j); break;
     case JOB_HAND: job_hand(n, j); break;
     default: job_rows(n, j); break;
   }
+  j->done_ns = serve_now_ns();
 }
 
 static void job_give(serve_job *j) {
@@ -290,7 +308,8 @@ static void *learn_run(void *arg) {
     publish_state(n);
     for (serve_job *j = all, *next; j; j = next) {
       next = j->next;
-      if (st && j->code == 200 && j->kind != JOB_PREDICT) job_fail(j, 500, "taken, but not safe on the disk: %.400s", err.message);
+      if (st && j->code == 200 && j->kind != JOB_PREDICT)
+        job_fail(j, 500, "taken, but not safe on the disk: %.400s", err.message);
       job_give(j);
     }
   }
@@ -324,6 +343,11 @@ void serve_learn_done(serve_worker *w) {
   pthread_mutex_unlock(&w->lock);
   for (serve_job *j = all, *next; j; j = next) {
     next = j->next;
+    if (j->kind == JOB_PREDICT) {
+      serve_observe(&w->counts.phase[PHASE_PARSE], (double)j->q.parse_ns / 1e9);
+      serve_observe(&w->counts.phase[PHASE_QUEUE], (double)(j->taken_ns - j->queued_ns) / 1e9);
+      serve_observe(&w->counts.phase[PHASE_COMPUTE], (double)(j->done_ns - j->taken_ns) / 1e9);
+    }
     if (j->code != 200) serve_error(&j->q, j->code, "%s", j->error);
     else if (j->answer) {
       serve_reply(&j->q, 200, "application/json", j->answer);
@@ -339,8 +363,9 @@ void serve_learn_done(serve_worker *w) {
 static void job_queue(serve_request *q, serve_job *j) {
   serve_learner *n = q->s->learner;
   j->q = *q;
+  j->queued_ns = serve_now_ns();
   pthread_mutex_lock(&n->lock);
-  int full = n->waiting >= SERVE_QUEUE || n->stop;
+  int full = n->waiting >= q->s->o.queue || n->stop;
   if (!full) {
     j->next = NULL;
     *n->last = j;
@@ -354,7 +379,7 @@ static void job_queue(serve_request *q, serve_job *j) {
     return;
   }
   serve_count(&q->w->counts.refused, 1);
-  serve_error(q, 503, "%d requests wait for the learner already: try again later", SERVE_QUEUE);
+  serve_error(q, 503, "%lld requests wait for the learner already: try again later", (long long)q->s->o.queue);
   job_free(j);
 }
 
@@ -394,7 +419,8 @@ void serve_learn(serve_request *q) {
   serve_job *j = job_new(q, JOB_LEARN);
   if (!j) return;
   if (q->body_size == 0) serve_error(q, 400, "the body is empty: expected one JSON object a line, column names to values");
-  else if (!query_source(q, j)) serve_error(q, 400, "?source=NAME needs &first=N, the position of the body's first record in it");
+  else if (!query_source(q, j))
+    serve_error(q, 400, "?source=NAME needs &first=N, the position of the body's first record in it");
   else {
     job_queue(q, j);
     return;
@@ -403,13 +429,18 @@ void serve_learn(serve_request *q) {
 }
 
 void serve_label(serve_request *q) {
+  if (!q->s->learner) {
+    serve_label_scores(q);
+    return;
+  }
   serve_job *j = job_new(q, JOB_LABEL);
   if (!j) return;
   if (q->body_size) {
     job_queue(q, j);
     return;
   }
-  serve_error(q, 400, "the body is empty: expected one JSON object a line, with \"%s\" and \"%s\"", q->s->learner->key, q->s->learner->target);
+  serve_error(q, 400, "the body is empty: expected one JSON object a line, with \"%s\" and \"%s\"", q->s->learner->key,
+              q->s->learner->target);
   job_free(j);
 }
 
@@ -426,7 +457,7 @@ void serve_learn_predict(serve_request *q, serve_cells *c, const serve_plan *p, 
   if (id) memcpy(j->id, id, id_size);
   j->cells = *c;
   memset(c, 0, sizeof *c);
-  j->plan = q->w->plan;
+  j->plan = q->w->plan[0];
   (void)p;
   pthread_mutex_lock(&q->s->plans_lock);
   j->plan->refs++;
@@ -448,6 +479,13 @@ int serve_learn_state(serve_server *s, leat_learner_state *out) {
   *out = s->learner->state;
   pthread_mutex_unlock(&s->learner->lock);
   return 1;
+}
+
+int64_t serve_learn_asked_ns(serve_server *s) {
+  pthread_mutex_lock(&s->learner->lock);
+  int64_t asked = s->learner->asked_ns;
+  pthread_mutex_unlock(&s->learner->lock);
+  return asked;
 }
 
 void serve_learn_metrics(serve_server *s, json_t *into) {
@@ -494,7 +532,8 @@ int serve_learn_start(serve_server *s) {
   pthread_mutex_init(&n->lock, NULL);
   pthread_cond_init(&n->more, NULL);
   leat_status st = leat_learner_open(s->store, &n->l, &err);
-  if (st == LEAT_E_NOT_FOUND) return serve_fail("%s has no learner: begin with `leat learn DATA --target COL --store %s`", s->o.store, s->o.store);
+  if (st == LEAT_E_NOT_FOUND)
+    return serve_fail("%s has no learner: begin with `leat learn DATA --target COL --store %s`", s->o.store, s->o.store);
   if (!st) st = learn_columns(n, &err);
   if (st) return serve_fail("%s", err.message);
   publish_state(n);

@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A connection. evhttp tells when it closes one, but hands it over only with its first request; until then all that is known is the
- * address of its bufferevent, which is not looked at before bytes have come through it. One that never said anything is forgotten
- * when its address is used again, or long after evhttp's own timeout has closed it. */
+/* A connection. evhttp tells when it closes one, but hands it over only with its first request; until then all that is
+ * known is the address of its bufferevent, which is not looked at before bytes have come through it. One that never said
+ * anything is forgotten when its address is used again, or long after evhttp's own timeout has closed it. */
 struct serve_conn {
   struct bufferevent *bev;
   serve_worker *w;
@@ -108,16 +108,19 @@ static void conn_end(serve_conn *c) {
 
 /* 1: a request is coming in or at work. */
 static int conn_look(serve_conn *c, int64_t now) {
-  int full = __atomic_load_n(&c->w->server->held_bytes, __ATOMIC_RELAXED) > SERVE_HELD_BYTES && c->bytes > SERVE_BODY_BYTES / 64;
+  const serve_server *s = c->w->server;
+  int full = __atomic_load_n(&s->held_bytes, __ATOMIC_RELAXED) > SERVE_HELD_BYTES && c->bytes > SERVE_BODY_BYTES / 64;
   int busy = c->since_ns != 0;
   if (!c->spoke) {
     if (now - c->idle_ns > 3 * SERVE_IDLE_SECONDS * 1000000000ll) conn_forget(c);
-  } else if ((busy && (now - c->since_ns > SERVE_SECONDS * 1000000000ll || full)) || (!busy && now - c->idle_ns > SERVE_IDLE_SECONDS * 1000000000ll)) {
+  } else if ((busy && (now - c->since_ns > s->o.request_ms * 1000000 || full)) ||
+             (!busy && now - c->idle_ns > SERVE_IDLE_SECONDS * 1000000000ll)) {
     conn_end(c);
   }
   return busy;
 }
 
+static void make_date(serve_worker *w);
 /* Twice a second. */
 static void worker_tick(evutil_socket_t fd, short what, void *arg) {
   serve_worker *w = arg;
@@ -126,13 +129,15 @@ static void worker_tick(evutil_socket_t fd, short what, void *arg) {
   int busy = 0;
   (void)fd;
   (void)what;
+  make_date(w);
   for (int i = 0; i < SERVE_PLACES; i++)
     for (serve_conn *c = w->conns[i], *next; c; c = next) {
       next = c->next; /* looking at c may end it, no other one */
       busy |= conn_look(c, now);
     }
   if (w->log_used && s->log_fd >= 0) {
-    if (write(s->log_fd, w->log, w->log_used) < 0 && errno != EAGAIN) serve_note("the access log cannot be written: %s", strerror(errno));
+    if (write(s->log_fd, w->log, w->log_used) < 0 && errno != EAGAIN)
+      serve_note("the access log cannot be written: %s", strerror(errno));
     w->log_used = 0;
   }
   if (__atomic_load_n(&s->stopping, __ATOMIC_ACQUIRE)) {
@@ -140,11 +145,6 @@ static void worker_tick(evutil_socket_t fd, short what, void *arg) {
     w->bound = NULL;
     if (!busy || __atomic_load_n(&s->stopping, __ATOMIC_ACQUIRE) > 1) event_base_loopbreak(w->base);
   }
-}
-
-static serve_conn *conn_of(serve_worker *w, struct evhttp_request *r) {
-  struct evhttp_connection *ec = evhttp_request_get_connection(r);
-  return ec ? conn_find(w, evhttp_connection_get_bufferevent(ec)) : NULL;
 }
 
 /* ---- answers */
@@ -163,7 +163,8 @@ int serve_code_of(leat_status st) {
 static const char *reason_of(int code) {
   switch (code) {
     case 200: return "OK"; case 400: return "Bad Request"; case 401: return "Unauthorized"; case 403: return "Forbidden";
-    case 404: return "Not Found"; case 405: return "Method Not Allowed"; case 409: return "Conflict"; case 413: return "Content Too Large";
+    case 404: return "Not Found"; case 405: return "Method Not Allowed"; case 409: return "Conflict";
+    case 413: return "Content Too Large";
     case 415: return "Unsupported Media Type"; case 500: return "Internal Server Error"; case 501: return "Not Implemented";
     case 503: return "Service Unavailable"; default: return "Status";
   }
@@ -176,7 +177,8 @@ static int code_place(int code) {
 }
 
 static const char *method_name(int m) {
-  return m == EVHTTP_REQ_GET ? "GET" : m == EVHTTP_REQ_POST ? "POST" : m == EVHTTP_REQ_HEAD ? "HEAD" : m == EVHTTP_REQ_PUT ? "PUT" :
+  return m == EVHTTP_REQ_GET ? "GET" : m == EVHTTP_REQ_POST ? "POST" : m == EVHTTP_REQ_HEAD ? "HEAD"
+      : m == EVHTTP_REQ_PUT ? "PUT" :
          m == EVHTTP_REQ_DELETE ? "DELETE" : "OTHER";
 }
 
@@ -201,9 +203,31 @@ static void log_request(serve_request *q, int code, size_t bytes, int64_t took) 
   }
   w->log_used += (size_t)snprintf(
       w->log + w->log_used, sizeof w->log - w->log_used,
-      "{\"time\":%.6f,\"peer\":\"%.60s\",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"in\":%zu,\"out\":%zu,\"rows\":%lld,\"version\":%lld,\"ms\":%.3f}\n",
-      (double)serve_wall_ns() / 1e9, peer ? peer : "", method_name(q->method), path, code, q->body_size, bytes, (long long)q->rows,
+      "{\"time\":%.6f,\"peer\":\"%.60s\",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,"
+      "\"in\":%zu,\"out\":%zu,\"rows\":%lld,\"version\":%lld,\"ms\":%.3f}\n",
+      (double)serve_wall_ns() / 1e9, peer ? peer : "", method_name(q->method), path, code, q->body_size, bytes,
+          (long long)q->rows,
       (long long)q->version, (double)took / 1e6);
+}
+
+/* The answer is written at once, and evhttp told so when this event is over: it would have waited until the socket says
+ * that it can be written to, which costs three system calls. What does not fit waits as it would have. */
+static void write_now(struct bufferevent *bev) {
+  struct evbuffer *out = bufferevent_get_output(bev);
+  if (!evbuffer_get_length(out) || evbuffer_unfreeze(out, 1)) return;
+  (void)evbuffer_write(out, bufferevent_getfd(bev));
+  evbuffer_freeze(out, 1);
+  if (evbuffer_get_length(out)) return;
+  bufferevent_disable(bev, EV_WRITE);
+  bufferevent_trigger(bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* One that is made twice a second saves evhttp one an answer. */
+static void make_date(serve_worker *w) {
+  struct tm tm;
+  time_t now = time(NULL);
+  gmtime_r(&now, &tm);
+  strftime(w->date, sizeof w->date, "%a, %d %b %Y %H:%M:%S GMT", &tm); /* the program stays in the C locale */
 }
 
 void serve_reply(serve_request *q, int code, const char *type, struct evbuffer *body) {
@@ -217,15 +241,22 @@ void serve_reply(serve_request *q, int code, const char *type, struct evbuffer *
     serve_observe(&w->counts.phase[PHASE_TOTAL], (double)took / 1e9);
     if (code == 200) serve_count(&w->counts.rows, (uint64_t)q->rows);
   }
+  char size[24];
+  snprintf(size, sizeof size, "%zu", bytes);
+  evhttp_add_header(out, "Content-Length", size);
+  evhttp_add_header(out, "Date", w->date);
   if (type) evhttp_add_header(out, "Content-Type", type);
   if (code == 503) evhttp_add_header(out, "Retry-After", "1");
   if (code == 401) evhttp_add_header(out, "WWW-Authenticate", "Bearer");
   if (__atomic_load_n(&q->s->stopping, __ATOMIC_RELAXED)) evhttp_add_header(out, "Connection", "close");
   log_request(q, code, bytes, took);
-  serve_conn *c = conn_of(w, q->r);
+  struct evhttp_connection *ec = evhttp_request_get_connection(q->r);
+  struct bufferevent *bev = ec ? evhttp_connection_get_bufferevent(ec) : NULL;
+  serve_conn *c = bev ? conn_find(w, bev) : NULL;
   if (c) conn_rest(c);
   evhttp_send_reply(q->r, code, reason_of(code), body);
   if (body) evbuffer_free(body);
+  if (bev) write_now(bev);
 }
 
 void serve_error(serve_request *q, int code, const char *fmt, ...) {
@@ -262,9 +293,11 @@ const char *serve_header(const serve_request *q, const char *name) {
 json_t *serve_body_json(serve_request *q, size_t most) {
   serve_json j = { q->body, q->body + q->body_size, "" };
   json_error_t why;
-  if (q->body_size > most) return serve_error(q, 413, "the body has %zu bytes; at most %zu are taken here", q->body_size, most), NULL;
+  if (q->body_size > most)
+    return serve_error(q, 413, "the body has %zu bytes; at most %zu are taken here", q->body_size, most), NULL;
   if (q->body_size == 0) return serve_error(q, 400, "the body is empty: expected a JSON object"), NULL;
-  if (!serve_json_skip(&j, 0)) return serve_error(q, 400, "the body is no JSON: %s, at byte %zu", j.why, (size_t)(j.at - q->body)), NULL;
+  if (!serve_json_skip(&j, 0))
+    return serve_error(q, 400, "the body is no JSON: %s, at byte %zu", j.why, (size_t)(j.at - q->body)), NULL;
   json_t *o = json_loadb(q->body, q->body_size, 0, &why);
   if (o && json_is_object(o)) return o;
   json_decref(o);
@@ -303,7 +336,8 @@ int serve_segments(const char *path, char *buf, size_t cap, const char **segment
  * the version that is asked for goes. */
 serve_plan *serve_plan_of(serve_worker *w, const leat_lease *lease, leat_error *err) {
   serve_server *s = w->server;
-  if (w->plan && w->plan->version == lease->version) return w->plan;
+  serve_plan **own = &w->plan[(lease->flags & LEAT_LEASE_CANDIDATE) != 0];
+  if (*own && (*own)->version == lease->version) return *own;
   pthread_mutex_lock(&s->plans_lock);
   serve_plan *p = s->plans;
   while (p && p->version != lease->version) p = p->next;
@@ -313,8 +347,8 @@ serve_plan *serve_plan_of(serve_worker *w, const leat_lease *lease, leat_error *
   }
   if (p) {
     p->refs++;
-    if (w->plan) w->plan->refs--;
-    w->plan = p;
+    if (*own) (*own)->refs--;
+    *own = p;
     for (serve_plan **at = &s->plans, *old; (old = *at) != NULL;) {
       if (old->refs > 1 || old == p) at = &old->next;
       else {
@@ -343,9 +377,9 @@ static void on_request(struct evhttp_request *r, void *arg) {
   if (q.method == EVHTTP_REQ_HEAD) q.method = EVHTTP_REQ_GET;
   if (!q.body) {
     serve_error(&q, 503, "no memory for a body of %zu bytes", q.body_size);
-  } else if (__atomic_load_n(&s->pending, __ATOMIC_RELAXED) > SERVE_QUEUE && !w->admin) {
+  } else if (__atomic_load_n(&s->pending, __ATOMIC_RELAXED) > s->o.queue && !w->admin) {
     serve_count(&w->counts.refused, 1);
-    serve_error(&q, 503, "%d requests are waiting already: try again later", SERVE_QUEUE);
+    serve_error(&q, 503, "%lld requests are waiting already: try again later", (long long)s->o.queue);
   } else {
     serve_route(&q);
   }
@@ -368,7 +402,8 @@ void serve_wake(serve_worker *w) {
 static int split_address(const char *text, char host[64], char port[16]) {
   const char *colon = strrchr(text, ':');
   size_t n = colon ? (size_t)(colon - text) : 0;
-  if (!colon || n >= 64 || strlen(colon + 1) >= 16 || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1)) return 0;
+  if (!colon || n >= 64 || strlen(colon + 1) >= 16 || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+    return 0;
   memcpy(host, text, n);
   host[n] = 0;
   if (n > 1 && host[0] == '[' && host[n - 1] == ']') {
@@ -381,7 +416,8 @@ static int split_address(const char *text, char host[64], char port[16]) {
 
 int serve_check_address(const char *option, const char *text) {
   char host[64], port[16];
-  return split_address(text, host, port) ? 0 : serve_wrong("%s '%s': expected HOST:PORT, for instance 127.0.0.1:8080", option, text);
+  return split_address(text, host, port) ? 0 : serve_wrong("%s '%s': expected HOST:PORT, for instance 127.0.0.1:8080",
+                                                           option, text);
 }
 
 static int is_loopback(const struct sockaddr *a) {
@@ -392,7 +428,8 @@ static int is_loopback(const struct sockaddr *a) {
 /* A listening socket for `text`; address becomes what it is bound to. */
 static int open_listener(const char *option, const char *text, char address[96], int *loopback) {
   char host[64], port[16];
-  struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *list = NULL;
+  struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV },
+      *list = NULL;
   int one = 1;
   if (!split_address(text, host, port)) return -1; /* was checked before */
   int rc = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
@@ -420,6 +457,16 @@ static int open_listener(const char *option, const char *text, char address[96],
   return fd;
 }
 
+/* Changes of what is waited for are kept until the loop waits: most of a connection's undo each other before that, and
+ * need no system call then. */
+static struct event_base *loop_new(void) {
+  struct event_config *c = event_config_new();
+  struct event_base *base = NULL;
+  if (c && event_config_set_flag(c, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == 0) base = event_base_new_with_config(c);
+  if (c) event_config_free(c);
+  return base;
+}
+
 static serve_worker *worker_new(serve_server *s, int id, int admin, int fd) {
   serve_worker *w = serve_alloc(sizeof *w);
   struct timeval half = { 0, 500000 };
@@ -427,7 +474,8 @@ static serve_worker *worker_new(serve_server *s, int id, int admin, int fd) {
   w->id = id;
   w->admin = admin;
   pthread_mutex_init(&w->lock, NULL);
-  w->base = event_base_new();
+  w->base = loop_new();
+  make_date(w);
   w->http = w->base ? evhttp_new(w->base) : NULL;
   w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (!w->http || w->wake < 0) {
@@ -439,7 +487,8 @@ static serve_worker *worker_new(serve_server *s, int id, int admin, int fd) {
   evhttp_set_max_body_size(w->http, (ev_ssize_t)s->o.max_body);
   evhttp_set_max_headers_size(w->http, SERVE_HEADER_BYTES);
   evhttp_set_timeout(w->http, SERVE_IDLE_SECONDS + 5);
-  evhttp_set_allowed_methods(w->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE);
+  evhttp_set_allowed_methods(w->http,
+                             EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE);
   w->bound = evhttp_accept_socket_with_handle(w->http, fd);
   w->wake_event = event_new(w->base, w->wake, EV_READ | EV_PERSIST, on_wake, w);
   w->tick = event_new(w->base, -1, EV_PERSIST, worker_tick, w);
@@ -484,7 +533,8 @@ int serve_start(serve_server *s) {
     if (fd < 0) return 1;
     if (!loopback && !s->token) {
       close(fd);
-      return serve_wrong("--admin %s is not the loopback: name a file with a bearer token with --admin-token-file", s->o.admin);
+      return serve_wrong("--admin %s is not the loopback: name a file with a bearer token with --admin-token-file",
+                         s->o.admin);
     }
     s->admin = worker_new(s, SERVE_WORKERS - 1, 1, fd);
   }

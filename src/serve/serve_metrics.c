@@ -1,5 +1,5 @@
-/* GET /metrics in Prometheus' text format 0.0.4, and the same numbers as JSON for the page. Base units, histograms, no summaries: what
- * several servers say can be added up. */
+/* GET /metrics in Prometheus' text format 0.0.4, and the same numbers as JSON for the page. Base units, histograms, no
+ * summaries: what several servers say can be added up. */
 #include "serve.h"
 #include <math.h>
 #include <stdarg.h>
@@ -14,7 +14,8 @@ static void add_counts(serve_counts *to, const serve_counts *from) {
   for (size_t i = 0; i < plain; i++) t[i] += __atomic_load_n(&f[i], __ATOMIC_RELAXED);
   for (int p = 0; p < SERVE_PHASES; p++) {
     double sum;
-    for (int b = 0; b < SERVE_BUCKETS; b++) to->phase[p].bucket[b] += __atomic_load_n(&from->phase[p].bucket[b], __ATOMIC_RELAXED);
+    for (int b = 0; b < SERVE_BUCKETS; b++)
+      to->phase[p].bucket[b] += __atomic_load_n(&from->phase[p].bucket[b], __ATOMIC_RELAXED);
     to->phase[p].count += __atomic_load_n(&from->phase[p].count, __ATOMIC_RELAXED);
     __atomic_load(&from->phase[p].sum, &sum, __ATOMIC_RELAXED);
     to->phase[p].sum += sum;
@@ -70,13 +71,15 @@ static void put_requests(text *t, const serve_counts *all) {
     value(t, "http_requests_total", labels, (double)all->http[i]);
   }
   one(t, "inference_rows_total", "counter", "Rows predicted.", (double)all->rows);
-  one(t, "inference_not_finite_total", "counter", "Answers withheld because a prediction was not finite.", (double)all->not_finite);
+  one(t, "inference_not_finite_total", "counter", "Answers withheld because a prediction was not finite.",
+      (double)all->not_finite);
   one(t, "requests_refused_total", "counter", "Requests refused because too many were waiting.", (double)all->refused);
-  one(t, "connections_ended_total", "counter", "Connections ended for being too slow, too large or idle.", (double)all->timeouts);
+  one(t, "connections_ended_total", "counter", "Connections ended for being too slow, too large or idle.",
+      (double)all->timeouts);
 }
 
 static void put_phases(text *t, const serve_counts *all) {
-  static const char *const phase[] = { "total", "parse", "compute", "encode" };
+  static const char *const phase[] = { "total", "parse", "compute", "encode", "queue" };
   char labels[96];
   head(t, "inference_duration_seconds", "histogram", "Time a request to predict takes in the server, by phase.");
   for (int p = 0; p < SERVE_PHASES; p++) {
@@ -103,25 +106,31 @@ static void put_model(text *t, serve_server *s) {
   one(t, "store_generation", "gauge", "The store's generation when it was looked at last.", (double)e.generation);
   one(t, "model_swaps_total", "counter", "Versions that were swapped in.", (double)e.serial);
   one(t, "model_failures_total", "counter", "Versions that did not load or failed their self-test.", (double)e.failures);
-  one(t, "model_fallback", "gauge", "1 while an older version is served because the one that should be does not load.", e.failed_version > 0);
+  one(t, "model_fallback", "gauge", "1 while an older version is served because the one that should be does not load.",
+      e.failed_version > 0);
   one(t, "model_load_seconds", "gauge", "What the last load, self-test and warm-up took.", (double)e.load_ns / 1e9);
-  one(t, "model_since_seconds", "gauge", "For how long the version has been served.", e.since_ns ? (double)(serve_wall_ns() - e.since_ns) / 1e9 : 0);
+  one(t, "model_since_seconds", "gauge", "For how long the version has been served.", e.since_ns
+      ? (double)(serve_wall_ns() - e.since_ns) / 1e9 : 0);
   int64_t n = 0, cursor = 0, rollbacks[32] = { 0 };
-  leat_store_count(s->store, &n, NULL);
-  double age = 0;
-  for (int64_t i = n; i-- > 0;) {
-    leat_version_info v = { .struct_size = sizeof v };
-    if (leat_store_at(s->store, i, &v, NULL) || v.version != e.version) continue;
-    age = (double)(serve_wall_ns() - v.created_ns) / 1e9;
-    break;
+  serve_staleness stale;
+  serve_staleness_now(s, &stale);
+  one(t, "model_age_seconds", "gauge",
+      "Since the version that is served was made; of a learner's live model: since it learned.",
+      stale.age);
+  one(t, "model_staleness", "gauge", "0 fresh, 1 aging (half of a limit is used up), 2 stale.", stale.state);
+  head(t, "model_staleness_used", "gauge", "How much of each limit of staleness is used up; 1: stale.");
+  for (int i = 0; i < STALE_LIMITS; i++) {
+    snprintf(labels, sizeof labels, "limit=\"%s\"", serve_limit_words[i]);
+    value(t, "model_staleness_used", labels, stale.used[i]);
   }
-  one(t, "model_age_seconds", "gauge", "Since the version that is served was made.", age);
+  leat_store_count(s->store, &n, NULL);
   one(t, "store_versions", "gauge", "Versions in the store.", (double)n);
   leat_event event = { .struct_size = sizeof event };
   while (leat_store_history(s->store, &cursor, &event, NULL) == LEAT_OK)
     if (event.kind > 0 && event.kind < 32) rollbacks[event.kind]++;
   static const struct { int64_t kind; const char *trigger; } kinds[] = {
-    { LEAT_EVENT_STAGE_BACK, "stage" }, { LEAT_EVENT_ROLLBACK, "evidence" }, { LEAT_EVENT_PIN_BACK, "pin" }, { LEAT_EVENT_UNDO, "undo" },
+    { LEAT_EVENT_STAGE_BACK, "stage" }, { LEAT_EVENT_ROLLBACK, "evidence" }, { LEAT_EVENT_PIN_BACK, "pin" },
+        { LEAT_EVENT_UNDO, "undo" },
     { LEAT_EVENT_ROLLBACK_BY_HAND, "hand" }, { LEAT_EVENT_NON_FINITE, "non_finite" }, { LEAT_EVENT_RESTART, "restart" },
   };
   head(t, "model_rollbacks_total", "counter", "Rollbacks and restarts in the store's life, by trigger.");
@@ -143,7 +152,8 @@ static void put_learner(text *t, serve_server *s) {
   one(t, "learn_labels_unmatched_total", "counter", "Labels whose prediction was not waiting.", (double)l.labels_unmatched);
   one(t, "learn_labels_expired_total", "counter", "Predictions whose labels never came.", (double)l.labels_expired);
   one(t, "learn_journal_bytes", "gauge", "Bytes of the journal.", (double)l.journal_bytes);
-  one(t, "learn_seconds_since_last", "gauge", "Since the last record was learned, when the learner last answered.", (double)l.model_age_ns / 1e9);
+  one(t, "learn_seconds_since_last", "gauge", "Since the last record was learned, when the learner last answered.",
+      (double)l.model_age_ns / 1e9);
   one(t, "learn_suspect", "gauge", "1 while a suspect period is open.", (double)l.suspect);
   json_t *o = json_object(), *sets;
   serve_learn_metrics(s, o);
@@ -159,12 +169,78 @@ static void put_learner(text *t, serve_server *s) {
   json_decref(o);
 }
 
+/* Labels by how long their predictions have waited; 0.1 s to a week. */
+static void put_delays(text *t, const int64_t *delay, double seconds) {
+  static const char *const bound[] = { "0.1", "1", "10", "60", "300", "1800", "3600", "21600", "86400", "259200",
+    "604800", "+Inf" };
+  int64_t n = 0;
+  head(t, "label_delay_seconds", "histogram", "How long predictions have waited for their labels.");
+  for (int b = 0; b < LEAT_DELAY_BUCKETS; b++) {
+    char labels[32];
+    snprintf(labels, sizeof labels, "le=\"%s\"", bound[b]);
+    value(t, "label_delay_seconds_bucket", labels, (double)(n += delay[b]));
+  }
+  value(t, "label_delay_seconds_sum", "", seconds);
+  value(t, "label_delay_seconds_count", "", (double)n);
+}
+
+/* What became of the predictions with keys: of the learner's, where there is one, else of the endpoint's. */
+static void put_scores(text *t, serve_server *s) {
+  leat_score_state c = { .struct_size = sizeof c };
+  leat_learner_state l = { .struct_size = sizeof l };
+  leat_endpoint_get_scores(s->endpoint, &c, NULL);
+  if (serve_learn_state(s, &l)) {
+    put_delays(t, l.label_delay, l.label_delay_seconds);
+    json_t *of_learner = serve_drift_calibration(s);
+    if (of_learner)
+      one(t, "calibration_error", "gauge", "Expected calibration error over the learner's last window.",
+          json_number_value(of_learner));
+    json_decref(of_learner);
+    return;
+  }
+  put_delays(t, c.delay, c.delay_seconds);
+  one(t, "calibration_error", "gauge", "Expected calibration error over some 10000 labels; NaN: no labels.",
+      c.calibration_error);
+  one(t, "calibration_ratio", "gauge", "Predicted over happened; 1 is right on average; NaN: no labels.",
+      c.calibration_ratio);
+  one(t, "served_loss", "gauge", "Loss of what was answered, faded over 1000 labels; NaN: no labels.", c.loss);
+  one(t, "predictions_noted_total", "counter", "Predictions with a key.", (double)c.noted);
+  one(t, "predictions_dropped_total", "counter", "Predictions with a key for which there was no room.", (double)c.dropped);
+  one(t, "predictions_expired_total", "counter", "Predictions whose labels never came.", (double)c.expired);
+  one(t, "predictions_waiting", "gauge", "Predictions that wait for their labels.", (double)c.waiting);
+  one(t, "labels_scored_total", "counter", "Labels for which a prediction waited.", (double)c.scored);
+  one(t, "labels_unmatched_total", "counter", "Labels for which none did.", (double)c.unmatched);
+}
+
+static void put_trial(text *t, serve_server *s, const serve_counts *all) {
+  leat_trial_state r = { .struct_size = sizeof r };
+  leat_endpoint_get_trial(s->endpoint, &r, NULL);
+  one(t, "trial_phase", "gauge", "0 none, 1 shadow, 2 canary, 3 promoted, 4 aborted.", (double)r.phase);
+  one(t, "trial_rows_total", "counter", "Rows that a trial's candidate has answered.", (double)all->candidate_rows);
+  if (!r.phase) return;
+  one(t, "trial_version", "gauge", "The candidate of the trial, or of the last one.", (double)r.version);
+  one(t, "trial_share", "gauge", "The share of the keys that it answers.", r.share);
+  one(t, "trial_step", "gauge", "The step; 0 is shadow.", (double)r.step);
+  one(t, "trial_labels", "gauge", "Labelled rows that both have predicted.", (double)r.labels);
+  head(t, "trial_loss", "gauge", "Mean loss over them, by version.");
+  value(t, "trial_loss", "of=\"candidate\"", r.loss);
+  value(t, "trial_loss", "of=\"served\"", r.against_loss);
+  head(t, "trial_evidence", "gauge", "Evidence that the candidate is no worse (of this step), and that it is worse.");
+  value(t, "trial_evidence", "that=\"no_worse\"", r.no_worse);
+  value(t, "trial_evidence", "that=\"worse\"", r.worse);
+  head(t, "trial_evidence_limit", "gauge", "Evidence at which a step is taken.");
+  value(t, "trial_evidence_limit", "step=\"forward\"", r.evidence);
+  value(t, "trial_evidence_limit", "step=\"back\"", r.caution);
+  value(t, "trial_evidence_limit", "step=\"abort\"", r.alarm);
+}
+
 static void put_drift(text *t, serve_server *s) {
   json_t *all = serve_drift_json(s), *f;
   size_t i;
   if (json_array_size(all)) {
     for (int what = 0; what < 2; what++) {
-      if (what == 0) head(t, "drift_score", "gauge", "Population stability index of a feature over the served rows of its last window.");
+      if (what == 0)
+        head(t, "drift_score", "gauge", "Population stability index of a feature over the served rows of its last window.");
       else head(t, "drift_state", "gauge", "0 too few rows, 1 ok, 2 warn, 3 alert.");
       json_array_foreach(all, i, f) {
         char name[300], labels[340];
@@ -177,7 +253,8 @@ static void put_drift(text *t, serve_server *s) {
     }
   }
   json_decref(all);
-  one(t, "drift_rows_total", "counter", "Served rows that were compared with the reference.", (double)__atomic_load_n(&s->drifted_rows, __ATOMIC_RELAXED));
+  one(t, "drift_rows_total", "counter", "Served rows that were compared with the reference.",
+      (double)__atomic_load_n(&s->drifted_rows, __ATOMIC_RELAXED));
 }
 
 static void put_quarantine(text *t, serve_server *s) {
@@ -220,11 +297,15 @@ void serve_metrics(serve_request *q) {
   label_text(s->name, t.model, sizeof t.model);
   put_requests(&t, &all);
   put_phases(&t, &all);
-  one(&t, "pending_requests", "gauge", "Requests that are coming in or at work.", (double)__atomic_load_n(&s->pending, __ATOMIC_RELAXED));
-  one(&t, "held_bytes", "gauge", "Bytes of request bodies in memory.", (double)__atomic_load_n(&s->held_bytes, __ATOMIC_RELAXED));
+  one(&t, "pending_requests", "gauge", "Requests that are coming in or at work.", (double)__atomic_load_n(&s->pending,
+      __ATOMIC_RELAXED));
+  one(&t, "held_bytes", "gauge", "Bytes of request bodies in memory.", (double)__atomic_load_n(&s->held_bytes,
+                                                                                               __ATOMIC_RELAXED));
   one(&t, "uptime_seconds", "gauge", "Since the server started.", (double)(serve_now_ns() - s->started_ns) / 1e9);
   put_model(&t, s);
   put_learner(&t, s);
+  put_scores(&t, s);
+  put_trial(&t, s, &all);
   put_drift(&t, s);
   put_quarantine(&t, s);
   put_tables(&t, s, &all);
@@ -240,8 +321,10 @@ static json_t *versions_json(serve_server *s) {
   for (int64_t i = n > 20 ? n - 20 : 0; i < n; i++) {
     leat_version_info v = { .struct_size = sizeof v };
     if (leat_store_at(s->store, i, &v, NULL)) continue;
-    json_array_append_new(all, json_pack("{s:I,s:I,s:s,s:s,s:f,s:o}", "version", (json_int_t)v.version, "rows", (json_int_t)v.rows_learned, "origin", v.origin,
-                                         "stages", v.stages, "created", (double)v.created_ns / 1e9, "loss", isfinite(v.loss) ? json_real(v.loss) : json_null()));
+    json_array_append_new(all, json_pack("{s:I,s:I,s:s,s:s,s:f,s:o}", "version", (json_int_t)v.version, "rows",
+                                         (json_int_t)v.rows_learned, "origin", v.origin,
+                                         "stages", v.stages, "created", (double)v.created_ns / 1e9, "loss",
+                                         isfinite(v.loss) ? json_real(v.loss) : json_null()));
   }
   return all;
 }
@@ -258,7 +341,8 @@ static json_t *series_json(serve_server *s) {
     for (int64_t i = 0; leat_store_series(s->store, &cursor, &p, NULL) == LEAT_OK; i++) {
       if (pass == 0) n++;
       else if ((n - 1 - i) % step == 0)
-        json_array_append_new(all, json_pack("[I,o,o,o]", (json_int_t)p.row, finite_or_null(p.loss), finite_or_null(p.no_change_loss), finite_or_null(p.majority_loss)));
+        json_array_append_new(all, json_pack("[I,o,o,o]", (json_int_t)p.row, finite_or_null(p.loss),
+                                             finite_or_null(p.no_change_loss), finite_or_null(p.majority_loss)));
     }
     step = n / 200 + 1;
   }
@@ -272,7 +356,8 @@ static json_t *quarantine_json(serve_server *s) {
   for (int reason = 100; reason <= 900; reason++) {
     int64_t n = 0;
     const char *name = leat_reason_name(reason);
-    if (strcmp(name, "unknown") != 0 && leat_quarantine_count(q, reason, &n, NULL) == LEAT_OK && n) json_object_set_new(o, name, json_integer((json_int_t)n));
+    if (strcmp(name, "unknown") != 0 && leat_quarantine_count(q, reason, &n, NULL) == LEAT_OK && n)
+      json_object_set_new(o, name, json_integer((json_int_t)n));
   }
   leat_quarantine_free(q);
   return o;
@@ -287,22 +372,35 @@ json_t *serve_stats(serve_server *s) {
   serve_totals(s, &all);
   leat_endpoint_get_state(s->endpoint, &e, NULL);
   for (int i = 1; i < SERVE_CODES; i++) errors += all.infer[i];
-  for (int b = 0; b < SERVE_BUCKETS; b++) json_array_append_new(buckets, json_integer((json_int_t)all.phase[PHASE_TOTAL].bucket[b]));
+  for (int b = 0; b < SERVE_BUCKETS; b++)
+    json_array_append_new(buckets, json_integer((json_int_t)all.phase[PHASE_TOTAL].bucket[b]));
   for (int b = 0; b < SERVE_BUCKETS - 1; b++) json_array_append_new(bounds, json_real(serve_bounds[b]));
   json_t *o = json_pack("{s:s,s:f,s:I,s:I,s:I,s:o,s:o,s:I,s:{s:I,s:I,s:s,s:I,s:I,s:f,s:I,s:s}}", "model", s->name, "uptime",
-                        (double)(serve_now_ns() - s->started_ns) / 1e9, "requests", (json_int_t)all.infer[0], "errors", (json_int_t)errors, "rows",
-                        (json_int_t)all.rows, "latency", buckets, "bounds", bounds, "pending", (json_int_t)__atomic_load_n(&s->pending, __ATOMIC_RELAXED),
-                        "endpoint", "version", (json_int_t)e.version, "previous", (json_int_t)e.previous_version, "stage", e.stage, "generation",
-                        (json_int_t)e.generation, "swaps", (json_int_t)e.serial, "since", (double)e.since_ns / 1e9, "failed", (json_int_t)e.failed_version,
+                        (double)(serve_now_ns() - s->started_ns) / 1e9, "requests", (json_int_t)all.infer[0], "errors",
+                            (json_int_t)errors, "rows",
+                        (json_int_t)all.rows, "latency", buckets, "bounds", bounds, "pending",
+                            (json_int_t)__atomic_load_n(&s->pending, __ATOMIC_RELAXED),
+                        "endpoint", "version", (json_int_t)e.version, "previous", (json_int_t)e.previous_version, "stage",
+                        e.stage, "generation",
+                        (json_int_t)e.generation, "swaps", (json_int_t)e.serial, "since", (double)e.since_ns / 1e9,
+                            "failed", (json_int_t)e.failed_version,
                         "failure", e.failure);
   json_object_set_new(o, "versions", versions_json(s));
   json_object_set_new(o, "series", series_json(s));
   json_object_set_new(o, "quarantine", quarantine_json(s));
   json_object_set_new(o, "drift", serve_drift_json(s));
+  json_object_set_new(o, "trial", serve_trial_json(s));
+  serve_staleness stale;
+  serve_staleness_now(s, &stale);
+  json_object_set_new(o, "staleness", json_pack("{s:s,s:s,s:f,s:f}", "state", serve_stale_words[stale.state], "limit",
+                                                serve_limit_words[stale.worst], "used", stale.used[stale.worst], "age",
+                                                    stale.age));
   json_object_set_new(o, "draining", json_boolean(__atomic_load_n(&s->draining, __ATOMIC_RELAXED)));
   if (serve_learn_state(s, &l)) {
-    json_t *learner = json_pack("{s:I,s:I,s:I,s:I,s:I}", "mode", (json_int_t)l.mode, "learned", (json_int_t)l.rows_learned, "quarantined",
-                                (json_int_t)l.rows_quarantined, "pending", (json_int_t)l.labels_pending, "good", (json_int_t)l.good_version);
+    json_t *learner = json_pack("{s:I,s:I,s:I,s:I,s:I}", "mode", (json_int_t)l.mode, "learned",
+                                (json_int_t)l.rows_learned, "quarantined",
+                                (json_int_t)l.rows_quarantined, "pending", (json_int_t)l.labels_pending, "good",
+                                    (json_int_t)l.good_version);
     serve_learn_metrics(s, learner);
     json_object_set_new(o, "learner", learner);
   }

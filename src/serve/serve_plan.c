@@ -38,12 +38,17 @@ static leat_status plan_columns(serve_plan *p, leat_error *err) {
   leat_status st = leat_schema_count(p->schema, &n, err);
   if (st) return st;
   p->column = serve_alloc((size_t)(n + 1) * sizeof *p->column);
+  p->key_name = "key";
+  p->target_name = "label";
   for (int64_t i = 0; i < n; i++) {
     leat_column_info info = { .struct_size = sizeof info };
     if ((st = leat_schema_column(p->schema, i, &info, err)) != 0) return st;
+    if (info.role == LEAT_ROLE_KEY) p->key_name = info.name;
+    if (info.role == LEAT_ROLE_TARGET) p->target_name = info.name;
     if (info.role != LEAT_ROLE_FEATURE) continue;
     serve_column *c = &p->column[p->n_columns++];
     c->name = info.name;
+    c->name_size = strlen(info.name);
     c->kind = info.kind;
     c->width = info.width;
     c->sparse = (info.flags & LEAT_COLUMN_SPARSE) != 0;
@@ -113,7 +118,7 @@ void serve_plan_free(serve_plan *p) {
 
 int64_t serve_plan_find(const serve_plan *p, const char *name, size_t n) {
   for (int64_t i = 0; i < p->n_columns; i++)
-    if (strlen(p->column[i].name) == n && memcmp(p->column[i].name, name, n) == 0) return i;
+    if (p->column[i].name_size == n && memcmp(p->column[i].name, name, n) == 0) return i;
   return -1;
 }
 

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-const double serve_bounds[SERVE_BUCKETS - 1] = { 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1, 5 };
+const double serve_bounds[SERVE_BUCKETS - 1] = { 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3,
+  100e-3, 250e-3, 500e-3, 1, 5 };
 const int serve_codes[SERVE_CODES] = { 200, 400, 401, 403, 404, 405, 409, 413, 500, 501, 503, 0 };
 
-void serve_count(uint64_t *n, uint64_t more) { __atomic_store_n(n, __atomic_load_n(n, __ATOMIC_RELAXED) + more, __ATOMIC_RELAXED); }
+void serve_count(uint64_t *n, uint64_t more) { __atomic_store_n(n, __atomic_load_n(n, __ATOMIC_RELAXED) + more,
+                                                                __ATOMIC_RELAXED); }
 
 void serve_observe(serve_histogram *h, double seconds) {
   double sum;
@@ -29,7 +31,8 @@ static int is_ready(serve_server *s) {
 }
 
 static void server_metadata(serve_request *q) {
-  serve_json_reply(q, 200, json_pack("{s:s,s:s,s:[s,s]}", "name", "leat-serve", "version", leat_version_text(), "extensions",
+  serve_json_reply(q, 200, json_pack("{s:s,s:s,s:[s,s]}", "name", "leat-serve", "version", leat_version_text(),
+                                     "extensions",
                                      "binary_tensor_data", "statistics"));
 }
 
@@ -58,8 +61,10 @@ static void model_metadata(serve_request *q, const serve_plan *p) {
     json_array_append_new(out, tensor("probability", "FP32", p->n_classes));
     json_array_append_new(out, tensor("label", "BYTES", 0));
   } else json_array_append_new(out, tensor("prediction", "FP64", 0));
-  for (int64_t k = 0; k < p->n_classes; k++) json_array_append_new(classes, json_loads(p->class_name[k], JSON_DECODE_ANY, NULL));
-  serve_json_reply(q, 200, json_pack("{s:s,s:[s],s:s,s:o,s:o,s:{s:o,s:s}}", "name", q->s->name, "versions", version, "platform", p->family, "inputs",
+  for (int64_t k = 0; k < p->n_classes; k++)
+    json_array_append_new(classes, json_loads(p->class_name[k], JSON_DECODE_ANY, NULL));
+  serve_json_reply(q, 200, json_pack("{s:s,s:[s],s:s,s:o,s:o,s:{s:o,s:s}}", "name", q->s->name, "versions", version,
+                                     "platform", p->family, "inputs",
                                      in, "outputs", out, "parameters", "classes", classes, "checksum", p->checksum));
 }
 
@@ -71,14 +76,15 @@ static void model_stats(serve_request *q, int64_t version) {
   uint64_t fail = 0, ok = all.infer[0];
   for (int i = 1; i < SERVE_CODES; i++) fail += all.infer[i];
   json_t *stats = json_object();
-  static const char *const name[] = { "success", "compute_input", "compute_infer", "compute_output" };
+  static const char *const name[] = { "success", "compute_input", "compute_infer", "compute_output", "queue" };
   for (int i = 0; i < SERVE_PHASES; i++)
     json_object_set_new(stats, name[i], json_pack("{s:I,s:I}", "count", (json_int_t)(i ? all.phase[i].count : ok), "ns",
                                                   (json_int_t)(all.phase[i].sum * 1e9)));
   json_object_set_new(stats, "fail", json_pack("{s:I,s:I}", "count", (json_int_t)fail, "ns", (json_int_t)0));
-  json_object_set_new(stats, "queue", json_pack("{s:I,s:I}", "count", (json_int_t)ok, "ns", (json_int_t)0));
-  serve_json_reply(q, 200, json_pack("{s:[{s:s,s:s,s:I,s:I,s:o,s:[]}]}", "model_stats", "name", q->s->name, "version", text, "inference_count",
-                                     (json_int_t)all.rows, "execution_count", (json_int_t)ok, "inference_stats", stats, "batch_stats"));
+  serve_json_reply(q, 200, json_pack("{s:[{s:s,s:s,s:I,s:I,s:o,s:[]}]}", "model_stats", "name", q->s->name, "version",
+                                     text, "inference_count",
+                                     (json_int_t)all.rows, "execution_count", (json_int_t)ok, "inference_stats", stats,
+                                         "batch_stats"));
 }
 
 /* /v2/models/{m}[/versions/{v}][/ready|/stats|/infer] */
@@ -135,7 +141,8 @@ static void repository_index(serve_request *q) {
   char version[32];
   leat_endpoint_get_state(q->s->endpoint, &e, NULL);
   snprintf(version, sizeof version, "%lld", (long long)e.version);
-  serve_json_reply(q, 200, json_pack("[{s:s,s:s,s:s,s:s}]", "name", q->s->name, "version", version, "state", e.version ? "READY" : "UNAVAILABLE",
+  serve_json_reply(q, 200, json_pack("[{s:s,s:s,s:s,s:s}]", "name", q->s->name, "version", version, "state", e.version
+                                     ? "READY" : "UNAVAILABLE",
                                      "reason", e.failure));
 }
 
@@ -189,7 +196,8 @@ void serve_route(serve_request *q) {
     struct evbuffer *b = evbuffer_new();
     if (b) evbuffer_add(b, serve_page, strlen(serve_page));
     evhttp_add_header(evhttp_request_get_output_headers(q->r), "Content-Security-Policy",
-                      "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'");
+                      "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+                      "connect-src 'self'; frame-ancestors 'none'");
     serve_reply(q, 200, "text/html; charset=utf-8", b);
   } else if (n == 1 && strcmp(seg[0], "metrics") == 0 && q->method == EVHTTP_REQ_GET) {
     serve_metrics(q);
@@ -200,6 +208,7 @@ void serve_route(serve_request *q) {
   } else if (n >= 1 && strcmp(seg[0], "admin") == 0 && q->w->admin) {
     serve_admin(q, seg, n);
   } else {
-    serve_error(q, 404, "there is nothing at %.200s: the page is at /, the protocol under /v2, metrics at /metrics", q->path);
+    serve_error(q, 404, "there is nothing at %.200s: the page is at /, the protocol under /v2, metrics at /metrics",
+                q->path);
   }
 }

@@ -1,5 +1,5 @@
-/* Look-ups in tables of predictions. A table's file may be replaced while it is read: the new one is opened beside the old, and
- * every worker changes its reader at its next look-up. */
+/* Look-ups in tables of predictions. A table's file may be replaced while it is read: the new one is opened beside the
+ * old, and every worker changes its reader at its next look-up. */
 #include "serve.h"
 #include <errno.h>
 #include <math.h>
@@ -125,7 +125,8 @@ void serve_tables_follow(serve_server *s) {
   for (int i = 0; i < s->n_tables; i++) {
     serve_table *t = &s->table[i];
     leat_error err = { .struct_size = sizeof err };
-    if (t->follower ? published_look(t, &err) : file_look(s, t, &err)) serve_note("table %s: the new one is not taken: %s", t->name, err.message);
+    if (t->follower ? published_look(t, &err) : file_look(s, t, &err))
+      serve_note("table %s: the new one is not taken: %s", t->name, err.message);
   }
   published_tables(s);
 }
@@ -152,7 +153,8 @@ static leat_table_reader *reader_of(serve_request *q, const char *name, int *ind
   leat_error err = { .struct_size = sizeof err };
   serve_table *t = table_find(s, name, index);
   if (!t) {
-    serve_error(q, 404, "there is no table '%.100s': %d are served, see --table and `leat table publish`", name, s->n_tables);
+    serve_error(q, 404, "there is no table '%.100s': %d are served, see --table and `leat table publish`", name,
+                s->n_tables);
     return NULL;
   }
   leat_table_reader **r = &q->w->reader[*index];
@@ -172,7 +174,8 @@ static const char *answer_word(int64_t found) {
   return found >= 1 && found <= 5 ? words[found] : "MISS";
 }
 
-static leat_status look_up(serve_request *q, leat_table_reader *r, int index, const char *key, size_t n, json_t **out, leat_error *err) {
+static leat_status look_up(serve_request *q, leat_table_reader *r, int index, const char *key, size_t n, json_t **out,
+                           leat_error *err) {
   const serve_table *t = &q->s->table[index];
   float value[4096];
   int64_t found = LEAT_TABLE_MISS;
@@ -183,7 +186,8 @@ static leat_status look_up(serve_request *q, leat_table_reader *r, int index, co
   json_t *values = json_null();
   if (found != LEAT_TABLE_MISS) {
     values = json_array();
-    for (int64_t k = 0; k < t->values && k < 4096; k++) json_array_append_new(values, isfinite(value[k]) ? json_real((double)value[k]) : json_null());
+    for (int64_t k = 0; k < t->values && k < 4096; k++)
+      json_array_append_new(values, isfinite(value[k]) ? json_real((double)value[k]) : json_null());
   }
   *out = json_pack("{s:s%,s:s,s:o}", "key", key, n, "status", answer_word(found), "value", values);
   if (!*out) json_decref(values);

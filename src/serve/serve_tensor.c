@@ -5,14 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct { const char *name; int64_t bytes; } types[] = {
-  { "", 0 }, { "BOOL", 1 }, { "UINT8", 1 }, { "UINT16", 2 }, { "UINT32", 4 }, { "UINT64", 8 }, { "INT8", 1 }, { "INT16", 2 },
-  { "INT32", 4 }, { "INT64", 8 }, { "FP16", 2 }, { "FP32", 4 }, { "FP64", 8 }, { "BYTES", 0 },
+static const struct { const char *name; size_t size; int64_t bytes; } types[] = {
+  { "", 0, 0 }, { "BOOL", 4, 1 }, { "UINT8", 5, 1 }, { "UINT16", 6, 2 }, { "UINT32", 6, 4 }, { "UINT64", 6, 8 },
+      { "INT8", 4, 1 },
+  { "INT16", 5, 2 }, { "INT32", 5, 4 }, { "INT64", 5, 8 }, { "FP16", 4, 2 }, { "FP32", 4, 4 }, { "FP64", 4, 8 },
+      { "BYTES", 5, 0 },
 };
 
 const char *infer_type_name(infer_type t) { return types[t].name; }
 
-static int is(const char *s, size_t n, const char *w) { return strlen(w) == n && memcmp(s, w, n) == 0; }
+/* s[n] is the literal w. */
+#define is(s, n, w) ((n) == sizeof(w) - 1 && memcmp((s), (w), sizeof(w) - 1) == 0)
 
 /* The members of an object: each(key) reads its value. */
 typedef int (*member_fn)(serve_json *j, const char *key, size_t n, void *arg);
@@ -24,7 +27,8 @@ static int members(serve_json *j, member_fn each, void *arg, const char *what) {
   if (serve_json_take(j, '}')) return 1;
   do {
     if (!serve_json_string(j, buf, sizeof buf, &key, &n)) return 0;
-    if (!serve_json_take(j, ':')) return serve_json_fail(j, "a ':' is missing behind \"%.*s\"", (int)(n > 60 ? 60 : n), key);
+    if (!serve_json_take(j, ':'))
+      return serve_json_fail(j, "a ':' is missing behind \"%.*s\"", (int)(n > 60 ? 60 : n), key);
     if (!each(j, key, n, arg)) return 0;
   } while (serve_json_take(j, ','));
   return serve_json_take(j, '}') || serve_json_fail(j, "a '}' or ',' is missing in %s", what);
@@ -64,8 +68,10 @@ static int input_member(serve_json *j, const char *key, size_t n, void *arg) {
   if (is(key, n, "datatype")) {
     if (!serve_json_string(j, buf, sizeof buf, &s, &n)) return 0;
     for (int t = 1; t < (int)(sizeof types / sizeof types[0]); t++)
-      if (is(s, n, types[t].name)) in->type = (infer_type)t;
-    return in->type != T_NONE || serve_json_fail(j, "datatype \"%.*s\" is unknown: BOOL, INT8 to INT64, UINT8 to UINT64, FP16, FP32, FP64, BYTES", (int)(n > 30 ? 30 : n), s);
+      if (types[t].size == n && memcmp(s, types[t].name, n) == 0) in->type = (infer_type)t;
+    return in->type != T_NONE ||
+        serve_json_fail(j, "datatype \"%.*s\" is unknown: BOOL, INT8 to INT64, UINT8 to UINT64, FP16, FP32, FP64, BYTES",
+                        (int)(n > 30 ? 30 : n), s);
   }
   if (is(key, n, "parameters")) return members(j, input_parameter, in, "parameters");
   if (!is(key, n, "data")) return serve_json_skip(j, 3);
@@ -86,14 +92,15 @@ static int parse_inputs(serve_json *j, infer_scratch *t, size_t most) {
     }
     infer_input *in = &t->input[t->n_inputs];
     memset(in, 0, offsetof(infer_input, kept));
-    memset(&in->type, 0, sizeof *in - offsetof(infer_input, type));
     if (!members(j, input_member, in, "an input")) return 0;
     in->kept_name = in->name == in->kept;
     if (!in->name) return serve_json_fail(j, "input %lld has no name", (long long)t->n_inputs + 1);
     int s = in->name_size > 60 ? 60 : (int)in->name_size;
     if (!in->type) return serve_json_fail(j, "input \"%.*s\" has no datatype", s, in->name);
     if (!in->n_dims) return serve_json_fail(j, "input \"%.*s\" has no shape", s, in->name);
-    if (in->has_data == in->has_binary) return serve_json_fail(j, in->has_data ? "input \"%.*s\" has data and binary_data_size: one of them" : "input \"%.*s\" has no data", s, in->name);
+    if (in->has_data == in->has_binary)
+      return serve_json_fail(j, in->has_data ? "input \"%.*s\" has data and binary_data_size: one of them"
+                             : "input \"%.*s\" has no data", s, in->name);
     t->n_inputs++;
   } while (serve_json_take(j, ','));
   return serve_json_take(j, ']') || serve_json_fail(j, "a ']' or ',' is missing in inputs");
@@ -149,7 +156,7 @@ static int top_member(serve_json *j, const char *key, size_t n, void *arg) {
 int infer_parse(infer_scratch *t, serve_json *j, size_t most) {
   top p = { t, most, 0 };
   t->n_inputs = 0;
-  t->n_outputs = t->binary_out = t->allow_missing = t->keyed = 0;
+  t->n_outputs = t->binary_out = t->allow_missing = 0;
   t->id = NULL;
   t->id_size = 0;
   if (!members(j, top_member, &p, "the request")) return 0;
@@ -183,13 +190,15 @@ static int elements(serve_json *j, const infer_input *in, int64_t n, element_fn 
     if (depth == 0) return serve_json_fail(j, "input \"%.*s\": data must be an array", s, in->name);
     if (i == n || !put(&own, i, arg)) {
       if (i == n) break;
-      return serve_json_fail(j, "input \"%.*s\", element %lld: %s", s, in->name, (long long)i, own.why[0] ? own.why : "wrong type");
+      return serve_json_fail(j, "input \"%.*s\", element %lld: %s", s, in->name, (long long)i, own.why[0] ? own.why
+                             : "wrong type");
     }
     i++;
     (void)serve_json_take(&own, ',');
   } while (depth > 0);
   if (i == n && depth == 0) return 1;
-  return serve_json_fail(j, "input \"%.*s\": data has %s elements than its shape says (%lld)", s, in->name, i == n ? "more" : "fewer", (long long)n);
+  return serve_json_fail(j, "input \"%.*s\": data has %s elements than its shape says (%lld)", s, in->name, i == n
+                         ? "more" : "fewer", (long long)n);
 }
 
 static int take_null(serve_json *j) {
@@ -228,7 +237,9 @@ static int put_number(serve_json *j, int64_t i, void *arg) {
 /* ---- data: bytes, little-endian */
 
 static double half(uint16_t h) {
-  double v = (h & 0x7c00) == 0x7c00 ? (h & 1023 ? NAN : INFINITY) : h & 0x7c00 ? ldexp(1024 + (h & 1023), (h >> 10 & 31) - 25) : ldexp(h & 1023, -24);
+  double v = (h & 0x7c00) == 0x7c00 ? (h & 1023 ? NAN : INFINITY) : h & 0x7c00 ? ldexp(1024 + (h & 1023),
+                                                                                       (h >> 10 & 31) - 25)
+                                                                                           : ldexp(h & 1023, -24);
   return h & 0x8000 ? -v : v;
 }
 
@@ -261,32 +272,38 @@ static int bytes_next(const infer_input *in, int64_t *at, const char **s, size_t
   return 1;
 }
 
-int infer_numbers(const infer_input *in, const serve_column *c, int64_t rows, int64_t width, double *x, int64_t stride, serve_json *j) {
+int infer_numbers(const infer_input *in, const serve_column *c, int64_t rows, int64_t width, double *x, int64_t stride,
+                  serve_json *j) {
   number_sink k = { x, width, stride, c, in->type };
   int s = in->name_size > 60 ? 60 : (int)in->name_size;
   int64_t n = rows * width, at = 0;
   int label = c && c->kind == LEAT_CATEGORY;
   if (label != (in->type == T_BYTES))
-    return serve_json_fail(j, "input \"%.*s\" is %s: expected %s", s, in->name, infer_type_name(in->type), label ? "BYTES" : c && c->kind == LEAT_TIME ? "INT64" : "numbers");
+    return serve_json_fail(j, "input \"%.*s\" is %s: expected %s", s, in->name, infer_type_name(in->type), label
+                           ? "BYTES" : c && c->kind == LEAT_TIME ? "INT64" : "numbers");
   if (in->has_data) {
     if (!elements(j, in, n, put_number, &k)) return 0;
   } else if (in->type == T_BYTES) {
     for (int64_t i = 0; i < n; i++) {
       const char *text;
       size_t size;
-      if (!bytes_next(in, &at, &text, &size)) return serve_json_fail(j, "input \"%.*s\": its bytes end within element %lld", s, in->name, (long long)i);
+      if (!bytes_next(in, &at, &text, &size))
+        return serve_json_fail(j, "input \"%.*s\": its bytes end within element %lld", s, in->name, (long long)i);
       x[i / width * stride + i % width] = size ? (double)serve_label_code(c, text, size) : NAN;
     }
-    if (at != in->binary_size) return serve_json_fail(j, "input \"%.*s\": there are bytes behind its last element", s, in->name);
+    if (at != in->binary_size)
+      return serve_json_fail(j, "input \"%.*s\": there are bytes behind its last element", s, in->name);
   } else {
     int64_t each = types[in->type].bytes;
     if (in->binary_size != n * each)
-      return serve_json_fail(j, "input \"%.*s\": binary_data_size is %lld, its shape and %s ask for %lld", s, in->name, (long long)in->binary_size,
+      return serve_json_fail(j, "input \"%.*s\": binary_data_size is %lld, its shape and %s ask for %lld", s, in->name,
+                             (long long)in->binary_size,
                              infer_type_name(in->type), (long long)(n * each));
     for (int64_t i = 0; i < n; i++) x[i / width * stride + i % width] = element(in->data + i * each, in->type);
   }
   for (int64_t i = 0; i < n; i++)
-    if (isinf(x[i / width * stride + i % width])) return serve_json_fail(j, "input \"%.*s\": element %lld is infinite", s, in->name, (long long)i);
+    if (isinf(x[i / width * stride + i % width]))
+      return serve_json_fail(j, "input \"%.*s\": element %lld is infinite", s, in->name, (long long)i);
   return 1;
 }
 
@@ -346,7 +363,8 @@ int infer_cells(const infer_input *in, const char *name, int64_t kind, serve_cel
   int text_kind = kind == LEAT_CATEGORY || kind == LEAT_TEXT || kind == LEAT_ID || kind == LEAT_TIME, ok = 1;
   int64_t at = 0, i = 0, each = types[in->type].bytes;
   if (text_kind != (in->type == T_BYTES))
-    return serve_json_fail(j, "input \"%.60s\" is %s: expected %s", name, infer_type_name(in->type), text_kind ? "BYTES" : "numbers");
+    return serve_json_fail(j, "input \"%.60s\" is %s: expected %s", name, infer_type_name(in->type), text_kind ? "BYTES"
+                           : "numbers");
   cell_sink k = { c, column, kind, in->type, NULL, 0 };
   if (in->has_data) {
     k.cap = (size_t)(j->end - in->data);
@@ -363,5 +381,6 @@ int infer_cells(const infer_input *in, const char *name, int64_t kind, serve_cel
     else ok = in->binary_size == c->rows * each && put_text_of(&k, i, element(in->data + i * each, in->type));
   }
   if (ok && (in->type != T_BYTES || at == in->binary_size)) return 1;
-  return serve_json_fail(j, "input \"%.60s\": its bytes do not fit its shape and %s (element %lld)", name, infer_type_name(in->type), (long long)i);
+  return serve_json_fail(j, "input \"%.60s\": its bytes do not fit its shape and %s (element %lld)", name,
+                         infer_type_name(in->type), (long long)i);
 }

@@ -10,7 +10,7 @@ try() { # WHAT COMMAND...
   shift
   if "$@" >"$work/log" 2>&1; then pass "$what"; else fail "$what"; cat "$work/log"; fi
 }
-for header in leat/leat.h leat/backend.h; do
+for header in leat/leat.h leat/backend.h leat/conformance.h; do
   printf '#include "%s"\nint use_header(void);\nint use_header(void) { return 0; }\n' "$header" >"$work/h.c"
   cp "$work/h.c" "$work/h.cc"
   for std in c99 c11 c17; do

@@ -51,6 +51,7 @@ print(v)' "$@"; }
 . "$root/tests/cli/usage.sh"
 . "$root/tests/cli/work.sh"
 . "$root/tests/cli/losses.sh"
+. "$root/tests/cli/networks.sh"
 . "$root/tests/cli/input.sh"
 . "$root/tests/cli/dataset.sh"
 . "$root/tests/cli/learn.sh"

@@ -181,7 +181,14 @@ call 0 '' 'inspect --weights --json' "$leat" inspect m.leat --weights --json
 check 'inspect --json has its keys' json out format version sections.0.name model.family weights.0.feature weights.0.weight
 call 0 'cpu' 'devices' "$leat" devices
 call 0 '' 'devices --json' "$leat" devices --json
-check 'devices --json has its keys' json out devices.0.name devices.0.kind devices.0.usable devices.0.why
+check 'devices --json has its keys' json out devices.0.name devices.0.kind devices.0.usable devices.0.why devices.0.ops.27
+# plug-ins beside the program: one that works and offers two ops, one that is no library
+mkdir plug
+cp "$leat" plug/leat
+cp "$build/examples/libleat-tiny.so" plug/
+echo 'no library' >plug/libleat-broken.so
+call 0 '^tiny:0 .* 2 .*Example tiny' 'devices lists a plug-in with its ops' env LD_LIBRARY_PATH="$build" plug/leat devices
+call 0 '^broken .* no .*cannot load the device plug-in' 'devices says why a plug-in cannot be loaded' env LD_LIBRARY_PATH="$build" plug/leat devices
 call 0 '' 'train on the reference device' "$leat" train a.csv --target churn --key customer_id --device reference -o ref.leat
 
 "$leat" generate dense --rows 60000 --seed 4 -o d.csv -q

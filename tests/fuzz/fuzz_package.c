@@ -18,7 +18,7 @@ size_t leat_fuzz_seed(size_t number, uint8_t *out, size_t cap);
 typedef struct file { uint8_t *data; uint64_t size; char kind[5]; } file;
 static leat_runtime *rt;
 static leat_dataset *rows;
-static file package, checkpoint;
+static file package[2], checkpoint[2]; /* linear, a network */
 static char path[256];
 static const char *const fields[] = {"31", "4.5", "two", "slow line", "1"};
 
@@ -51,11 +51,37 @@ static int64_t pull(void *user, void *buf, uint64_t cap) {
   return (int64_t)n;
 }
 
-static void start(void) {
-  leat_runtime_opts opts = {.struct_size = sizeof opts, .n_threads = 1, .load_budget_bytes = 64 << 20};
-  leat_params *reader = NULL, *params = NULL;
+static void train(const char *spec, int k) {
+  leat_params *params = NULL;
   leat_trainer *trainer = NULL;
   leat_model *model = NULL;
+  leat_error err = {.struct_size = sizeof err};
+  must(leat_params_create(rt, spec, &params, &err) == LEAT_OK, err.message);
+  must(leat_params_set_i64(params, "hash_bits", 6, &err) == LEAT_OK, err.message);
+  if (k) {
+    must(leat_params_set_text(params, "layers", "4,3", &err) == LEAT_OK, err.message);
+    must(leat_params_set_text(params, "norm", "batch", &err) == LEAT_OK, err.message);
+    must(leat_params_set_i64(params, "embedding", 2, &err) == LEAT_OK, err.message);
+    must(leat_params_set_i64(params, "embedding_from", 3, &err) == LEAT_OK, err.message);
+    must(leat_params_set_i64(params, "max_iterations", 2, &err) == LEAT_OK, err.message);
+  }
+  must(leat_trainer_create(rt, params, NULL, NULL, &trainer, &err) == LEAT_OK, err.message);
+  must(leat_trainer_set_data(trainer, rows, NULL, &err) == LEAT_OK, err.message);
+  must(leat_trainer_step(trainer, 0, NULL, &err) == LEAT_OK, err.message);
+  must(leat_trainer_save(trainer, path, &err) == LEAT_OK, err.message);
+  read_back(&checkpoint[k]);
+  must(leat_trainer_fit(trainer, &err) == LEAT_OK, err.message);
+  must(leat_trainer_snapshot(trainer, &model, &err) == LEAT_OK, err.message);
+  must(leat_model_save(model, path, &err) == LEAT_OK, err.message);
+  read_back(&package[k]);
+  leat_model_free(model);
+  leat_trainer_free(trainer);
+  leat_params_free(params);
+}
+
+static void start(void) {
+  leat_runtime_opts opts = {.struct_size = sizeof opts, .n_threads = 1, .load_budget_bytes = 64 << 20};
+  leat_params *reader = NULL;
   leat_error err = {.struct_size = sizeof err};
   const char *folder = getenv("TMPDIR");
   snprintf(path, sizeof path, "%s/leat-fuzz-%d.tmp", folder != NULL ? folder : "/tmp", (int)getpid());
@@ -64,20 +90,8 @@ static void start(void) {
   must(leat_params_set_text(reader, "target", "churn", &err) == LEAT_OK, err.message);
   must(leat_params_set_text(reader, "text", "note", &err) == LEAT_OK, err.message);
   must(leat_dataset_from_reader(rt, NULL, reader, "seed.csv", pull, NULL, &rows, &err) == LEAT_OK, err.message);
-  must(leat_params_create(rt, "model/linear", &params, &err) == LEAT_OK, err.message);
-  must(leat_params_set_i64(params, "hash_bits", 6, &err) == LEAT_OK, err.message);
-  must(leat_trainer_create(rt, params, NULL, NULL, &trainer, &err) == LEAT_OK, err.message);
-  must(leat_trainer_set_data(trainer, rows, NULL, &err) == LEAT_OK, err.message);
-  must(leat_trainer_step(trainer, 0, NULL, &err) == LEAT_OK, err.message);
-  must(leat_trainer_save(trainer, path, &err) == LEAT_OK, err.message);
-  read_back(&checkpoint);
-  must(leat_trainer_fit(trainer, &err) == LEAT_OK, err.message);
-  must(leat_trainer_snapshot(trainer, &model, &err) == LEAT_OK, err.message);
-  must(leat_model_save(model, path, &err) == LEAT_OK, err.message);
-  read_back(&package);
-  leat_model_free(model);
-  leat_trainer_free(trainer);
-  leat_params_free(params);
+  train("model/linear", 0);
+  train("model/mlp", 1);
   leat_params_free(reader);
 }
 
@@ -176,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (rt == NULL) start();
   if (size < 3) return 0;
   const int is_checkpoint = data[0] & 1, as_is = (data[0] & 2) != 0;
-  const file *f = is_checkpoint ? &checkpoint : &package;
+  const file *f = is_checkpoint ? &checkpoint[data[0] / 4 & 1] : &package[data[0] / 4 & 1];
   const void *bytes = NULL;
   uint64_t n = 0;
   lt_seal *seal = NULL;
@@ -208,8 +222,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 size_t leat_fuzz_seed(size_t number, uint8_t *out, size_t cap) {
-  if (number >= 64 || cap < 64) return 0;
-  out[0] = (uint8_t)(number & 3);
+  if (number >= 128 || cap < 64) return 0;
+  out[0] = (uint8_t)((number & 3) | number / 64 << 2);
   out[1] = (uint8_t)(number / 4 + (number & 3) * 64);
   for (size_t i = 2; i < 22; i++) out[i] = (uint8_t)(number * 97 + i * 31);
   return 22;

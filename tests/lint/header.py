@@ -34,7 +34,7 @@ def check_type(where, text):
 
 
 count = 0
-for path in ("include/leat/leat.h", "include/leat/backend.h"):
+for path in ("include/leat/leat.h", "include/leat/backend.h", "include/leat/conformance.h"):
     text = common.read(path)
     # (comment just before, declaration)
     for match in re.finditer(r"(/\*(?:(?!\*/).)*\*/)?\s*\nLEAT_API\s+([^;]*);", text, re.S):

@@ -1,5 +1,6 @@
 /* A device plug-in for the tests: two devices with memory of their own, which only multiply matrices, slowly. It is
  * loaded as a shared library and is also linked into a test that makes it break its contract. It sees backend.h alone. */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,10 @@ typedef struct toy_knobs {
   int64_t alive;     /* objects made and not freed */
   int64_t gemms, opened, closed;
 } toy_knobs;
-static toy_knobs toy;
+#ifndef TOY_FLAW
+#define TOY_FLAW NULL
+#endif
+static toy_knobs toy = {.flaw = TOY_FLAW};
 
 static leat_status toy_fail(leat_error *err, leat_status status, const char *text) {
   err->code = status;
@@ -184,12 +188,13 @@ static void toy_fill(leat_b_backend *out, leat_b_instance *self) {
   if (toy_is(toy.flaw, "newer table")) out->struct_size += 8;
   if (toy_is(toy.flaw, "short table")) out->struct_size = 40;
   if (toy_is(toy.flaw, "no size")) out->struct_size = 0;
+  if (toy_is(toy.flaw, "older table")) out->struct_size = offsetof(leat_b_backend, proc); /* of a minor without proc */
   if (toy_is(toy.flaw, "minor")) out->abi_minor_min = LEAT_BACKEND_ABI_MINOR + 1;
 }
 
 leat_status leat_backend_query_v1(uint32_t abi_major, const leat_b_host *host, leat_b_backend *out, leat_error *err);
 leat_status leat_backend_query_v1(uint32_t abi_major, const leat_b_host *host, leat_b_backend *out, leat_error *err) {
-  if (abi_major != LEAT_BACKEND_ABI_MAJOR) return toy_fail(err, LEAT_E_VERSION, "the toy speaks another interface");
+  if (abi_major != LEAT_BACKEND_ABI_MAJOR || toy_is(toy.flaw, "major")) return toy_fail(err, LEAT_E_VERSION, "the toy speaks another interface");
   if (toy_is(toy.flaw, "refuse")) return toy_fail(err, LEAT_E_UNSUPPORTED, "no toy is plugged in");
   if (toy_is(toy.flaw, "silent")) return LEAT_E_UNSUPPORTED;
   if (toy_is(toy.flaw, "positive")) return 7;

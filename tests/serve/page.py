@@ -42,6 +42,12 @@ with sync_playwright() as p:
     assert page.inner_text("#t-version b") == str(versions[-1]), page.inner_text("#t-version b")
     page.click("#rollback")
     page.wait_for_function("v => document.querySelector('#t-version b').textContent === v", arg=str(versions[-2]), timeout=20000)
+    page.click(f"#try-{versions[-1]}")  # a trial by its buttons
+    page.wait_for_function("() => document.querySelector('#trial').textContent.includes('shadow')", timeout=20000)
+    page.click("#trial-forward")
+    page.wait_for_function("() => document.querySelector('#trial').textContent.includes('canary')", timeout=20000)
+    page.click("#trial-abort")
+    page.wait_for_function("() => document.querySelector('#trial').textContent.includes('aborted')", timeout=20000)
     page.goto(f"http://{address}/")  # from here nothing can be changed
     page.wait_for_selector("html[data-ready=yes]")
     assert page.query_selector("#rollback") is None
@@ -51,4 +57,4 @@ if wrong:
     sys.exit(f"FAIL page: {wrong[:3]}")
 if get(address, f"/v2/models/{model}")["versions"] != [str(versions[-2])]:
     sys.exit("FAIL page: the button did not roll back")
-print("page: numbers move, the button rolls back, nothing is asked for elsewhere")
+print("page: numbers move, the buttons roll back and try, nothing is asked for elsewhere")

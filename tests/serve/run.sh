@@ -8,6 +8,8 @@ root=$PWD
 build=$(cd "${1:-build}" && pwd)
 leat=$build/leat serve=$build/leat-serve
 if [ ! -x "$serve" ]; then echo "skip: $serve was not built (libevent)"; exit 77; fi
+sanitized=$(ldd "$serve" 2>/dev/null | grep -c 'lib[at]san') # what these keep of freed memory does not count
+export LEAT_SERVE_MIB=$((sanitized ? 2000 : 200)) TSAN_OPTIONS="suppressions=$root/tests/serve/tsan.supp ${TSAN_OPTIONS:-}"
 work=$(mktemp -d)
 pid=""
 trap 'ps -p "${pid:-0}" >/dev/null 2>&1 && kill -9 "$pid"; rm -rf "$work"' EXIT
@@ -22,7 +24,7 @@ check() { local name=$1; shift; if timeout 300 "$@" >check.out 2>&1; then ok "$n
 start() {
   "$serve" --listen 127.0.0.1:0 --admin 127.0.0.1:0 --quiet "$@" >serve.out 2>serve.err &
   pid=$!
-  for _ in $(seq 100); do [ -s serve.out ] && break; ps -p $pid >/dev/null || break; sleep 0.1; done
+  for _ in $(seq 300); do [ -s serve.out ] && break; kill -0 $pid 2>/dev/null || break; sleep 0.1; done
   address=$(sed -nE 's|.* at http://([^,]*),.*|\1|p' serve.out) admin=$(sed -nE 's|.*admin http://([^,]*),.*|\1|p' serve.out)
   [ -n "$address" ]
 }
@@ -34,6 +36,11 @@ stop() {
   rc=$?
   pid=""
   if [ $rc -ne 0 ] || [ -s serve.err ]; then bad "$1: ended by SIGTERM" "exit $rc" "$(head -5 serve.err)"; else ok "$1: ended by SIGTERM"; fi
+}
+promtool_checks() {
+  if ! command -v promtool >/dev/null; then skip "promtool is not installed"; return; fi
+  python3 -c 'import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(f"http://{sys.argv[1]}/metrics").read())' "$address" >metrics.txt
+  check "promtool check metrics, $1" sh -c 'promtool check metrics <metrics.txt && echo "clean: $(grep -vc ^# metrics.txt) samples"'
 }
 usage() { # STATUS WORD OPTION...
   local want=$1 word=$2
@@ -69,24 +76,55 @@ if start --store S --threads 2; then
   learner=$!
   check "beside leat learn" python3 "$root/tests/serve/swaps.py" "$address" "$admin" S 10
   wait $learner && ok "leat learn beside it" || bad "leat learn beside it"
-  if command -v promtool >/dev/null; then
-    python3 -c 'import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(f"http://{sys.argv[1]}/metrics").read())' "$address" >metrics.txt
-    check "promtool check metrics" sh -c 'promtool check metrics <metrics.txt && echo clean'
-  else skip "promtool is not installed"; fi
+  promtool_checks "serving"
+  if command -v prometheus >/dev/null; then check "Prometheus scrapes" python3 "$root/tests/serve/prometheus.py" "$address" S
+  else skip "prometheus is not installed"; fi
   stop "serving"
 else bad "start" "$(cat serve.err)"; fi
+
+if start --store S --threads 2 --request-ms 1500 --queue 20; then
+  check "limits" python3 "$root/tests/serve/limits.py" "${address%:*}" "${address##*:}" S "$pid" "${LEAT_SERVE_MUTATIONS:-2000}"
+  stop "limits"
+else bad "start with limits" "$(cat serve.err)"; fi
 
 if start --store S --threads 2 --learn --table t=t.ltab --access-log access.log; then
   check "feedback loop" python3 "$root/tests/serve/loop.py" "$address" "$admin" S churn.csv
   if python3 -c 'import playwright.sync_api' 2>/dev/null && command -v chromium >/dev/null; then
     check "the page in a browser" python3 "$root/tests/serve/page.py" "$address" "$admin" S
   else skip "playwright or chromium is not installed"; fi
+  check "hot swaps while it learns" python3 "$root/tests/serve/swaps.py" "$address" "$admin" S "${LEAT_SERVE_SWAPS:-20}" churn.csv
+  promtool_checks "learning"
   stop "learning"
   check "the access log is JSON" python3 -c 'import json
 rows = [json.loads(l) for l in open("access.log")]
 assert len(rows) > 30 and all(r["status"] and r["method"] for r in rows), len(rows)
 print(len(rows), "lines")'
 else bad "start --learn" "$(cat serve.err)"; fi
+
+# Shadow and canary: a store of a poor model and a good one.
+"$leat" generate churn --rows 8000 --seed 3 -o whole.csv 2>/dev/null
+awk -F, 'BEGIN { OFS = FS; srand(1) } NR > 1 && rand() < .35 { $NF = $NF == "yes" ? "no" : "yes" } NR < 3000' whole.csv >flipped.csv
+"$leat" train whole.csv --target churn --key customer_id -o good.leat --quiet >/dev/null && "$leat" train flipped.csv --target churn \
+  --key customer_id -o poor.leat --quiet >/dev/null || bad "models for trials"
+store() { # NAME PRODUCTION CANDIDATE
+  rm -rf "$1" && "$leat" store "$1" add "$2" --stage production >/dev/null && "$leat" store "$1" add "$3" --stage testing >/dev/null
+}
+try=(--trial testing --trial-set shares=0.1,1 --trial-set evidence=20 --trial-set min_rows=50 --follow-ms 20)
+store T poor.leat good.leat && start --store T --threads 2 "${try[@]}" && {
+  check "shadow, canary, promoted" python3 "$root/tests/serve/trial.py" "$address" "$admin" T whole.csv better 1 2
+  promtool_checks "trial"
+  stop "trial of a better one"
+  "$leat" store T log --json | grep -q '"promoted"' && ok "the history has it" || bad "the history has it" "$("$leat" store T log --json | tail -3)"
+}
+store T good.leat poor.leat && start --store T --threads 2 "${try[@]}" --trial-set begin=canary && {
+  check "a worse one is aborted" python3 "$root/tests/serve/trial.py" "$address" "$admin" T whole.csv worse 1 2
+  stop "trial of a worse one"
+}
+store T good.leat poor.leat && start --store T --threads 2 --follow-ms 20 && {
+  check "trials by hand" python3 "$root/tests/serve/trial.py" "$address" "$admin" T whole.csv hand 1 2
+  stop "trials by hand"
+}
+usage 2 "did you mean 'shares'" --store T --listen 127.0.0.1:0 --admin none --trial-set sahres=1
 
 echo 0123456789abcdef0123 >token
 if start --store S --threads 1 --admin-token-file token; then

@@ -1,5 +1,7 @@
-"""Requests without a pause while versions come and go: swaps.py HOST:PORT ADMIN MODEL SWAPS. No request may fail, and every answer
-must be that of the version it names."""
+"""Requests without a pause while versions come and go: swaps.py HOST:PORT ADMIN MODEL SWAPS [ROWS.csv]. No request may fail, and every
+answer must be that of the version it names. With ROWS the server learns (--learn): they are learned, predicted with their keys and labelled
+meanwhile, and its metrics and numbers are asked for."""
+import csv
 import http.client
 import json
 import sys
@@ -41,7 +43,58 @@ def ask():
         answers[0] += n
 
 
-threads = [threading.Thread(target=ask) for _ in range(4)]
+def talk(step):
+    """step(connection's ask, round) again and again, until the swaps are over."""
+    c = http.client.HTTPConnection(address, timeout=60)
+
+    def tell(where, body=None):
+        c.request("POST" if body else "GET", where, body)
+        r = c.getresponse()
+        text = r.read()
+        if r.status != 200:
+            raise ValueError(f"{where}: {r.status} {text[:200]}")
+        return text
+
+    n = 0
+    try:
+        while not stop.is_set():
+            step(tell, n)
+            n += 1
+    except Exception as e:
+        trouble.append(repr(e))
+    with lock:
+        rounds[step.__name__] = n
+
+
+rounds = {}
+rows = list(csv.DictReader(open(sys.argv[5]))) if len(sys.argv) > 5 else []
+
+
+def lines(part, columns):
+    return "".join(json.dumps({k: r[k] for k in columns}) + "\n" for r in part)
+
+
+def learn(tell, n):
+    tell("/v1/learn", lines([{**r, "customer_id": f"learn-{n}-{i}"} for i, r in enumerate(rows[:20])], rows[0].keys()))
+
+
+def label(tell, n):
+    part = [{**r, "customer_id": f"key-{n}-{i}"} for i, r in enumerate(rows[20:30])]
+    inputs = [{"name": c["name"], "shape": [len(part)], "datatype": c["datatype"],
+               "data": [r[c["name"]] if c["datatype"] == "BYTES" else float(r[c["name"]] or 0) for r in part]} for c in meta["inputs"]]
+    inputs.append({"name": "customer_id", "shape": [len(part)], "datatype": "BYTES", "data": [r["customer_id"] for r in part]})
+    tell(f"/v2/models/{model}/infer", json.dumps({"inputs": inputs}))
+    got = json.loads(tell("/v1/label", lines(part, ("customer_id", "churn"))))
+    if got["unmatched"]:
+        raise ValueError(f"labels: {got}")
+
+
+def watch(tell, n):
+    tell("/metrics")
+    tell("/v1/stats")
+
+
+threads = [threading.Thread(target=ask) for _ in range(4)] + [threading.Thread(target=talk, args=(s,)) for s in (learn, label, watch) if rows]
 for t in threads:
     t.start()
 for i in range(swaps):
@@ -51,4 +104,6 @@ for t in threads:
     t.join()
 if trouble or answers[0] < swaps or len(said) < 2:
     sys.exit(f"FAIL swaps: {trouble[:3]}, {answers[0]} answers of {len(said)} versions")
-print(f"swaps: {answers[0]} answers of {len(said)} versions during {swaps} swaps, none failed")
+if rows and not all(rounds.values()):
+    sys.exit(f"FAIL swaps: {rounds}")
+print(f"swaps: {answers[0]} answers of {len(said)} versions during {swaps} swaps, none failed{', ' + str(rounds) if rounds else ''}")

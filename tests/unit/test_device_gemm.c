@@ -324,8 +324,8 @@ static void test_memory_fails(void **unused) {
   failing f = {-1, 0};
   leat_allocator table = {sizeof table, &f, failing_alloc, NULL, failing_release};
   leat_runtime_opts opts = {.struct_size = sizeof opts, .allocator = &table};
-  static float a[50 * 50 * 4], b[50 * 50 * 4], c[50 * 50 * 4];
-  lt_gemm g = {50, 50, 50, 1, 1, a, b, c, 4, 200, 200, 4, 4, 200, NULL, 0}; /* strides that must be copied */
+  static float a[150 * 150 * 4], b[150 * 150 * 4], c[150 * 150 * 4];
+  lt_gemm g = {150, 150, 150, 1, 1, a, b, c, 4, 600, 600, 4, 4, 600, NULL, 0}; /* for BLIS, which needs copies */
   lt_gemv v = {50, 50, 1, 0, a, b, c, 50, 1, 4, 4};
   for (int64_t n = 0;; n++) { /* making a runtime */
     leat_runtime *rt = NULL;

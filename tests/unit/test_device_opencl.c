@@ -19,10 +19,14 @@
 #ifndef LEAT_OPENCL_PLUGIN
 #define LEAT_OPENCL_PLUGIN ""
 #endif
-enum { MANY = 1 << 16 };
+/* What the driver and its compiler keep to the end is theirs; leaks of the plug-in and of leat are still found. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) { return "leak:libpocl\nleak:libLLVM\nleak:libOpenCL\nleak:libclang\n"; }
+
 static leat_runtime *rt;
 static const leat_device *device, *reference;
 static uint32_t seed = 1;
+static int small; /* LEAT_OPENCL_SMALL: few and small shapes, for slow drivers (Oclgrind) */
 
 static leat_error fresh(void) {
   leat_error err;
@@ -182,7 +186,7 @@ static void gemm_case(int64_t m, int64_t n, int64_t k, int turned, double alpha,
 }
 
 static void gemm_all(void) {
-  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+  for (size_t s = small ? 1 : 0; s < (small ? 2 : sizeof shapes / sizeof *shapes); s++) {
     for (int turned = 0; turned < 4; turned++)
       gemm_case(shapes[s][0], shapes[s][1], shapes[s][2], turned, 1.0, turned & 1 ? 0.5 : 0.0, -1);
     for (int64_t act = 0; act < 5; act++) gemm_case(shapes[s][0], shapes[s][1], shapes[s][2], 0, 0.7, 0.0, act);
@@ -210,22 +214,29 @@ static void test_gemm(void **unused) {
   set_variant(0);
 }
 
-/* The same bits whichever kernel computes. */
+/* The same bits whichever kernel computes, with whichever tiles. */
 static void test_gemm_variants(void **unused) {
   (void)unused;
   need_device();
-  static float a[150 * 190], w[190 * 170], c[3][150 * 170];
-  for (size_t i = 0; i < sizeof a / sizeof *a; i++) a[i] = number();
-  for (size_t i = 0; i < sizeof w / sizeof *w; i++) w[i] = number();
-  for (int v = 0; v < 3; v++) {
-    lt_gemm g = {150, 170, 190, 1, 0, a, w, c[v], 190, 1, 170, 1, 170, 1, NULL, 0};
-    leat_error err = fresh();
-    set_variant(v);
-    if (lt_device_gemm(device, &g, &err)) fail_msg("%s", err.message);
-  }
+  int64_t m = small ? 35 : 150, n = small ? 37 : 170, k = small ? 18 : 190, all = 0;
+  float *a = calloc((size_t)(m * k), 4), *w = calloc((size_t)(k * n), 4), *c = calloc((size_t)(m * n), 4);
+  float *first = calloc((size_t)(m * n), 4);
+  for (int64_t i = 0; i < m * k; i++) a[i] = number();
+  for (int64_t i = 0; i < k * n; i++) w[i] = number();
+  for (int variant = 0; variant < 3; variant++)
+    for (int choice = 0; choice < (variant ? 5 : 1); choice++) {
+      lt_gemm g = {m, n, k, 1, 0, a, w, c, k, 1, n, 1, n, 1, NULL, 0};
+      leat_error err = fresh();
+      set_variant(variant + 10 * choice);
+      if (lt_device_gemm(device, &g, &err)) fail_msg("%s", err.message);
+      if (all++ == 0) memcpy(first, c, (size_t)(m * n) * 4);
+      assert_memory_equal(first, c, (size_t)(m * n) * 4);
+    }
   set_variant(0);
-  assert_memory_equal(c[0], c[1], sizeof c[0]);
-  assert_memory_equal(c[0], c[2], sizeof c[0]);
+  free(a);
+  free(w);
+  free(c);
+  free(first);
 }
 
 static void test_products(void **unused) {
@@ -233,8 +244,8 @@ static void test_products(void **unused) {
   need_device();
   both b;
   memset(&b, 0, sizeof b);
-  for (int turn = 0; turn < 3; turn++) {
-    int64_t m = 5 + turn * 40, n = 7 + turn * 45;
+  for (int turn = 0; turn < (small ? 2 : 3); turn++) {
+    int64_t m = 5 + turn * 40 / (1 + small), n = 7 + turn * 45;
     both_matrix(&b, 0, m, n);
     both_vector(&b, 0, n);
     both_vector(&b, 1, m);
@@ -294,7 +305,7 @@ static void test_rows(void **unused) {
   both b;
   memset(&b, 0, sizeof b);
   static const int64_t sizes[][2] = {{1, 1}, {3, 10}, {70, 10}, {5, 33}, {9, 200}, {300, 70}};
-  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+  for (size_t s = small ? 1 : 0; s < (small ? 4 : sizeof sizes / sizeof *sizes); s += 1 + (size_t)small) {
     int64_t m = sizes[s][0], n = sizes[s][1];
     for (int64_t what = 0; what < 3; what++)
       for (int64_t axis = 0; axis < 3; axis++) {
@@ -516,18 +527,19 @@ static void test_cache(void **unused) {
   assert_int_equal(system(command), 0);
 }
 
-/* Two runtimes with the same plug-in, and many in turn. */
+/* Two runtimes with the same plug-in, and a thousand in turn. */
 static void test_runtimes(void **unused) {
   (void)unused;
   need_device();
   leat_runtime *one = loaded(NULL), *two = loaded(NULL);
   leat_runtime_free(one);
   leat_runtime_free(two);
-  for (int i = 0; i < 20; i++) leat_runtime_free(loaded(NULL));
+  for (int i = 0; i < (small ? 20 : 1000); i++) leat_runtime_free(loaded(NULL));
 }
 
 int main(void) {
   char cache[] = "/tmp/leat-pocl-XXXXXX", command[64];
+  small = getenv("LEAT_OPENCL_SMALL") != NULL;
   if (mkdtemp(cache)) setenv("POCL_CACHE_DIR", cache, 1);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_gemm),     cmocka_unit_test(test_gemm_variants), cmocka_unit_test(test_products),

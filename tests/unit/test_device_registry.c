@@ -125,6 +125,17 @@ static void test_plug_in(void **unused) {
   assert_string_equal(props.backend, "toy");
   assert_string_equal(props.driver, "");
   assert_int_equal(props.kind, LEAT_OTHER);
+  char ops[64];
+  assert_int_equal(leat_device_ops(dev, ops, 4, &needed, &err), LEAT_E_CAPACITY);
+  assert_int_equal(needed, 5);
+  assert_int_equal(leat_device_ops(dev, ops, sizeof ops, &needed, &err), LEAT_OK);
+  assert_string_equal(ops, "gemm");
+  assert_int_equal(leat_device_ops(NULL, ops, sizeof ops, &needed, &err), LEAT_E_ARG);
+  assert_int_equal(leat_device_ops(dev, NULL, 3, &needed, &err), LEAT_E_ARG);
+  toy.fail = "device_open";
+  assert_int_equal(leat_device_ops(find(rt, "toy:0"), ops, sizeof ops, &needed, &err), LEAT_E_DEVICE);
+  assert_non_null(strstr(err.message, "the toy broke"));
+  toy.fail = NULL;
   toy.why = "the battery is empty";
   assert_int_equal(leat_device_state(dev, why, 4, &needed, &err), LEAT_E_CAPACITY);
   assert_int_equal(needed, strlen(toy.why) + 1);

@@ -189,12 +189,52 @@ static double accuracy(leat_trainer *t, int64_t set) {
   return v;
 }
 
+static void predict(leat_runtime *rt, const leat_model *m, const char *device, const char *settings, const tr_rows *r,
+                    double *out) {
+  const leat_device *dev = NULL;
+  leat_predictor *q = NULL;
+  leat_error e = tr_error();
+  leat_params *p = kit_params(rt, "predictor", settings);
+  if (device) TR_OK(lt_devices_find(rt, device, &dev, &e), &e);
+  TR_OK(lt_predictor_create(m, p, dev, &q, &e), &e);
+  leat_matrix x = tr_matrix(r->x, r->n, r->cols, LEAT_F32), y = tr_matrix(out, r->n, 1, LEAT_F64);
+  TR_OK(lt_predictor_run(q, &x, &y, &e), &e);
+  for (int64_t i = 0; i < r->n && !(device && *settings); i += 97) { /* a single row is the same row */
+    float one;
+    TR_OK(lt_predictor_one_f32(q, r->x + i * r->cols, (uint64_t)r->cols, &one, 1, &e), &e);
+    assert_true(fabs((double)one - out[i]) <= 1e-5);
+  }
+  lt_predictor_free(q);
+  lt_params_free(p);
+}
+
+/* Rows as a matrix, on another device, with weights of 8 bits. */
+static void check_ways(leat_runtime *rt, leat_trainer *t, const tr_rows *r) {
+  leat_model *m = NULL;
+  leat_error e = tr_error();
+  double *plain = malloc((size_t)r->n * 8), *other = malloc((size_t)r->n * 8), mean = 0;
+  TR_OK(lt_trainer_snapshot(t, &m, &e), &e);
+  predict(rt, m, NULL, "", r, plain);
+  predict(rt, m, "reference", "", r, other);
+  for (int64_t i = 0; i < r->n; i++) assert_true(fabs(plain[i] - other[i]) <= 1e-5);
+  predict(rt, m, NULL, "precision=int8", r, other);
+  for (int64_t i = 0; i < r->n; i++) mean += fabs(plain[i] - other[i]) / (double)r->n;
+  assert_true(mean > 0 && mean < 0.02);
+  predict(rt, m, "reference", "precision=int8", r, other);
+  mean = 0;
+  for (int64_t i = 0; i < r->n; i++) mean += fabs(plain[i] - other[i]) / (double)r->n;
+  assert_true(mean > 0 && mean < 0.02);
+  free(plain);
+  free(other);
+  lt_model_free(m);
+}
+
 /* Two classes that no straight line divides: inside and outside of a ring. */
 static void test_ring(void **state) {
   (void)state;
   static const char *const settings[] = {
       "layers=32 max_iterations=60 learning_rate=0.01", "layers=16,8 activation=tanh norm=layer max_iterations=40 learning_rate=0.01",
-      "layers=32 norm=batch optimizer=sgd max_iterations=40 schedule=cosine",
+      "layers=32 norm=batch optimizer=sgd learning_rate=0.1 max_iterations=40 schedule=cosine",
       "layers=32 activation=gelu optimizer=adamw weight_decay=0.01 max_iterations=80 learning_rate=0.01 schedule=cosine"};
   leat_runtime *rt = tr_runtime(2);
   tr_rows r = tr_make(2000, 2, 2, 9, 0, 1);
@@ -211,6 +251,7 @@ static void test_ring(void **state) {
     leat_trainer *t = net_trainer(rt, settings[k], NULL, d, NULL);
     tr_fit(t);
     if (accuracy(t, 0) < 0.95) fail_msg("%s: accuracy %g", settings[k], accuracy(t, 0));
+    check_ways(rt, t, &r);
     lt_trainer_free(t);
   }
   lt_dataset_free(d);
@@ -292,10 +333,115 @@ static void test_refused(void **state) {
   refused("optimizer=sgd learning_rate=1e6 layers=32 max_iterations=30", LEAT_E_NUMERIC, "smaller learning_rate");
 }
 
-int main(void) {
+/* ---- golden files: written once (--write-golden), read for ever */
+
+static const char golden_model[] = "tests/golden/model-mlp-v2.leat", golden_trainer[] = "tests/golden/trainer-mlp-v1.ckpt";
+static const char golden_settings[] = "layers=6,4 activation=gelu norm=batch embedding=2 embedding_from=3 dropout=0.25 max_iterations=4 "
+                                      "batch_size=32 learning_rate=0.01 clip_norm=1";
+enum { GOLDEN = 3 };
+static const double golden_want[GOLDEN + 2] = {0.56976584931696117, 0.42930833289287496, 0.5430487312572202, 4, 0.67994233503937718};
+
+/* Rows of whole numbers and labels: the same on every machine. */
+static leat_dataset *golden_rows(leat_runtime *rt) {
+  char csv[12000], *p = csv;
+  lt_rng r;
+  lt_rng_init(&r, 11, 1);
+  p += sprintf(p, "a,b,town,y\n");
+  for (int i = 0; i < 300; i++) {
+    int a = (int)lt_rng_below(&r, 21) - 10, b = (int)lt_rng_below(&r, 21) - 10, town = (int)lt_rng_below(&r, 4);
+    p += sprintf(p, "%d,%d,t%d,%s\n", a, b, town, (a * b > 0) != (town == 2) ? "yes" : "no");
+  }
+  return kit_good(rt, "target=y", csv);
+}
+
+static void golden_answers(leat_runtime *rt, const leat_model *m, double out[GOLDEN]) {
+  static const double asked[GOLDEN][3] = {{7, 8, 0}, {-6, 5, 1}, {NAN, -9, 7}};
+  leat_predictor *q = NULL;
+  leat_error e = tr_error();
+  (void)rt;
+  TR_OK(lt_predictor_create(m, NULL, NULL, &q, &e), &e);
+  for (int i = 0; i < GOLDEN; i++) TR_OK(lt_predictor_one_f64(q, asked[i], 3, out + i, 1, &e), &e);
+  lt_predictor_free(q);
+}
+
+static void golden_goes_on(leat_runtime *rt, leat_trainer *t, double out[2]) {
+  leat_error e = tr_error();
+  leat_dataset *d = golden_rows(rt);
+  TR_OK(lt_trainer_set_data(t, d, NULL, &e), &e);
+  tr_fit(t);
+  out[0] = (double)t->iterations;
+  out[1] = t->last_loss;
+  lt_dataset_free(d);
+}
+
+static int write_golden(void) {
+  leat_runtime *rt = tr_runtime(1);
+  leat_dataset *d = golden_rows(rt);
+  leat_trainer *t = net_trainer(rt, golden_settings, NULL, d, NULL);
+  leat_error e = tr_error();
+  leat_model *m = NULL;
+  double got[GOLDEN + 2];
+  TR_OK(lt_trainer_step(t, 420, NULL, &e), &e); /* amid the second epoch */
+  TR_OK(lt_trainer_save(t, golden_trainer, &e), &e);
+  tr_fit(t);
+  TR_OK(lt_trainer_snapshot(t, &m, &e), &e);
+  TR_OK(lt_model_save(m, golden_model, &e), &e);
+  golden_answers(rt, m, got);
+  got[GOLDEN] = (double)t->iterations;
+  got[GOLDEN + 1] = t->last_loss;
+  for (int i = 0; i < GOLDEN + 2; i++) printf("%.17g, ", got[i]);
+  printf("\n");
+  lt_model_free(m);
+  lt_trainer_free(t);
+  lt_dataset_free(d);
+  lt_runtime_unref(rt);
+  return 0;
+}
+
+static void test_golden(void **state) {
+  (void)state;
+  leat_runtime *rt = tr_runtime(2);
+  leat_model *m = NULL;
+  leat_trainer *t = NULL;
+  leat_error e = tr_error();
+  double got[GOLDEN + 2];
+  TR_OK(lt_model_load(rt, golden_model, &m, &e), &e);
+  golden_answers(rt, m, got);
+  TR_OK(lt_trainer_load(rt, golden_trainer, NULL, &t, &e), &e);
+  golden_goes_on(rt, t, got + GOLDEN);
+  for (int i = 0; i < GOLDEN + 2; i++)
+    if (fabs(got[i] - golden_want[i]) > 1e-3) fail_msg("number %d is %.9g, it was %.9g", i, got[i], golden_want[i]);
+  lt_trainer_free(t);
+  lt_model_free(m);
+  lt_runtime_unref(rt);
+}
+
+/* Damage anywhere in either file is refused. */
+static void test_damage(void **state) {
+  (void)state;
+  leat_runtime *rt = tr_runtime(1);
+  FILE *f = fopen(golden_model, "rb");
+  assert_non_null(f);
+  uint8_t data[20000];
+  size_t size = fread(data, 1, sizeof data, f);
+  fclose(f);
+  for (size_t i = 0; i < size; i += 7) {
+    leat_model *m = NULL;
+    data[i] ^= 0x10;
+    assert_int_not_equal(lt_model_load_bytes(rt, data, size, "damaged", &m, NULL), 0);
+    assert_null(m);
+    data[i] ^= 0x10;
+    assert_int_not_equal(lt_model_load_bytes(rt, data, i, "cut", &m, NULL), 0);
+  }
+  lt_runtime_unref(rt);
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "--write-golden") == 0) return write_golden();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_gradients), cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_ring),
-      cmocka_unit_test(test_predictions), cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_predictions), cmocka_unit_test(test_refused), cmocka_unit_test(test_golden),
+      cmocka_unit_test(test_damage),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
