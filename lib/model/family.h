@@ -39,9 +39,9 @@ typedef struct lt_family {
   leat_status (*plan_create)(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err);
   leat_status (*plan_fork)(const lt_plan *p, lt_plan **out, leat_error *err);
   leat_status (*plan_bytes)(const lt_plan *p, lt_plan **out, leat_error *err); /* the same with weights of 8 bits; NULL: none */
-  /* The same for rows in thousands on a device; one row stays on the CPU. NULL: it would not help. Calls of plan_rows should
+  /* The same for rows in thousands on a device (bytes: with weights of 8 bits); one row stays on the CPU. NULL: it would not help. Calls of plan_rows should
    * have up to LT_PLAN_DEVICE_ROWS rows. */
-  leat_status (*plan_device)(const lt_plan *p, const leat_device *dev, lt_plan **out, leat_error *err);
+  leat_status (*plan_device)(const lt_plan *p, const leat_device *dev, int bytes, lt_plan **out, leat_error *err);
   void (*plan_free)(lt_plan *p);
   leat_status (*plan_reserve)(lt_plan *p, uint64_t text_bytes, leat_error *err);
   /* Rows [from, from + n) of rows, bound by `bind` -> out[n * outputs] predictions (after the link) as double; outputs:

@@ -59,7 +59,7 @@ int32_t lt_mlp_activation(const leat_params *settings);
 
 leat_status lt_mlp_plan_create(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err);
 leat_status lt_mlp_plan_fork(const lt_plan *p, lt_plan **out, leat_error *err);
-leat_status lt_mlp_plan_device(const lt_plan *p, const leat_device *dev, lt_plan **out, leat_error *err);
+leat_status lt_mlp_plan_device(const lt_plan *p, const leat_device *dev, int bytes, lt_plan **out, leat_error *err);
 leat_status lt_mlp_plan_bytes(const lt_plan *p, lt_plan **out, leat_error *err);
 void lt_mlp_plan_free(lt_plan *p);
 leat_status lt_mlp_plan_reserve(lt_plan *p, uint64_t text_bytes, leat_error *err);
@@ -71,11 +71,11 @@ leat_status lt_mlp_one_f64(lt_plan *p, const double *x, double *out);
 leat_status lt_mlp_one_sparse(lt_plan *p, const int32_t *index, const float *value, uint64_t nnz, double *out);
 
 /* mlp_device.c: the layers on a device. v: weights of `shape`, batch norms folded in (copied). mixed: the first layer's sums of
- * what is not dense, biases among them, come with the rows. */
-enum { LT_MLP_DEVICE_ROWS = LT_PLAN_DEVICE_ROWS };
+ * what is not dense, biases among them, come with the rows (and its weights stay floats). bytes: weights of 8 bits, a factor an output. */
+enum { LT_MLP_DEVICE_ROWS = LT_PLAN_DEVICE_ROWS, LT_MLP_DEVICE_MIXED = 1, LT_MLP_DEVICE_BYTES = 2 };
 typedef struct lt_mlp_device lt_mlp_device;
 leat_status lt_mlp_device_create(leat_runtime *rt, const leat_device *dev, const lt_mlp_shape *shape, const float *v, int64_t n_x,
-                                 int mixed, lt_mlp_device **out, leat_error *err);
+                                 uint32_t how, lt_mlp_device **out, leat_error *err);
 void lt_mlp_device_free(lt_mlp_device *d);
 /* x [n, n_x], sums [n, first width] (mixed) -> *margins [n, n_out], until the next call. n <= LT_MLP_DEVICE_ROWS. */
 leat_status lt_mlp_device_rows(lt_mlp_device *d, const float *x, const float *sums, int64_t n, const float **margins,

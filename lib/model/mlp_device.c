@@ -2,6 +2,7 @@
  * and margins come back. */
 #include "device/tape.h"
 #include "model/mlp.h"
+#include <math.h>
 #include <string.h>
 
 enum { SIZES = 2, PAD = 16 };
@@ -14,6 +15,7 @@ struct lt_mlp_device {
   lt_mlp_shape shape;          /* padded */
   int64_t n_x;
   int32_t mixed, v, x, z[3], mean, rstd;
+  int32_t byte[LT_MLP_LAYERS + 1], factor[LT_MLP_LAYERS + 1]; /* weights [out, in] and factors [out]; -1: floats */
   device_prog prog[SIZES];
   int32_t last[SIZES];         /* the buffer that holds the margins */
   float *out;                  /* [LT_MLP_DEVICE_ROWS, n_out] */
@@ -43,6 +45,11 @@ static leat_status add_layer(lt_mlp_device *d, int64_t l, int64_t m, lt_tensor i
   lt_tape_op op = {.name = "gemm", .n_in = 2 + !sums, .n_out = 1, .n_f = 2, .n_i = sums ? 0 : 1,
                    .in = {in, lt_rows_of(d->v, LEAT_F32, bytes_at(y->w), k, y->out, y->ld), part(d, y->b, y->out)}, .out = {z},
                    .f = {1, sums}, .i = {last || norm || sums ? LT_ACT_NONE : d->shape.activation}};
+  if (d->byte[l] >= 0) {
+    op = (lt_tape_op){.name = "gemm_q8", .n_in = 4, .n_out = 1, .n_i = 1, .out = {z}, .i = {op.i[0]},
+                      .in = {in, lt_rows_of(d->byte[l], LEAT_I8, 0, y->out, k, k), lt_vector(d->factor[l], LEAT_F32, 0, y->out),
+                             part(d, y->b, y->out)}};
+  }
   leat_status st = lt_tape_add(d->tape, &op, NULL, err);
   lt_tensor act_in = z;
   if (!st && norm) { /* from z to the other block and back */
@@ -74,15 +81,37 @@ static leat_status add_program(lt_mlp_device *d, int k, leat_error *err) {
   return st;
 }
 
+/* Layer l's weights in bytes, by output: its largest weight is 127. */
+static leat_status add_bytes(lt_mlp_device *d, const lt_mlp_layer *y, int64_t l, const float *v, leat_error *err) {
+  int64_t k = l ? y->in : d->n_x;
+  int8_t *byte = lt_alloc(d->rt, (uint64_t)(k * y->out) + 1);
+  float *factor = lt_array(d->rt, (uint64_t)y->out, sizeof *factor);
+  leat_status st = byte && factor ? LEAT_OK : lt_fail_memory(err, (uint64_t)(k * y->out), "a predictor's weights");
+  for (int64_t j = 0; j < y->out && !st; j++) {
+    float most = 0;
+    for (int64_t i = 0; i < k; i++) most = fmaxf(most, fabsf(v[y->w + i * y->ld + j]));
+    factor[j] = most > 0 ? most / 127 : 1;
+    for (int64_t i = 0; i < k; i++) byte[j * k + i] = (int8_t)lrintf(v[y->w + i * y->ld + j] / factor[j]);
+  }
+  if (!st) st = lt_tape_buffer(d->tape, (uint64_t)(k * y->out), &d->byte[l], err);
+  if (!st) st = lt_tape_write(d->tape, d->byte[l], 0, byte, (uint64_t)(k * y->out), err);
+  if (!st) st = lt_tape_buffer(d->tape, bytes_at(y->out), &d->factor[l], err);
+  if (!st) st = lt_tape_write(d->tape, d->factor[l], 0, factor, bytes_at(y->out), err);
+  lt_free(d->rt, byte);
+  lt_free(d->rt, factor);
+  return st;
+}
+
 leat_status lt_mlp_device_create(leat_runtime *rt, const leat_device *dev, const lt_mlp_shape *shape, const float *v, int64_t n_x,
-                                 int mixed, lt_mlp_device **out, leat_error *err) {
+                                 uint32_t how, lt_mlp_device **out, leat_error *err) {
   int64_t widths[LT_MLP_LAYERS + 1], widest = 1;
   *out = NULL;
   lt_mlp_device *d = lt_zalloc(rt, sizeof *d);
   if (!d) return lt_fail_memory(err, sizeof *d, "a predictor");
   d->rt = rt;
   d->n_x = n_x;
-  d->mixed = mixed;
+  d->mixed = (how & LT_MLP_DEVICE_MIXED) != 0;
+  for (int l = 0; l <= LT_MLP_LAYERS; l++) d->byte[l] = d->factor[l] = -1;
   d->shape = *shape;
   for (int64_t l = 0; l < shape->n_layers; l++) {
     widths[l] = shape->layer[l].out;
@@ -104,6 +133,8 @@ leat_status lt_mlp_device_create(leat_runtime *rt, const leat_device *dev, const
     st = lt_tape_buffer(d->tape, most * (uint64_t)widest, &d->z[k], err);
   if (!st) st = lt_tape_buffer(d->tape, most, &d->mean, err);
   if (!st) st = lt_tape_buffer(d->tape, most, &d->rstd, err);
+  for (int64_t l = d->mixed; l < shape->n_layers && how & LT_MLP_DEVICE_BYTES && !st; l++)
+    st = add_bytes(d, &shape->layer[l], l, v, err);
   for (int k = 0; k < SIZES && !st; k++) st = add_program(d, k, err);
   lt_free(rt, packed);
   if (st) lt_mlp_device_free(d);

@@ -206,13 +206,14 @@ leat_status lt_mlp_plan_bytes(const lt_plan *plan, lt_plan **out, leat_error *er
   return st ? st : plan_new(f, MLP_TILE, out, err);
 }
 
-leat_status lt_mlp_plan_device(const lt_plan *plan, const leat_device *dev, lt_plan **out, leat_error *err) {
+leat_status lt_mlp_plan_device(const lt_plan *plan, const leat_device *dev, int bytes, lt_plan **out, leat_error *err) {
   mlp_fold *f = ((const mlp_plan *)plan)->f;
   lt_plan *made = NULL;
+  uint32_t how = (f->mixed ? LT_MLP_DEVICE_MIXED : 0) | (bytes ? LT_MLP_DEVICE_BYTES : 0);
   *out = NULL;
   lt_ref_add(&f->ref);
   leat_status st = plan_new(f, LT_PLAN_DEVICE_ROWS, &made, err);
-  if (!st) st = lt_mlp_device_create(f->rt, dev, &f->m->shape, f->v, f->n_x, f->mixed, &((mlp_plan *)made)->device, err);
+  if (!st) st = lt_mlp_device_create(f->rt, dev, &f->m->shape, f->v, f->n_x, how, &((mlp_plan *)made)->device, err);
   if (st) lt_mlp_plan_free(made);
   else *out = made;
   return st;

@@ -49,7 +49,7 @@ static leat_status predictor_alloc(leat_predictor *q, leat_error *err) {
   q->row = lt_zarray(q->rt, n_row, sizeof(double));
   if (!q->y || !q->row) return lt_fail_memory(err, (n_y + n_row) * sizeof(double), "a predictor");
   leat_status st = lt_batch_create(q->rt, m->features, &q->text, err);
-  if (!st && q->dev) return m->family->plan_device(m->plan, q->dev, &q->plan, err);
+  if (!st && q->dev) return m->family->plan_device(m->plan, q->dev, q->bytes, &q->plan, err);
   if (st || !q->bytes) return st ? st : m->family->plan_fork(m->plan, &q->plan, err);
   if (!m->family->plan_bytes)
     return lt_fail(err, LEAT_E_UNSUPPORTED, "precision=int8 is for networks, the model is of the family '%.60s': use f32", m->family->name);
@@ -77,10 +77,6 @@ leat_status lt_predictor_create(const leat_model *m, const leat_params *p, const
   q->max_text = p ? lt_param_int(p, "max_text_bytes") : 65536;
   q->bytes = p && lt_param_is(p, "precision", "int8");
   q->foreign_device = dev && dev != lt_devices_cpu(m->rt);
-  if (q->foreign_device && m->family->plan_device && q->bytes) {
-    lt_predictor_free(q);
-    return lt_fail(err, LEAT_E_UNSUPPORTED, "precision=int8 is for the CPU: use f32 on device '%s'", lt_device_name(dev));
-  }
   if (q->foreign_device && m->family->plan_device) {
     q->foreign_device = 0;
     q->dev = dev;
