@@ -30,10 +30,12 @@ typedef struct leat_conformance_opts {
   void (*message)(void *ctx, int64_t kind, const char *text);
   void *ctx;
 } leat_conformance_opts;
-/* Cases. ops: of docs/ops.md that the device offers for at least one of the shapes. */
+/* Cases. ops: of docs/ops.md that the device offers for at least one of the shapes. digest: of the bits of all results, for
+ * comparing runs with the same seed: another number of threads must give the same. */
 typedef struct leat_conformance_result {
   uint64_t struct_size;
   int64_t passed, failed, skipped, ops;
+  uint64_t digest;
 } leat_conformance_result;
 
 /* Runs the suite on one device of a backend. The status tells whether it could be run at all; what the device does wrong

@@ -5,6 +5,7 @@
  * unit stride, checked by op.c or made so by a copy. */
 #define _POSIX_C_SOURCE 200809L /* blis.h itself needs it: it names POSIX threads */
 #include "device/cpu_ops.h"
+#include "device/kern.h"
 
 #include <blis.h>
 #include <stddef.h>
@@ -160,6 +161,7 @@ static int cpu_is_small(int64_t m, int64_t n, int64_t k, double alpha, double be
  * bench_mlp_ops); with the second operand transposed, as in the gradient to a layer's input, up to twice as long. */
 static int cpu_is_slim(const lt_gemm *g) {
   int64_t side = g->b_rs == 1 && g->b_cs != 1 && g->a_cs == 1 ? 2 * CPU_SLIM : CPU_SLIM;
+  if (!lt_kern_avx2()) return 0; /* in plain C they are not */
   return g->m <= side || g->n <= CPU_SLIM || g->k <= CPU_SLIM;
 }
 

@@ -1,5 +1,6 @@
 /* What is wrong must be refused: with a status at the latest in op_enqueue, with nothing written, and the device works
  * afterwards. A score of 0 is a refusal too: leat then does not use the device for that op. */
+#include "device/ops.h"
 #include "suite.h"
 
 /* A small right call of each op. */
@@ -113,15 +114,27 @@ static void base_case(cf_case *c, cf_suite *s, const char *op) {
   cf_label(c, "as the base of errors");
 }
 
+enum { FLAWS_OF_TENSOR = 11 };
+
+/* 1: dimension k of the tensor may be another one: the call is right all the same. */
+static int is_free(const cf_case *c, int64_t at, int64_t k) {
+  const lt_op_def *def = lt_op_find(c->op);
+  const char *mine = at < c->n_in ? def->in[at].dims : def->out[at - c->n_in].dims;
+  int64_t times = 0;
+  for (int64_t i = 0; i < c->n_in + c->n_out; i++)
+    for (const char *d = i < c->n_in ? def->in[i].dims : def->out[i - c->n_in].dims; *d; d++) times += *d == mine[k];
+  return mine[k] >= 'a' && mine[k] <= 'z' && times < 2;
+}
+
 /* Makes l wrong in the way of this number; NULL: there is no such way for this op. Flaws of the memory are made when there
  * is some. */
 static const char *flaw_of(cf_case *c, cf_live *l, int flaw) {
   static const double many[CF_NUMBERS + 1];
   static const int64_t huge[4] = {INT64_MAX, INT64_MAX, 0, 0};
-  int64_t n = c->n_in + c->n_out, at = flaw / 8;
+  int64_t n = c->n_in + c->n_out, at = flaw / FLAWS_OF_TENSOR, last = at < n ? l->tensor[at].rank - 1 : 0;
   leat_b_tensor *t = &l->tensor[at];
   if (at < n) {
-    switch (flaw % 8) {
+    switch (flaw % FLAWS_OF_TENSOR) {
     case 0: t->dtype = LEAT_F64; return "a tensor of float64";
     case 1: t->rank = t->rank == 3 ? 2 : t->rank + 2 > 4 ? 1 : 4; return "a tensor of another rank";
     case 2: t->shape[0] = -1; return "a negative dimension";
@@ -129,10 +142,13 @@ static const char *flaw_of(cf_case *c, cf_live *l, int flaw) {
     case 4: t->offset = UINT64_MAX - 63; return "an offset outside its buffer";
     case 5: t->offset += 1 << 20; return "an offset behind its buffer";
     case 6: t->stride[0] = INT64_C(1) << 50; return t->shape[0] > 1 ? "a stride out of memory" : NULL;
+    case 7: t->shape[0]--; return is_free(c, at, 0) ? NULL : "a first dimension that does not fit";
+    case 8: t->shape[last]--; return is_free(c, at, last) ? NULL : "a last dimension that does not fit";
+    case 9: t->offset = 0, t->stride[0] *= -1; return t->shape[0] > 1 ? "a stride that leads below its buffer" : NULL;
     default: t->buffer = NULL; return "a tensor without a buffer";
     }
   }
-  switch (flaw - 8 * n) {
+  switch (flaw - FLAWS_OF_TENSOR * n) {
   case 0: l->op.n_in = 0; return c->n_in ? "no inputs" : NULL;
   case 1: l->op.n_out = 0; return "no outputs";
   case 2: l->op.n_attr_f = CF_NUMBERS + 1, l->op.attr_f = many; return "too many numbers";
@@ -206,7 +222,7 @@ static void flaws_of_op(cf_suite *s, const char *op, int plain) {
     return;
   }
   leat_status st = cf_live_buffers(&c, &l, CF_OWN, &said);
-  for (int flaw = 0; flaw < 8 * 2 * CF_TENSORS && !st && !s->broken; flaw++) {
+  for (int flaw = 0; flaw < FLAWS_OF_TENSOR * 2 * CF_TENSORS && !st && !s->broken; flaw++) {
     int refused = is_refused(&c, &l, flaw, &what);
     if (refused < 0) continue;
     st = cf_live_fetch(&c, &l, &said);

@@ -62,7 +62,9 @@ int main(int argc, char **argv) {
     return 2;
   }
   if (!a.perf)
-    printf("%lld passed, %lld failed, %lld skipped\n%s device %lld offers %lld ops of docs/ops.md\n", (long long)r.passed,
-           (long long)r.failed, (long long)r.skipped, a.what, (long long)a.opts.device, (long long)r.ops);
+    printf("%lld passed, %lld failed, %lld skipped\n%s device %lld offers %lld ops of docs/ops.md; digest of its results "
+           "%016llx\n", (long long)r.passed,
+           (long long)r.failed, (long long)r.skipped, a.what, (long long)a.opts.device, (long long)r.ops,
+           (unsigned long long)r.digest);
   return r.failed > 0;
 }

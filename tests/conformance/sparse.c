@@ -7,6 +7,12 @@ static const double factors[][2] = {{1, 0}, {1, 1}, {-0.5, 2}, {0, 0.5}, {0, 0}}
 
 typedef struct csr_kind { int64_t m, n, k, r, nnz, wild, padded; double alpha, beta; int rows; } csr_kind;
 
+/* Indices that are none of [0, n): next to it, and far. */
+static double outside_of(int64_t which, int64_t n) {
+  const double list[] = {(double)n, -1, (double)n + 3, 2147483647, -2147483648.0};
+  return list[which % 5];
+}
+
 /* start [r + 1] rises from 0 or later up to nnz or earlier; some indices lie outside, some rows are empty. */
 static void csr_make(cf_case *c, cf_suite *s, const char *op, csr_kind g, int transposed) {
   cf_case_begin(c, s, op);
@@ -19,7 +25,7 @@ static void csr_make(cf_case *c, cf_suite *s, const char *op, csr_kind g, int tr
   }
   cf_tensor index = cf_make(s, LEAT_I32, 1, &g.nnz, CF_ROWS);
   for (int64_t p = 0; p < g.nnz; p++)
-    cf_put(&index, p, g.wild && p % 5 == 3 ? (p % 2 ? -7.0 : (double)(g.k + p)) : (double)cf_below(s, g.k));
+    cf_put(&index, p, g.wild && p % 5 == 3 ? outside_of(p / 5, g.k) : (double)cf_below(s, g.k));
   cf_input(c, index);
   cf_input(c, cf_vector(s, g.nnz));
   cf_input(c, cf_matrix(s, transposed ? g.m : g.k, g.n, (int)g.padded));
@@ -102,7 +108,7 @@ static void gather_case(cf_suite *s, int64_t v, int64_t d, int64_t m, int64_t f,
     cf_put(table, e, dtype == LEAT_I32 ? (double)(cf_below(s, 2000000) - 1000000) : cf_between(s, -9, 9));
   if (v > 0 && d > 0 && dtype == LEAT_F32) cf_put(table, 0, (double)NAN);
   cf_tensor *index = cf_input(&c, cf_make(s, LEAT_I32, 2, (int64_t[]){m, f}, padded ? CF_PADDED : CF_ROWS));
-  for (int64_t e = 0; e < m * f; e++) cf_put(index, e, e % 11 == 7 ? (e % 2 ? -1 : (double)v) : (double)cf_below(s, v));
+  for (int64_t e = 0; e < m * f; e++) cf_put(index, e, e % 11 == 7 ? outside_of(e / 11, v) : (double)cf_below(s, v));
   cf_output(&c, cf_make(s, dtype, 2, (int64_t[]){m, f * d}, padded ? CF_PADDED : CF_ROWS));
   cf_label(&c, "table %lld x %lld, index %lld x %lld, type %lld%s", (long long)v, (long long)d, (long long)m, (long long)f,
            (long long)dtype, padded ? ", padded" : "");
@@ -120,7 +126,7 @@ static void scatter_case(cf_suite *s, int64_t v, int64_t w, int64_t m, int64_t f
   cf_case_begin(&c, s, "scatter_add");
   cf_tensor *d = cf_input(&c, cf_matrix(s, m, f * w, padded));
   cf_tensor *index = cf_input(&c, cf_make(s, LEAT_I32, 2, (int64_t[]){m, f}, padded ? CF_PADDED : CF_ROWS));
-  for (int64_t e = 0; e < m * f; e++) cf_put(index, e, e % 11 == 7 ? (e % 2 ? -1 : (double)v) : (double)cf_below(s, v));
+  for (int64_t e = 0; e < m * f; e++) cf_put(index, e, e % 11 == 7 ? outside_of(e / 11, v) : (double)cf_below(s, v));
   cf_tensor *table = cf_output(&c, cf_make(s, LEAT_F32, 2, (int64_t[]){v, w}, padded ? CF_PADDED : CF_ROWS));
   if (a[1] != 0) cf_uniform(s, table, -1, 1);
   cf_double(&c, a[0]), cf_double(&c, a[1]);

@@ -49,7 +49,7 @@ static void sgd_case(cf_suite *s, step_kind g) {
 
 static void adam_case(cf_suite *s, step_kind g, int64_t t) {
   cf_case c;
-  double rate = 0.002, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, scale = 0.5, factor = factor_of(scale, g.norm2, g.clip);
+  double rate = 0.05, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, scale = 0.5, factor = factor_of(scale, g.norm2, g.clip);
   double bias1 = 1 - pow(beta1, (double)t), bias2 = 1 - pow(beta2, (double)t);
   if (s->broken) return;
   step_begin(&c, s, "adam", &g, 2);
@@ -77,7 +77,7 @@ static void adam_case(cf_suite *s, step_kind g, int64_t t) {
 }
 
 void cf_step_ops(cf_suite *s) {
-  static const double clips[][3] = {{-1, 0, 0}, {-1, 0, 0.01}, {64, 1, 0.01}, {0.01, 1, 0}, {64, 0, 0}, {0, 1, 0}};
+  static const double clips[][3] = {{-1, 0, 0}, {-1, 0, 0.5}, {64, 1, 0.25}, {0.01, 1, 0}, {64, 0, 0}, {0, 1, 0}};
   if (cf_begin(s, "sgd")) {
     for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
       for (size_t v = 0; v < 6; v++)

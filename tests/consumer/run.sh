@@ -13,6 +13,7 @@ cmake --install "$build" --prefix "$work/first" >"$work/log" 2>&1 || { cat "$wor
 mv "$work/first" "$work/moved"
 tree=$work/moved
 for file in include/leat/leat.h include/leat/backend.h lib/libleat.so lib/libleat.so.0 lib/libleat.a \
+  include/leat/conformance.h lib/libleat-conformance.a lib/pkgconfig/leat-conformance.pc \
   lib/pkgconfig/leat.pc lib/cmake/leat/leatConfig.cmake lib/cmake/leat/leatConfigVersion.cmake share/doc/leat/LICENSE; do
   [ -e "$tree/$file" ] && pass "installs $file" || fail "does not install $file"
 done
@@ -35,6 +36,12 @@ if gcc $warnings tests/consumer/main.c -o "$work/pc-shared" $(pkg-config --cflag
   [ "$(readelf -d "$work/pc-shared" | grep -c 'NEEDED.*\(libleat\|libc\)\.')" -eq "$(readelf -d "$work/pc-shared" | grep -c NEEDED)" ] &&
     pass "a shared host needs libleat and libc alone" || fail "a shared host needs more than libleat and libc"
 else fail "pkg-config, shared"; fi
+# The author of a plug-in: the conformance library alone, without libleat.
+# shellcheck disable=SC2046,SC2086
+if gcc $warnings tests/consumer/conformance.c -o "$work/conformance" $(pkg-config --cflags --libs leat-conformance) &&
+  "$work/conformance" "$build/examples/libleat-tiny.so" >"$work/log" 2>&1 && ! ldd "$work/conformance" | grep -q libleat; then
+  pass "a plug-in is tested with pkg-config leat-conformance: $(tail -1 "$work/log")"
+else fail "pkg-config leat-conformance"; cat "$work/log"; fi
 libs=$(pkg-config --static --libs leat)
 for lib in -lleat -lblis -lzstd -lxxhash -lpthread -ldl -lm; do
   case " $libs " in *" $lib "*) pass "pkg-config --static lists $lib" ;; *) fail "pkg-config --static lacks $lib: $libs" ;; esac

@@ -437,6 +437,117 @@ static void test_words_of_both_sets(void **unused) {
   }
 }
 
+/* n numbers of both sets: within `times` units of the last place of the larger of them and `floor`. */
+static void near(const char *what, const float *a, const float *b, int64_t n, double times, double floor) {
+  for (int64_t i = 0; i < n; i++) {
+    double x = (double)a[i], y = (double)b[i];
+    if (!(x == y || fabs(x - y) <= times * 0x1p-24 * (fabs(x) + floor)))
+      fail_msg("%s, number %d of %d: %.9g in plain C, %.9g by AVX2", what, (int)i, (int)n, x, y);
+  }
+}
+
+typedef struct two_sets {
+  int64_t n;
+  float *in[6], *a[3], *b[3]; /* inputs, and outputs of both that begin as the same numbers */
+} two_sets;
+
+static two_sets two_make(int64_t n) {
+  two_sets t = {.n = n};
+  for (int i = 0; i < 6; i++) t.in[i] = floats(n);
+  for (int i = 0; i < 3; i++) {
+    t.a[i] = floats(n), t.b[i] = floats(n);
+    for (int64_t j = 0; j < n; j++) t.b[i][j] = t.a[i][j] = 0.1f + fabsf(t.a[i][j]);
+  }
+  return t;
+}
+
+static void two_free(two_sets *t) {
+  for (int i = 0; i < 6; i++) free(t->in[i]);
+  for (int i = 0; i < 3; i++) free(t->a[i]), free(t->b[i]);
+}
+
+static void compare_maps(const lt_loop *plain, const lt_loop *fast, two_sets *t) {
+  float *positive_numbers = t->in[5];
+  for (int64_t j = 0; j < t->n; j++) positive_numbers[j] = 0.01f + fabsf(positive_numbers[j]);
+  for (int64_t f = 0; f < LT_F_COUNT; f++) {
+    const float *x = f == LT_F_LOG1P || f == LT_F_SQRT ? positive_numbers : t->in[0];
+    plain->map(f, x, t->a[0], t->n), fast->map(f, x, t->b[0], t->n);
+    near("map", t->a[0], t->b[0], t->n, 16, 0x1p-10);
+    if (f == 0) continue;
+    plain->map_grad(f, t->in[1], positive_numbers, t->a[0], t->n);
+    fast->map_grad(f, t->in[1], positive_numbers, t->b[0], t->n);
+    near("map_grad", t->a[0], t->b[0], t->n, 32, 1);
+  }
+  for (int64_t which = 0; which < LT_BINARY_COUNT; which++) {
+    plain->binary(which, 1.5f, t->in[0], -0.5f, t->in[1], t->a[0], t->n);
+    fast->binary(which, 1.5f, t->in[0], -0.5f, t->in[1], t->b[0], t->n);
+    near("binary", t->a[0], t->b[0], t->n, 0, 0); /* both round each product once */
+  }
+}
+
+static void compare_steps(const lt_loop *plain, const lt_loop *fast, two_sets *t) {
+  lt_sgd_step s = {0.1f, 0.9f, 0.01f, 0.5f, 0};
+  lt_adam_step adam = {0.9f, 0.1f, 0.999f, 0.001f, 0.01f, 100, 1e-8f, 0.01f, 0.001f, 0.5f};
+  for (s.nesterov = 0; s.nesterov < 2; s.nesterov++) {
+    plain->sgd(&s, t->in[0], t->a[0], s.nesterov ? t->a[1] : NULL, t->n);
+    fast->sgd(&s, t->in[0], t->b[0], s.nesterov ? t->b[1] : NULL, t->n);
+  }
+  plain->adam(&adam, t->in[0], t->a[0], t->a[1], t->a[2], t->n);
+  fast->adam(&adam, t->in[0], t->b[0], t->b[1], t->b[2], t->n);
+  for (int k = 0; k < 3; k++) near("steps", t->a[k], t->b[k], t->n, 64, 1);
+}
+
+static void compare_sums(const lt_loop *plain, const lt_loop *fast, two_sets *t) {
+  double n = (double)t->n;
+  for (int64_t what = 0; what < LT_REDUCE_COUNT; what++) {
+    float x = (float)plain->line(what, t->in[0], t->n), y = (float)fast->line(what, t->in[0], t->n);
+    near("line", &x, &y, 1, n + 8, n);
+    int64_t rows = 3, cols = t->n / 3;
+    plain->columns(what, t->in[0], cols, rows, cols, t->a[0]), fast->columns(what, t->in[0], cols, rows, cols, t->b[0]);
+    near("columns", t->a[0], t->b[0], cols, 11, 3);
+  }
+  for (int64_t label = 0; label < t->n; label += 5) {
+    float x = plain->xent(t->in[0], t->n, label, 0.5f, t->a[0]), y = fast->xent(t->in[0], t->n, label, 0.5f, t->b[0]);
+    near("xent", &x, &y, 1, n + 16, 3);
+    near("xent's slope", t->a[0], t->b[0], t->n, n + 16, 1);
+  }
+}
+
+static void compare_norms(const lt_loop *plain, const lt_loop *fast, two_sets *t) {
+  float x = (float)plain->spread(t->in[0], 0.2f, t->n), y = (float)fast->spread(t->in[0], 0.2f, t->n);
+  double n = (double)t->n;
+  near("spread", &x, &y, 1, n + 8, n);
+  plain->normal(t->in[0], 0.2f, 1.5f, t->in[1], t->in[2], t->a[0], t->n);
+  fast->normal(t->in[0], 0.2f, 1.5f, t->in[1], t->in[2], t->b[0], t->n);
+  near("normal", t->a[0], t->b[0], t->n, 8, 2);
+  plain->normal_grad(t->in[0], t->in[1], t->in[2], 0.2f, 1.5f, t->a[0], t->a[1], t->a[2], t->n);
+  fast->normal_grad(t->in[0], t->in[1], t->in[2], 0.2f, 1.5f, t->b[0], t->b[1], t->b[2], t->n);
+  for (int k = 0; k < 3; k++) near("normal_grad", t->a[k], t->b[k], t->n, n + 16, 4);
+  plain->spread_columns(t->in[0], t->in[1], t->a[0], t->n), fast->spread_columns(t->in[0], t->in[1], t->b[0], t->n);
+  plain->dot_columns(t->in[0], t->in[1], t->in[2], t->in[3], t->a[1], t->n);
+  fast->dot_columns(t->in[0], t->in[1], t->in[2], t->in[3], t->b[1], t->n);
+  plain->normal_columns(t->in[0], t->in[1], t->in[2], t->in[3], t->in[4], t->a[2], t->n);
+  fast->normal_columns(t->in[0], t->in[1], t->in[2], t->in[3], t->in[4], t->b[2], t->n);
+  for (int k = 0; k < 3; k++) near("columns of norms", t->a[k], t->b[k], t->n, 32, 4);
+  plain->normal_columns_grad(t->in[0], t->in[1], t->in[2], t->in[3], t->in[4], t->in[5], t->in[1], 0.1f, t->a[0], t->n);
+  fast->normal_columns_grad(t->in[0], t->in[1], t->in[2], t->in[3], t->in[4], t->in[5], t->in[1], 0.1f, t->b[0], t->n);
+  near("normal_columns_grad", t->a[0], t->b[0], t->n, 32, 4);
+}
+
+static void test_loops_of_both_sets(void **unused) {
+  const lt_loop *plain = lt_loop_generic(), *fast = lt_loop_avx2();
+  static void (*const parts[])(const lt_loop *a, const lt_loop *b, two_sets *t) = {compare_maps, compare_steps, compare_sums,
+                                                                                   compare_norms};
+  (void)unused;
+  if (!fast) skip();
+  for (int64_t n = 1; n <= 70; n++)
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+      two_sets t = two_make(n);
+      parts[k](plain, fast, &t);
+      two_free(&t);
+    }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_map),
@@ -453,6 +564,7 @@ int main(void) {
       cmocka_unit_test(test_tiles_of_both_sets),
       cmocka_unit_test(test_packs_and_bytes_of_both_sets),
       cmocka_unit_test(test_words_of_both_sets),
+      cmocka_unit_test(test_loops_of_both_sets),
   };
   return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

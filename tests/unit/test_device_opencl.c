@@ -527,14 +527,14 @@ static void test_cache(void **unused) {
   assert_int_equal(system(command), 0);
 }
 
-/* Two runtimes with the same plug-in, and many in turn. */
+/* Two runtimes with the same plug-in, and a thousand in turn. */
 static void test_runtimes(void **unused) {
   (void)unused;
   need_device();
   leat_runtime *one = loaded(NULL), *two = loaded(NULL);
   leat_runtime_free(one);
   leat_runtime_free(two);
-  for (int i = 0; i < 20; i++) leat_runtime_free(loaded(NULL));
+  for (int i = 0; i < (small ? 20 : 1000); i++) leat_runtime_free(loaded(NULL));
 }
 
 int main(void) {
