@@ -29,6 +29,8 @@ foreach(kind newer minor older major v2 entry)
   add_dependencies(test_device_unplug toy_${kind})
 endforeach()
 add_dependencies(test_device_unplug tiny_device toy_plugin)
+add_dependencies(test_device_ops tiny_device)
+target_compile_definitions(test_device_ops PRIVATE "LEAT_TINY_PLUGIN=\"$<TARGET_FILE:tiny_device>\"")
 target_compile_definitions(test_device_unplug PRIVATE "LEAT_PLUGINS=\"${PROJECT_BINARY_DIR}/plugins\""
   "LEAT_TOY_PLUGIN=\"$<TARGET_FILE:toy_plugin>\"" "LEAT_TINY_PLUGIN=\"$<TARGET_FILE:tiny_device>\"")
 # The OpenCL plug-in is loaded by its tests as a program would; a layer of the ICD loader plays an FPGA board.
