@@ -15,6 +15,11 @@ typedef struct infer_input {
   int n_dims, has_data, has_binary, kept_name;
   const char *data;                       /* JSON from here, or bytes */
   int64_t binary_size;
+  enum { ONE_NONE, ONE_NUMBER, ONE_TEXT } one; /* data is an array of just this, read already */
+  int one_whole;
+  double one_number;
+  const char *one_text;
+  size_t one_size;
   char kept[128];
 } infer_input;
 typedef struct infer_output { int64_t what; int binary; } infer_output; /* what: 0 probability or prediction, 1 label */

@@ -56,6 +56,23 @@ static int input_shape(serve_json *j, infer_input *in) {
   return serve_json_take(j, ']') || serve_json_fail(j, "a ']' is missing in shape");
 }
 
+/* Rows come one at a time more often than not: [3] and ["a"] are read once. 0: it is something else. */
+static int input_one(serve_json *j, infer_input *in) {
+  serve_json own = { .at = j->at, .end = j->end };
+  if (!serve_json_take(&own, '[')) return 0;
+  char c = serve_json_peek(&own);
+  if (c == '"') {
+    if (!serve_json_string(&own, NULL, 0, &in->one_text, &in->one_size) || memchr(in->one_text, '\\', in->one_size))
+      return 0;
+  } else if (!(c == '-' || (c >= '0' && c <= '9')) || !serve_json_number(&own, &in->one_number, &in->one_whole)) {
+    return 0;
+  }
+  if (!serve_json_take(&own, ']')) return 0;
+  in->one = c == '"' ? ONE_TEXT : ONE_NUMBER;
+  j->at = own.at;
+  return 1;
+}
+
 static int input_member(serve_json *j, const char *key, size_t n, void *arg) {
   infer_input *in = arg;
   const char *s;
@@ -77,8 +94,9 @@ static int input_member(serve_json *j, const char *key, size_t n, void *arg) {
   if (!is(key, n, "data")) return serve_json_skip(j, 3);
   serve_json_peek(j);
   in->has_data = 1;
+  in->one = ONE_NONE;
   in->data = j->at;
-  return serve_json_skip(j, 3);
+  return input_one(j, in) || serve_json_skip(j, 3);
 }
 
 static int parse_inputs(serve_json *j, infer_scratch *t, size_t most) {
@@ -281,6 +299,15 @@ int infer_numbers(const infer_input *in, const serve_column *c, int64_t rows, in
   if (label != (in->type == T_BYTES))
     return serve_json_fail(j, "input \"%.*s\" is %s: expected %s", s, in->name, infer_type_name(in->type), label
                            ? "BYTES" : c && c->kind == LEAT_TIME ? "INT64" : "numbers");
+  if (in->one == ONE_NUMBER && n == 1 && in->type != T_BOOL && in->type != T_BYTES &&
+      (in->type >= T_F16 || in->one_whole)) {
+    *x = in->one_number;
+    return 1;
+  }
+  if (in->one == ONE_TEXT && n == 1 && in->type == T_BYTES) {
+    *x = in->one_size ? (double)serve_label_code(c, in->one_text, in->one_size) : NAN;
+    return 1;
+  }
   if (in->has_data) {
     if (!elements(j, in, n, put_number, &k)) return 0;
   } else if (in->type == T_BYTES) {
