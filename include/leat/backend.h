@@ -20,6 +20,7 @@
  *  - A tensor without elements needs no buffer. Elements that belong to no output are neither read nor written.
  *  - Wrapped memory is the host's: what it holds when an op is enqueued is what the op sees, and results are in it when
  *    queue_finish returns. It outlives the buffer.
+ *  - queue_copy takes the bytes at `host` before it returns; what it brings to `host` is there when queue_finish returns.
  *  - event_wait with a timeout below 0 waits for ever; else LEAT_E_BUSY when the time is over first. An event that is over
  *    may be waited for again. Events of one queue may be waited for by another of the same device.
  *
