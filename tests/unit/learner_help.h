@@ -215,7 +215,11 @@ static inline void lr_same(const lr_end *a, const lr_end *b) {
   assert_int_equal(a->events, b->events);
   assert_true(a->held_sum == b->held_sum);
   assert_true(a->event_sum == b->event_sum);
-  assert_memory_equal(&a->state, &b->state, sizeof a->state);
+  leat_learner_state x = a->state, y = b->state; /* how long labels were waited for is the clock's, and of this opening */
+  memset(x.label_delay, 0, sizeof x.label_delay);
+  memset(y.label_delay, 0, sizeof y.label_delay);
+  x.label_delay_seconds = y.label_delay_seconds = 0;
+  assert_memory_equal(&x, &y, sizeof x);
 }
 static inline void lr_drop(lr_end *o) { free(o->model); }
 #endif
