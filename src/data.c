@@ -33,8 +33,12 @@ int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev) {
   *dev = NULL;
   if (!a->device) return 0;
   cli_error_init(&err);
-  if (cli_plugin(rt, a->device, &err) < 0) return cli_fail("device '%s': %s", a->device, err.message);
-  if (leat_device_find(rt, a->device, dev, &err)) return cli_fail_error(&err);
+  int plugin = cli_plugin(rt, a->device, &err);
+  if (plugin < 0) return cli_fail("device '%s': %s", a->device, err.message);
+  if (leat_device_find(rt, a->device, dev, &err))
+    return plugin ? cli_fail("device '%s': its plug-in is loaded and shows no such device (is a driver installed?); 'leat "
+                             "devices' lists those that are there", a->device)
+                  : cli_fail_error(&err);
   char why[512];
   uint64_t needed;
   if (leat_device_state(*dev, why, sizeof why, &needed, &err)) return cli_fail_error(&err);

@@ -151,6 +151,7 @@ want python && step spark examples/spark/test.sh build
 want clang && step clang build build-clang clang -DLEAT_BENCH=ON
 any asan fuzz faults && step asan-build build build-asan gcc -DLEAT_SANITIZE=address,undefined -DLEAT_PROGRAMS=OFF
 want asan && step asan env LEAT_QUICK=1 bash -c "$(declare -f units); jobs=$jobs; units build-asan ."
+want asan && step asan-devices env LEAT_QUICK=1 tests/conformance/run.sh build-asan
 want tsan && targets=$(cd tests/unit && ls test_*.c | sed 's/\.c$//' | grep -E "$thread_tests") \
   step tsan-build build build-tsan gcc -DLEAT_SANITIZE=thread -DLEAT_PROGRAMS=OFF
 want tsan && step tsan env LEAT_QUICK=1 bash -c "$(declare -f units); jobs=$jobs; units build-tsan '$thread_tests'"

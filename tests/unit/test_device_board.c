@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "device/op.h"
 #include "device/registry.h"
@@ -83,7 +84,8 @@ static int begin(void **state) {
   setenv("POCL_CACHE_DIR", folder, 1);
   snprintf(command, sizeof command, "%s opencl/fpga/dense.cl %s/opencl-board.bin > %s/names", LEAT_BOARD_IMAGE, folder,
            folder);
-  if (system(command)) return 0; /* no device: all is skipped */
+  int rc = system(command);
+  if (rc) return !(WIFEXITED(rc) && WEXITSTATUS(rc) == 77); /* 77: no device, all is skipped */
   snprintf(command, sizeof command, "sed -n 1p %s/names", folder);
   line_of(command, device_name, sizeof device_name);
   snprintf(command, sizeof command, "sed -n 2p %s/names", folder);

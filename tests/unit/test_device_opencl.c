@@ -26,7 +26,7 @@ const char *__lsan_default_suppressions(void) { return "leak:libpocl\nleak:libLL
 static leat_runtime *rt;
 static const leat_device *device, *reference;
 static uint32_t seed = 1;
-static int small; /* LEAT_OPENCL_SMALL: few and small shapes, for slow drivers (Oclgrind) */
+static int small, slow; /* LEAT_OPENCL_SMALL: few and small shapes, for slow drivers (Oclgrind); LEAT_QUICK: shapes alone */
 
 static leat_error fresh(void) {
   leat_error err;
@@ -209,6 +209,10 @@ static void test_gemm(void **unused) {
   need_device();
   for (int64_t variant = 0; variant < 3; variant++) {
     set_variant(variant);
+    gemm_all();
+  }
+  for (int64_t choice = 2; choice < 5 && !small; choice++) { /* the larger tiles, of which these shapes are edges */
+    set_variant(2 + 10 * choice);
     gemm_all();
   }
   set_variant(0);
@@ -534,12 +538,13 @@ static void test_runtimes(void **unused) {
   leat_runtime *one = loaded(NULL), *two = loaded(NULL);
   leat_runtime_free(one);
   leat_runtime_free(two);
-  for (int i = 0; i < (small ? 20 : 1000); i++) leat_runtime_free(loaded(NULL));
+  for (int i = 0; i < (slow ? 20 : 1000); i++) leat_runtime_free(loaded(NULL));
 }
 
 int main(void) {
   char cache[] = "/tmp/leat-pocl-XXXXXX", command[64];
-  small = getenv("LEAT_OPENCL_SMALL") != NULL;
+  slow = getenv("LEAT_OPENCL_SMALL") != NULL;
+  small = slow || getenv("LEAT_QUICK") != NULL;
   if (mkdtemp(cache)) setenv("POCL_CACHE_DIR", cache, 1);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_gemm),     cmocka_unit_test(test_gemm_variants), cmocka_unit_test(test_products),

@@ -119,7 +119,7 @@ static void known_tables(const leat_device *dev) {
   s.in[0] = lt_view_matrix(d, 3, 1), s.in[1] = int_matrix(row, 3, 1), s.out[0] = lt_view_matrix(table, 2, 1);
   run(dev, "scatter_add", &s);
   assert_true(table[0] == 100 && table[1] == 105);
-  float n[2] = {1, 3}, one[2] = {1, 1}, zero[2] = {0, 0}, y[2], mean, rstd;
+  float n[2] = {1, 3}, one[2] = {1, 1}, zero[2] = {0, 0}, y[2], mean = 0, rstd = 0;
   const double eps = 0;
   lt_op_args l = {.n_in = 3, .n_out = 3, .f = &eps, .n_f = 1};
   l.in[0] = lt_view_matrix(n, 1, 2), l.in[1] = lt_view_vector(one, 2), l.in[2] = lt_view_vector(zero, 2);
