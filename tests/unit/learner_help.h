@@ -190,6 +190,8 @@ static inline void lr_finish(lr_life *x, lr_end *o) {
   o->state.struct_size = sizeof o->state;
   LR_OK(leat_learner_get_state(x->l, &o->state, &lr_e));
   o->state.model_age_ns = o->state.journal_bytes = 0;
+  memset(o->state.label_delay, 0, sizeof o->state.label_delay); /* of the clock, and since it was opened */
+  o->state.label_delay_seconds = 0;
   leat_event e = {.struct_size = sizeof e};
   for (int64_t cursor = 0; leat_learner_next_event(x->l, &cursor, &e, NULL) == LEAT_OK; o->events++) {
     int64_t v[3] = {e.kind, e.row, e.version};
