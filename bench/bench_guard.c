@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "data/dataset.h"
 #include "lifecycle/guard.h"
+#include "model/online_net.h"
 
 enum { ARMS = 3, WIDTH = 1 << 18, ENTRIES = 30, COLS = 8 };
 static const lt_param_def bench_defs[] = {LT_GUARD_PARAMS};
@@ -217,6 +218,7 @@ static void harm_model(bench *b, arm *a) {
   if (strcmp(b->damage, "rate") == 0) {
     a->o->rates.adagrad *= (float)b->value;
     a->o->rates.alpha *= b->value;
+    a->o->rates.net *= (float)b->value;
   }
   if (strcmp(b->damage, "weights") == 0) {
     lt_rng r;
@@ -236,6 +238,7 @@ static void harm_model(bench *b, arm *a) {
         for (int j = 0; j < LT_SLOT_NUMBERS; j++)
           if (m->layout->at[j] < 0) v[j] = 0;
         (void)lt_online_set_numbers(m, k, i, v);
+        for (int64_t j = 0; j < m->n_hidden; j++) lt_net_at(m, k, i)[j] = (float)(b->value * lt_rng_normal(&r));
       }
     }
     lt_guard_disturbed(a->g);

@@ -33,8 +33,8 @@ static const option_def option_defs[] = {
   { { "stage", KEY_STAGE, "STAGE", 0, "Stage: testing, production, or a word of yours (add, promote; rollback: default "
       "production)", 1 }, "S" },
   { { "store", KEY_STORE, "DIR", 0, "The store to learn in; it is made when it is not there", 1 }, "L" },
-  { { "model", KEY_MODEL, "NAME", 0, "What learns: linear (default; a race of learners), or one of race, cheap, adagrad, ftrl, coin, ons, "
-      "alma, gauss", 1 }, "L" },
+  { { "model", KEY_MODEL, "NAME", 0, "What learns: linear (default; a race of learners), mlp (the race and a neural network), or one of "
+      "race, cheap, adagrad, ftrl, coin, ons, alma, gauss, net", 1 }, "L" },
   { { "from", KEY_FROM, "MODEL", 0, "Start from this online model's state", 1 }, "L" },
   { { "race", KEY_RACE, "LIST", 0, "Learners that race with the model: NAME=VALUE,... of its parameters for each, ';' between them; or a "
       "file, one a line", 1 }, "L" },

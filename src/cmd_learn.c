@@ -60,10 +60,11 @@ static int learn_params(learn_run *r) {
   const cli_args *a = r->a;
   leat_error err;
   cli_error_init(&err);
-  if (leat_params_create(r->rt, "online/linear", &r->model, &err) || leat_params_create(r->rt, "learner", &r->settings, &err) ||
+  int net = a->model && (strcmp(a->model, "mlp") == 0 || strcmp(a->model, "online/mlp") == 0);
+  if (leat_params_create(r->rt, net ? "online/mlp" : "online/linear", &r->model, &err) || leat_params_create(r->rt, "learner", &r->settings, &err) ||
       leat_params_create(r->rt, "store", &r->place, &err))
     return cli_fail_error(&err);
-  if (a->model && strcmp(a->model, "linear") != 0 && strcmp(a->model, "online/linear") != 0 &&
+  if (a->model && !net && strcmp(a->model, "linear") != 0 && strcmp(a->model, "online/linear") != 0 &&
       leat_params_set_text(r->model, "learner", a->model, &err))
     return cli_wrong("--model %s: %s", a->model, err.message);
   int status = a->chunk ? set_i64(r->settings, "chunk", "chunk", a->chunk) : 0;

@@ -95,6 +95,7 @@ char *cli_help_params(const char *command, const char *family) {
   int64_t n = 0;
   int train = strcmp(command, "train") == 0, monitor = strcmp(command, "monitor") == 0, learn = strcmp(command, "learn") == 0;
   int table = strcmp(command, "table") == 0, refresh = strcmp(command, "refresh") == 0;
+  const char *learns = family && strcmp(family, "mlp") == 0 ? "online/mlp" : "online/linear";
   int convert = strcmp(command, "convert") == 0;
   if (!convert && !train && !monitor && !learn && !table && !refresh && strcmp(command, "predict") != 0 && strcmp(command, "evaluate") != 0) return NULL;
   if (leat_runtime_create(NULL, &rt, NULL)) return NULL;
@@ -103,7 +104,7 @@ char *cli_help_params(const char *command, const char *family) {
     const char *name;
     if (leat_spec_name(rt, i, &name, NULL)) continue;
     int model = strncmp(name, "model/", 6) == 0, reader = strncmp(name, "reader/", 7) == 0;
-    if (learn && !reader && strcmp(name, "learner") != 0 && strcmp(name, "online/linear") != 0 && strcmp(name, "store") != 0) continue;
+    if (learn && !reader && strcmp(name, "learner") != 0 && strcmp(name, learns) != 0 && strcmp(name, "store") != 0) continue;
     if (!learn && !reader && (train ? !model : strcmp(name, monitor ? "monitor" : refresh ? "refresh" : convert ? "dataset/save" : table ? "table/write"
                                                                      : "predictor") != 0) &&
         !(table && strcmp(name, "table/publish") == 0)) continue;

@@ -872,16 +872,17 @@ LEAT_API void leat_dataset_free(leat_dataset *d);
  * A trainer owns a model that is being made. Offline: set_data, then fit, or a loop over step; snapshot gives a model.
  * The same data, seed, library and device give the same bytes at any number of threads.
  *
- * Online ("online/linear"): learn or test_then_train batch after batch, as rows come; snapshot gives a model at any time,
- * save and load keep everything. Nothing is tuned and there is no first pass: numbers are standardised by what was seen so
- * far, labels, words and sparse indices are hashed, new classes may come up. A row without a label is predicted but not
- * learned, a missing or infinite number is left out, a row of weight 0 is scored but not learned. Rows are learned one
- * after the other: the same rows give the same bytes however they are cut into calls (of whole chunks).
- * set_data, fit and step are UNSUPPORTED on an online trainer, the online calls on an offline one. */
+ * Online ("online/linear", "online/mlp"): learn or test_then_train batch after batch, as rows come; snapshot gives a
+ * model at any time, save and load keep everything. Nothing is tuned and there is no first pass: numbers are
+ * standardised by what was seen so far, labels, words and sparse indices are hashed, new classes may come up. A row
+ * without a label is predicted but not learned, a missing or infinite number is left out, a row of weight 0 is scored
+ * but not learned. Rows are learned one after the other: the same rows give the same bytes however they are cut into
+ * calls (of whole chunks). set_data, fit and step are UNSUPPORTED on an online trainer, the online calls on an offline
+ * one. */
 
-/* A trainer for a model parameter set ("model/linear", "online/linear"). s: the schema of the data (NULL: taken from
- * set_data, or from the first rows learned). dev NULL: the cpu device. p is copied. Owner: caller. Errors: ARG, DATA
- * (online: no target, too many classes), UNSUPPORTED, MEMORY. Thread: immutable. */
+/* A trainer for a model parameter set ("model/linear", "model/mlp", "online/linear", "online/mlp"). s: the schema of
+ * the data (NULL: taken from set_data, or from the first rows learned). dev NULL: the cpu device. p is copied. Owner:
+ * caller. Errors: ARG, DATA (online: no target, too many classes), UNSUPPORTED, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_trainer_create(leat_runtime *rt, const leat_params *p, const leat_schema *s,
                                          const leat_device *dev, leat_trainer **out, leat_error *err);
 /* A trainer that starts warm: from m's parameters and with m's encoder. p NULL: m's own. Errors: ARG, UNSUPPORTED,
@@ -1158,10 +1159,10 @@ LEAT_API leat_status leat_store_gc(leat_store *s, int64_t *bytes, leat_error *er
  * The durable learner: journal, gate, predict, score, learn, guard, snapshot. What it has acknowledged (commit) survives
  * kill -9 and power loss; after a crash its state is, bit for bit, that of an unbroken run over the same records. */
 
-/* A new learner in a store that has none. model: parameters of "online/linear" (NULL: defaults); settings: of "learner"
- * (NULL: defaults); schema: of the rows, or NULL: of the first rows fed; from: a model of the online family to start
- * from, or NULL. Owner: caller. Errors: ARG, STATE (the store has a learner), BUSY (another process learns), UNSUPPORTED,
- * IO, MEMORY. Thread: immutable. */
+/* A new learner in a store that has none. model: parameters of "online/linear" or "online/mlp" (NULL: defaults of the
+ * first); settings: of "learner" (NULL: defaults); schema: of the rows, or NULL: of the first rows fed; from: a model
+ * of the online family to start from, or NULL. Owner: caller. Errors: ARG, STATE (the store has a learner), BUSY
+ * (another process learns), UNSUPPORTED, IO, MEMORY. Thread: immutable. */
 LEAT_API leat_status leat_learner_create(leat_store *s, const leat_params *model, const leat_params *settings,
                                          const leat_schema *schema, const leat_model *from, leat_learner **out,
                                          leat_error *err);

@@ -8,6 +8,7 @@
 #include "lifecycle/monitor.h"
 #include "lifecycle/refresh.h"
 #include "lifecycle/tables.h"
+#include "model/online.h"
 #include "model/predictor.h"
 #include "serve/table.h"
 #include "stats/detector.h"
@@ -27,7 +28,7 @@ const lt_spec *lt_specs_at(int64_t index) {
   if (index < n_detectors) return detectors[index]->spec;
   index -= n_detectors;
   static const lt_spec *const others[] = {
-      &lt_spec_arrow,
+      &lt_spec_arrow, &lt_online_mlp_spec,
       &lt_predictor_spec, &lt_spec_store, &lt_spec_monitor, &lt_spec_learner, &lt_spec_refresh,
       &lt_table_write_spec, &lt_table_read_spec, &lt_table_publish_spec, &lt_spec_endpoint,
       &lt_spec_trial,

@@ -82,7 +82,7 @@ leat_status lt_guard_rollback(lt_guard *g, const lt_online *m, leat_error *err) 
     (void)lt_guard_copy(g, GUARD_LIVE, GUARD_GOOD);
     g->who[GUARD_LIVE].origin = g->who[GUARD_GOOD].row;
   } else {
-    if (m->learners != live->learners || m->regression != live->regression || m->n_dense != live->n_dense ||
+    if (!lt_online_same_kind(m, live) || m->n_dense != live->n_dense ||
         m->n_slots != live->n_slots || m->hash_bits != live->hash_bits || m->n_classes > live->n_classes)
       return lt_fail(err, LEAT_E_ARG, "the model is of another shape than the live one: learner, columns, hash_bits or classes differ");
     st = lt_online_copy(m, &grown, err);

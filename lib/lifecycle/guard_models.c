@@ -131,8 +131,7 @@ void lt_guard_begin(lt_guard *g, int who) {
   if (!t->m) t->m = g->spare[--g->n_spare];
   lt_online_clear(t->m);
   lt_guard_strange(g, who);
-  t->rates = (lt_online_rates){(float)lt_param_real(g->o->settings, "adagrad_rate"), lt_param_real(g->o->settings, "ftrl_alpha"),
-                               lt_param_real(g->o->settings, "ftrl_beta"), lt_param_real(g->o->settings, "ftrl_l1")};
+  t->rates = lt_online_rates_of(g->o->settings);
   t->row = t->origin = g->o->learned;
 }
 

@@ -217,16 +217,16 @@ static leat_status create_params(leat_learner *l, const leat_params *model, cons
                                  const leat_model *from, leat_error *err) {
   leat_params *m = NULL, *k = NULL;
   leat_status st = LEAT_OK;
-  if (model && lt_params_spec(model) != lt_family_online.spec)
-    return lt_fail(err, LEAT_E_UNSUPPORTED, "a learner's model has parameters of \"online/linear\", these are of \"%.60s\"", lt_params_spec(model)->name);
+  if (model && !lt_online_is_spec(lt_params_spec(model)))
+    return lt_fail(err, LEAT_E_UNSUPPORTED, "a learner's model has parameters of \"online/linear\" or \"online/mlp\", these are of \"%.60s\"", lt_params_spec(model)->name);
   if (settings && lt_params_spec(settings) != &lt_spec_learner)
     return lt_fail(err, LEAT_E_ARG, "a learner's settings are of \"learner\", these are of \"%.60s\"", lt_params_spec(settings)->name);
   if (from && lt_model_family(from) != &lt_family_online)
     return lt_fail(err, LEAT_E_UNSUPPORTED, "the model is of the family '%.60s': a learner starts from an online one", lt_model_family(from)->name);
   if (!model && from) model = lt_model_settings(from);
-  if (!model) st = lt_params_create(l->rt, lt_family_online.spec, &m, err);
+  st = model ? lt_online_settings(l->rt, model, &m, err) : lt_params_create(l->rt, lt_family_online.spec, &m, err);
   if (!st && !settings) st = lt_params_create(l->rt, &lt_spec_learner, &k, err);
-  if (!st) st = begin_put(l, model ? model : m, settings ? settings : k, schema, from, err);
+  if (!st) st = begin_put(l, m, settings ? settings : k, schema, from, err);
   if (!st) st = lt_put_status(&l->put, err);
   if (!st) st = begin_apply(l, l->put.data, l->put.size, err);
   lt_params_free(m);

@@ -131,7 +131,7 @@ static leat_status racer_begin(leat_learner *l, racer *r, int64_t *room, leat_er
     racer_stop(l, r);
     return st;
   }
-  int64_t bytes = (int64_t)lt_online_cell_bytes(r->o->m) * r->o->m->n_models;
+  int64_t bytes = (int64_t)lt_online_model_bytes(r->o->m) * r->o->m->n_models;
   if (bytes <= *room) {
     *room -= bytes;
     return LEAT_OK;
@@ -146,7 +146,7 @@ static leat_status race_begin(leat_learner *l, leat_error *err) {
   leat_status st = LEAT_OK;
   for (int k = 0; k < l->race->n && !st; k++) {
     racer *r = &l->race->r[k];
-    if (r->o) room -= (int64_t)lt_online_cell_bytes(r->o->m) * r->o->m->n_models;
+    if (r->o) room -= (int64_t)lt_online_model_bytes(r->o->m) * r->o->m->n_models;
     else if (!r->dropped) st = racer_begin(l, r, &room, err);
   }
   return st;
@@ -328,7 +328,7 @@ static leat_status racer_restore(leat_learner *l, racer *r, lt_get *g, leat_erro
   }
   if (!st && !g->failed) st = lt_online_load(l->rt, g, &m, err);
   if (st || g->failed) return st;
-  if (!lt_online_fits(m, r->o->encoder) || m->learners != r->o->m->learners || m->regression != r->o->m->regression) {
+  if (!lt_online_fits(m, r->o->encoder) || !lt_online_same_kind(m, r->o->m)) {
     lt_online_free(m);
     lt_get_fail(g, LEAT_E_FORMAT);
     return LEAT_OK;

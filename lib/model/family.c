@@ -22,6 +22,7 @@ const lt_family *lt_family_find(const char *name) {
 }
 
 const lt_family *lt_family_of_spec(const char *spec) {
+  if (strcmp(spec, lt_online_mlp_spec.name) == 0) return &lt_family_online;
   for (size_t i = 0; i < sizeof lt_families / sizeof lt_families[0]; i++)
     if (strcmp(lt_families[i]->spec->name, spec) == 0) return lt_families[i];
   return NULL;

@@ -58,7 +58,7 @@ typedef struct lt_family {
   leat_status (*plan_one_sparse)(lt_plan *p, const int32_t *index, const float *value, uint64_t nnz, double *out);
 } lt_family;
 const lt_family *lt_family_find(const char *name);          /* "linear", or NULL */
-const lt_family *lt_family_of_spec(const char *spec);       /* "model/linear", or NULL */
+const lt_family *lt_family_of_spec(const char *spec);       /* "model/linear", or NULL; "online/mlp" is of the family online */
 const lt_family *const *lt_family_all(int64_t *count);
 int64_t lt_task_outputs(const lt_task *task);               /* numbers a prediction: 1, or the classes when > 2 */
 /* The linear family's parameters, for its solvers in train/: n_out rows of n_slots weights in units of encoded

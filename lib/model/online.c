@@ -1,36 +1,9 @@
 /* The online family: its settings, its state and its bytes. Rows and predictions are in online_rows.c, learning is in
  * train/. */
 #include "model/online_copy.h"
+#include "model/online_net.h"
 #include <math.h>
 #include <string.h>
-
-static const lt_param_def online_defs[] = {
-    {"learner", LEAT_PARAM_CHOICE, "race", 0, 0, "race|cheap|adagrad|ftrl|coin|ons|alma|gauss",
-     "Who learns. race: all but ftrl, mixed by their logits (numbers: adagrad, coin and gauss); cheap: adagrad, coin and alma.", 1},
-    {"hash_bits", LEAT_PARAM_I64, "18", 1, 24, NULL,
-     "Sparse blocks, labels and words share 2^hash_bits slots; indices below that do not collide.", 1},
-    {"max_classes", LEAT_PARAM_I64, "256", 2, LT_ONLINE_CLASSES, NULL, "The most classes that may come up.", 1},
-    {"adagrad_rate", LEAT_PARAM_F64, "0.5", 0, 1e6, NULL, "The learning rate of adagrad.", 1},
-    {"ftrl_alpha", LEAT_PARAM_F64, "0.1", 1e-12, 1e6, NULL, "The learning rate of ftrl.", 1},
-    {"ftrl_beta", LEAT_PARAM_F64, "1", 0, 1e6, NULL, "How slowly ftrl's first steps begin.", 1},
-    {"ftrl_l1", LEAT_PARAM_F64, "0", 0, 1e6, NULL, "ftrl keeps a weight at 0 while its evidence is below this.", 1},
-    {"half_life", LEAT_PARAM_I64, "1000", 1, 1000000000, NULL, "Rows after which a row counts half in the faded metrics.", 1},
-    {"window", LEAT_PARAM_I64, "1000", 1, 1000000, NULL, "Rows of the window metrics.", 1},
-};
-static const lt_spec online_spec = {
-    "online/linear", "Linear model that learns row by row, untuned: a race of learners, mixed.", online_defs,
-    (int64_t)(sizeof online_defs / sizeof online_defs[0])};
-
-uint32_t lt_online_learners(const char *name, int regression) {
-  static const char *const names[LT_LEARNERS] = {"adagrad", "coin", "ons", "alma", "gauss", "ftrl"};
-  const uint32_t numbers = LT_LEARNER(LT_ADAGRAD) | LT_LEARNER(LT_COIN) | LT_LEARNER(LT_GAUSS) | LT_LEARNER(LT_FTRL);
-  uint32_t set = 0;
-  if (strcmp(name, "race") == 0) set = LT_LEARNER(LT_MIXED) - 1;
-  else if (strcmp(name, "cheap") == 0) set = LT_LEARNER(LT_ADAGRAD) | LT_LEARNER(LT_COIN) | LT_LEARNER(LT_ALMA);
-  else
-    for (int i = 0; i < LT_LEARNERS; i++) set |= strcmp(name, names[i]) == 0 ? LT_LEARNER(i) : 0;
-  return regression ? set & numbers : set;
-}
 
 /* ---------------------------------------------------------------------------------------------- slots */
 
@@ -43,8 +16,11 @@ static const lt_online_layout layout_ons = {3, {4, 5, -1, -1, -1, -1, -1, -1, -1
 static const lt_online_layout layout_alma = {2, {0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 2, -1, -1}};
 static const lt_online_layout layout_gauss = {2, {0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 2, 3}};
 
+static const lt_online_layout layout_net = {2, {0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}};
+
 static const lt_online_layout *online_layout(uint32_t learners) {
   switch (learners) {
+    case LT_LEARNER(LT_NET): return &layout_net;
     case LT_LEARNER(LT_ADAGRAD): return &layout_adagrad;
     case LT_LEARNER(LT_COIN):
     case LT_LEARNER(LT_FTRL): return &layout_coin;
@@ -57,6 +33,12 @@ static const lt_online_layout *online_layout(uint32_t learners) {
 
 uint64_t lt_online_cell_bytes(const lt_online *m) {
   return (uint64_t)(m->n_slots + LT_ONLINE_PAD) * sizeof(float) << m->layout->bits;
+}
+
+uint64_t lt_online_model_bytes(const lt_online *m) { return lt_online_cell_bytes(m) + lt_net_bytes(m); }
+
+int lt_online_same_kind(const lt_online *a, const lt_online *b) {
+  return a->learners == b->learners && a->n_hidden == b->n_hidden && a->regression == b->regression;
 }
 
 void lt_online_numbers_of(const lt_online *m, int64_t model, int64_t slot, float v[LT_SLOT_NUMBERS]) {
@@ -87,6 +69,10 @@ void lt_online_free(lt_online *m) {
   if (!m) return;
   leat_runtime *rt = m->rt;
   for (int64_t k = 0; m->cell && k < m->n_models; k++) lt_free(rt, m->cell[k]);
+  for (int64_t k = 0; m->net && k < m->n_models; k++) lt_free(rt, m->net[k]);
+  for (int64_t k = 0; m->head && k < m->n_models; k++) lt_free(rt, m->head[k]);
+  lt_free(rt, m->net);
+  lt_free(rt, m->head);
   lt_free(rt, m->cell);
   lt_free(rt, m->one);
   lt_free(rt, m->moment);
@@ -100,7 +86,7 @@ static void online_start(const lt_online *m, lt_online_one *o) {
   o->alma_scale = o->alma_k = 1;
   o->platt_a = 1;
   o->noise = 1;
-  for (int i = 0; i < LT_MIXED; i++) n += (m->learners & LT_LEARNER(i)) != 0;
+  for (int i = 0; i < LT_LEARNERS; i++) n += i != LT_FTRL && (m->learners & LT_LEARNER(i));
   for (int i = 0; i < n; i++) {
     o->mix_w[i] = 1.0 / n;
     o->mix_p[i * LT_MIXED + i] = 0.1;
@@ -119,14 +105,19 @@ static leat_status online_make(leat_runtime *rt, const lt_online *like, lt_onlin
   m->cell = lt_zarray(rt, (uint64_t)m->n_models, sizeof *m->cell);
   m->one = lt_zarray(rt, (uint64_t)m->n_models, sizeof *m->one);
   m->moment = lt_zarray(rt, (uint64_t)m->n_dense, sizeof *m->moment);
-  int whole = m->cell && m->one && m->moment;
+  m->net = m->n_hidden ? lt_zarray(rt, (uint64_t)m->n_models, sizeof *m->net) : NULL;
+  m->head = m->n_hidden ? lt_zarray(rt, (uint64_t)m->n_models, sizeof *m->head) : NULL;
+  int whole = m->cell && m->one && m->moment && (!m->n_hidden || (m->net && m->head));
   for (int64_t k = 0; whole && k < m->n_models; k++) {
     m->cell[k] = online_cells(m);
     whole = m->cell[k] != NULL;
     online_start(m, &m->one[k]);
+    if (!whole || !m->n_hidden) continue;
+    lt_net_make(m, &m->net[k], &m->head[k]);
+    whole = m->net[k] && m->head[k];
   }
   if (!whole) {
-    uint64_t bytes = (uint64_t)m->n_models * lt_online_cell_bytes(m);
+    uint64_t bytes = (uint64_t)m->n_models * lt_online_model_bytes(m);
     lt_online_free(m);
     return lt_fail_memory(err, bytes, "an online model");
   }
@@ -134,10 +125,11 @@ static leat_status online_make(leat_runtime *rt, const lt_online *like, lt_onlin
   return LEAT_OK;
 }
 
-leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t n_classes, const lt_encoder *e, lt_online **out,
-                             leat_error *err) {
+leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t hidden, int64_t n_classes, const lt_encoder *e,
+                             lt_online **out, leat_error *err) {
   lt_online like = {0};
   like.learners = learners;
+  like.n_hidden = learners & LT_LEARNER(LT_NET) ? hidden : 0;
   like.regression = n_classes < 0;
   like.n_classes = n_classes < 0 ? 0 : n_classes;
   like.n_models = n_classes > 2 ? n_classes : 1;
@@ -152,11 +144,8 @@ leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t n_clas
 
 leat_status lt_online_copy(const lt_online *m, lt_online **out, leat_error *err) {
   leat_status st = online_make(m->rt, m, out, err);
-  if (st) return st;
-  memcpy((*out)->one, m->one, (size_t)m->n_models * sizeof *m->one);
-  memcpy((*out)->moment, m->moment, (size_t)m->n_dense * sizeof *m->moment);
-  for (int64_t k = 0; k < m->n_models; k++) memcpy((*out)->cell[k], m->cell[k], lt_online_cell_bytes(m));
-  return LEAT_OK;
+  if (!st) lt_online_assign(*out, m);
+  return st;
 }
 
 leat_status lt_online_fresh(const lt_online *m, lt_online **out, leat_error *err) {
@@ -171,6 +160,7 @@ void lt_online_clear(lt_online *m) {
   for (int64_t k = 0; k < m->n_models; k++) {
     online_start(m, &m->one[k]);
     memset(m->cell[k], 0, lt_online_cell_bytes(m));
+    if (m->n_hidden) lt_net_start(m, m->net[k], m->head[k]);
   }
 }
 
@@ -190,39 +180,79 @@ static void online_mirror(const lt_online *m, float *from, float *to, const lt_o
   }
 }
 
+/* What one more class needs, before anything is changed. */
+typedef struct online_more {
+  float **cell, **net;
+  double **head;
+  lt_online_one *one;
+} online_more;
+
+static void online_more_free(const lt_online *m, online_more *a, int64_t from, int64_t n) {
+  for (int64_t k = from; k < n; k++) {
+    if (a->cell) lt_free(m->rt, a->cell[k]);
+    if (a->net) lt_free(m->rt, a->net[k]);
+    if (a->head) lt_free(m->rt, a->head[k]);
+  }
+  lt_free(m->rt, a->cell);
+  lt_free(m->rt, a->net);
+  lt_free(m->rt, a->head);
+  lt_free(m->rt, a->one);
+}
+
+static int online_more_make(const lt_online *m, online_more *a, int64_t n) {
+  a->cell = lt_zarray(m->rt, (uint64_t)n, sizeof *a->cell);
+  a->one = lt_zarray(m->rt, (uint64_t)n, sizeof *a->one);
+  a->net = m->n_hidden ? lt_zarray(m->rt, (uint64_t)n, sizeof *a->net) : NULL;
+  a->head = m->n_hidden ? lt_zarray(m->rt, (uint64_t)n, sizeof *a->head) : NULL;
+  int whole = a->cell && a->one && (!m->n_hidden || (a->net && a->head));
+  for (int64_t k = m->n_models; whole && k < n; k++) {
+    a->cell[k] = online_cells(m);
+    whole = a->cell[k] != NULL;
+    if (!whole || !m->n_hidden) continue;
+    lt_net_make(m, &a->net[k], &a->head[k]);
+    whole = a->net[k] && a->head[k];
+  }
+  if (!whole) online_more_free(m, a, m->n_models, n);
+  return whole;
+}
+
 leat_status lt_online_add_class(lt_online *m, leat_error *err) {
   if (m->n_classes < 2) {
     m->n_classes++;
     return LEAT_OK;
   }
-  int64_t n = m->n_classes + 1, fresh = n - m->n_models, made = 0;
-  float *block[2] = {NULL, NULL};
-  float **cell = lt_zarray(m->rt, (uint64_t)n, sizeof *cell);
-  lt_online_one *one = lt_zarray(m->rt, (uint64_t)n, sizeof *one);
-  for (; cell && one && made < fresh; made++) {
-    block[made] = online_cells(m);
-    if (!block[made]) break;
+  int64_t n = m->n_classes + 1, had = m->n_models;
+  online_more a = {0};
+  if (!online_more_make(m, &a, n)) return lt_fail_memory(err, lt_online_model_bytes(m), "one more class of an online model");
+  memcpy(a.cell, m->cell, (size_t)had * sizeof *a.cell);
+  memcpy(a.one, m->one, (size_t)had * sizeof *a.one);
+  if (m->n_hidden) {
+    memcpy(a.net, m->net, (size_t)had * sizeof *a.net);
+    memcpy(a.head, m->head, (size_t)had * sizeof *a.head);
   }
-  if (made < fresh) {
-    lt_free(m->rt, block[0]);
-    lt_free(m->rt, cell);
-    lt_free(m->rt, one);
-    return lt_fail_memory(err, lt_online_cell_bytes(m), "one more class of an online model");
+  if (had == 1) { /* what has been class 1 against class 0 becomes both */
+    float *cells = a.cell[1];
+    a.one[1] = a.one[0];
+    online_mirror(m, m->cell[0], cells, &a.one[1], &a.one[0]);
+    a.cell[1] = a.cell[0];
+    a.cell[0] = cells;
   }
-  memcpy(cell, m->cell, (size_t)m->n_models * sizeof *cell);
-  memcpy(one, m->one, (size_t)m->n_models * sizeof *one);
-  if (m->n_models == 1) {
-    one[1] = m->one[0];
-    online_mirror(m, m->cell[0], block[1], &one[1], &one[0]);
-    cell[0] = block[1];
-    cell[1] = m->cell[0];
+  if (had == 1 && m->n_hidden) {
+    double *head = a.head[1];
+    memcpy(a.net[1], a.net[0], (size_t)lt_net_bytes(m));
+    lt_net_mirror(m, a.head[0], head);
+    a.head[1] = a.head[0];
+    a.head[0] = head;
   }
-  cell[n - 1] = block[0];
-  online_start(m, &one[n - 1]);
+  online_start(m, &a.one[n - 1]);
   lt_free(m->rt, m->cell);
+  lt_free(m->rt, m->net);
+  lt_free(m->rt, m->head);
   lt_free(m->rt, m->one);
-  m->cell = cell;
-  m->one = one;
+  m->cell = a.cell;
+  m->net = a.net;
+  m->head = a.head;
+  m->one = a.one;
   m->n_classes = m->n_models = n;
   return LEAT_OK;
 }
@@ -239,6 +269,32 @@ static void put_moment(lt_put *w, const lt_online_moment *t) {
   lt_put_f64(w, t->m2);
 }
 
+/* What stands in a file for one model's numbers; the mixer's are as many as a race has, or one more with the network. */
+void lt_online_put_one(const lt_online *m, int64_t model, lt_put *w) {
+  const lt_online_one *o = &m->one[model];
+  const double v[] = {o->alma_scale, o->alma_square, o->alma_k, o->platt_a, o->platt_b, o->noise};
+  const int n = m->n_hidden ? LT_MIXED : LT_RACE;
+  for (size_t i = 0; i < sizeof v / sizeof *v; i++) lt_put_f64(w, v[i]);
+  for (int i = 0; i < n; i++) lt_put_f64(w, o->mix_w[i]);
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) lt_put_f64(w, o->mix_p[i * LT_MIXED + j]);
+  if (m->n_hidden) lt_net_put_head(m, model, w);
+}
+
+uint64_t lt_online_slot_bytes(const lt_online *m) {
+  return 4 + (uint64_t)m->n_models * 4 * (LT_SLOT_NUMBERS + (m->n_hidden ? (uint64_t)m->n_hidden + 1 : 0));
+}
+
+void lt_online_put_slot(const lt_online *m, int64_t slot, lt_put *w) {
+  lt_put_u32(w, (uint32_t)slot);
+  for (int64_t k = 0; k < m->n_models; k++) {
+    float v[LT_SLOT_NUMBERS];
+    lt_online_numbers_of(m, k, slot, v);
+    lt_put_floats(w, v, LT_SLOT_NUMBERS);
+    if (m->n_hidden) lt_net_put_slot(m, k, slot, w);
+  }
+}
+
 /* Slots that have been learned, all models together. */
 void lt_online_save(const lt_online *m, lt_put *w) {
   uint64_t used = 0;
@@ -247,28 +303,16 @@ void lt_online_save(const lt_online *m, lt_put *w) {
   lt_put_i64(w, m->n_dense);
   lt_put_i64(w, m->hash_bits);
   lt_put_u8(w, m->n_hashed > 0);
+  if (m->n_hidden) lt_put_i64(w, m->n_hidden);
   put_moment(w, &m->target);
-  for (int64_t k = 0; k < m->n_models; k++) {
-    const lt_online_one *o = &m->one[k];
-    const double v[] = {o->alma_scale, o->alma_square, o->alma_k, o->platt_a, o->platt_b, o->noise};
-    for (size_t i = 0; i < sizeof v / sizeof *v; i++) lt_put_f64(w, v[i]);
-    for (int i = 0; i < LT_MIXED; i++) lt_put_f64(w, o->mix_w[i]);
-    for (int i = 0; i < LT_MIXED * LT_MIXED; i++) lt_put_f64(w, o->mix_p[i]);
-  }
+  for (int64_t k = 0; k < m->n_models; k++) lt_online_put_one(m, k, w);
   for (int64_t j = 0; j < m->n_dense; j++) put_moment(w, &m->moment[j]);
   const int8_t at = m->layout->at[LT_SLOT_N];
   for (int64_t i = 0; i < m->n_slots; i++) used += lt_online_at(m, 0, i)[at] > 0;
   lt_put_u64(w, used);
-  lt_put_reserve(w, used * (4 + 4 * LT_SLOT_NUMBERS * (uint64_t)m->n_models));
-  for (int64_t i = 0; i < m->n_slots; i++) {
-    if (!(lt_online_at(m, 0, i)[at] > 0)) continue;
-    lt_put_u32(w, (uint32_t)i);
-    for (int64_t k = 0; k < m->n_models; k++) {
-      float v[LT_SLOT_NUMBERS];
-      lt_online_numbers_of(m, k, i, v);
-      lt_put_floats(w, v, LT_SLOT_NUMBERS);
-    }
-  }
+  lt_put_reserve(w, used * lt_online_slot_bytes(m));
+  for (int64_t i = 0; i < m->n_slots; i++)
+    if (lt_online_at(m, 0, i)[at] > 0) lt_online_put_slot(m, i, w);
 }
 
 static double get_finite(lt_get *r, double low) {
@@ -283,20 +327,24 @@ static void get_moment(lt_get *r, lt_online_moment *t) {
   t->m2 = get_finite(r, 0);
 }
 
-static void get_one(lt_get *r, lt_online_one *o) {
+void lt_online_get_one(lt_online *m, int64_t model, lt_get *r) {
   const double any = -1e300;
+  lt_online_one *o = &m->one[model];
+  const int n = m->n_hidden ? LT_MIXED : LT_RACE;
   o->alma_scale = get_finite(r, 1e-300);
   o->alma_square = get_finite(r, 0);
   o->alma_k = get_finite(r, 1);
   o->platt_a = get_finite(r, any);
   o->platt_b = get_finite(r, any);
   o->noise = get_finite(r, 0);
-  for (int i = 0; i < LT_MIXED; i++) o->mix_w[i] = get_finite(r, any);
-  for (int i = 0; i < LT_MIXED * LT_MIXED; i++) o->mix_p[i] = get_finite(r, any);
+  for (int i = 0; i < n; i++) o->mix_w[i] = get_finite(r, any);
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++) o->mix_p[i * LT_MIXED + j] = get_finite(r, any);
+  if (m->n_hidden) lt_net_get_head(m, model, r);
 }
 
-static void get_slots(lt_get *r, lt_online *m) {
-  uint64_t used = lt_get_count(r, 4 + 4 * LT_SLOT_NUMBERS * (uint64_t)m->n_models, (uint64_t)m->n_slots);
+void lt_online_get_slots(lt_online *m, int touched, lt_get *r) {
+  uint64_t used = lt_get_count(r, lt_online_slot_bytes(m), (uint64_t)m->n_slots);
   int64_t last = -1;
   for (uint64_t u = 0; u < used && !r->failed; u++) {
     int64_t i = lt_get_u32(r);
@@ -308,14 +356,15 @@ static void get_slots(lt_get *r, lt_online *m) {
     for (int64_t k = 0; k < m->n_models; k++) {
       float v[LT_SLOT_NUMBERS];
       for (int j = 0; j < LT_SLOT_NUMBERS; j++) v[j] = lt_get_f32(r);
-      if (!lt_online_set_numbers(m, k, i, v) || (k == 0 && !(v[LT_SLOT_N] > 0))) lt_get_fail(r, LEAT_E_FORMAT);
+      if (!lt_online_set_numbers(m, k, i, v) || (touched && k == 0 && !(v[LT_SLOT_N] > 0))) lt_get_fail(r, LEAT_E_FORMAT);
+      if (m->n_hidden) lt_net_get_slot(m, k, i, r);
     }
   }
 }
 
 /* Learners that one setting can stand for. */
 static int online_known(uint32_t learners, int regression) {
-  static const char *const all[] = {"race", "cheap", "adagrad", "ftrl", "coin", "ons", "alma", "gauss"};
+  static const char *const all[] = {"race", "cheap", "adagrad", "ftrl", "coin", "ons", "alma", "gauss", "mlp", "net"};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (learners && lt_online_learners(all[i], regression) == learners) return 1;
   return 0;
@@ -333,6 +382,9 @@ leat_status lt_online_load(leat_runtime *rt, lt_get *r, lt_online **out, leat_er
       like.hash_bits < 1 || like.hash_bits > 24 || hashed > 1 || !online_known(like.learners, like.n_classes < 0) ||
       (uint64_t)like.n_dense > lt_get_left(r) / 24)
     lt_get_fail(r, LEAT_E_FORMAT);
+  if (like.learners & LT_LEARNER(LT_NET)) like.n_hidden = lt_get_i64(r);
+  if (like.n_hidden < (like.learners & LT_LEARNER(LT_NET) ? 4 : 0) || like.n_hidden > LT_NET_HIDDEN || like.n_hidden % 4)
+    lt_get_fail(r, LEAT_E_FORMAT);
   if (r->failed) return lt_get_status(r, "the online model", err);
   like.regression = like.n_classes < 0;
   if (like.regression) like.n_classes = 0;
@@ -340,16 +392,16 @@ leat_status lt_online_load(leat_runtime *rt, lt_get *r, lt_online **out, leat_er
   like.n_hashed = hashed ? (int64_t)1 << like.hash_bits : 0;
   like.n_slots = 1 + like.n_dense + like.n_hashed;
   like.layout = online_layout(like.learners);
-  uint64_t bytes = (uint64_t)like.n_models * lt_online_cell_bytes(&like);
+  uint64_t bytes = (uint64_t)like.n_models * lt_online_model_bytes(&like);
   if (bytes > lt_runtime_load_budget(rt))
     return lt_fail(err, LEAT_E_MEMORY, "an online model of %llu bytes, the budget is %llu: raise load_budget_bytes",
                    (unsigned long long)bytes, (unsigned long long)lt_runtime_load_budget(rt));
   leat_status st = online_make(rt, &like, &m, err);
   if (st) return st;
   get_moment(r, &m->target);
-  for (int64_t k = 0; k < m->n_models && !r->failed; k++) get_one(r, &m->one[k]);
+  for (int64_t k = 0; k < m->n_models && !r->failed; k++) lt_online_get_one(m, k, r);
   for (int64_t j = 0; j < m->n_dense && !r->failed; j++) get_moment(r, &m->moment[j]);
-  if (!r->failed) get_slots(r, m);
+  if (!r->failed) lt_online_get_slots(m, 1, r);
   st = lt_get_status(r, "the online model", err);
   if (st) lt_online_free(m);
   else *out = m;
@@ -366,6 +418,7 @@ typedef struct online_plan {
   float *value;
   uint64_t index_cap, value_cap;
   lt_online_dot *dot;      /* [n_models] */
+  float *unit;             /* of the dots, [n_models, 2, n_hidden] */
   double *mixed;
   lt_online_feed feed;
   uint32_t slot[LT_ONLINE_BLOCK];
@@ -387,6 +440,7 @@ static void online_plan_free(lt_plan *plan) {
   lt_free(rt, p->index);
   lt_free(rt, p->value);
   lt_free(rt, p->dot);
+  lt_free(rt, p->unit);
   lt_free(rt, p->mixed);
   lt_free(rt, p);
 }
@@ -403,11 +457,13 @@ static leat_status online_plan_create(const void *params, const lt_encoder *e, l
   p->x = lt_zarray(m->rt, (uint64_t)(m->n_dense + e->n_parts), sizeof *p->x);
   p->dot = lt_zarray(m->rt, (uint64_t)m->n_models, sizeof *p->dot);
   p->mixed = lt_zarray(m->rt, (uint64_t)m->n_models, sizeof *p->mixed);
+  p->unit = lt_zarray(m->rt, (uint64_t)(2 * m->n_models * m->n_hidden), sizeof *p->unit);
   p->feed = (lt_online_feed){m, 0, 0, LT_ONLINE_BLOCK, p->slot, p->raw, p->z, 0, online_plan_use, p};
-  if (!p->x || !p->dot || !p->mixed) {
+  if (!p->x || !p->dot || !p->mixed || !p->unit) {
     online_plan_free((lt_plan *)p);
     return lt_fail_memory(err, (uint64_t)(m->n_dense + m->n_models) * sizeof *p->x, "a plan of predictions");
   }
+  for (int64_t k = 0; m->n_hidden && k < m->n_models; k++) p->dot[k].unit = p->unit + 2 * k * m->n_hidden;
   *out = (lt_plan *)p;
   return LEAT_OK;
 }
@@ -435,7 +491,7 @@ static void online_plan_end(online_plan *p, double *out) {
   online_plan_use(p);
   for (int64_t k = 0; k < p->m->n_models; k++) p->mixed[k] = lt_online_mix(p->m, k, &p->dot[k], expert);
   lt_online_link(p->m, p->mixed, out);
-  memset(p->dot, 0, (size_t)p->m->n_models * sizeof *p->dot);
+  for (int64_t k = 0; k < p->m->n_models; k++) lt_online_dot_clear(p->m, &p->dot[k]);
 }
 
 static leat_status online_plan_rows(lt_plan *plan, const lt_encode *bind, const lt_rows *rows, int64_t from, int64_t n,
@@ -502,8 +558,10 @@ static leat_status online_task(int64_t n_classes, const leat_params *settings, l
   task->n_classes = n_classes;
   task->n_out = n_classes > 2 ? n_classes : 1;
   if (!lt_online_learners(lt_param_str(settings, "learner"), n_classes == 0))
-    return lt_fail(err, LEAT_E_ARG, "learner=%s does not learn numbers: use race, cheap, adagrad, ftrl, coin or gauss",
+    return lt_fail(err, LEAT_E_ARG, "learner=%s does not learn numbers: use race, cheap, mlp, net, adagrad, ftrl, coin or gauss",
                    lt_param_str(settings, "learner"));
+  if (lt_param_int(settings, "hidden") % 4)
+    return lt_fail(err, LEAT_E_ARG, "hidden=%lld is not a multiple of 4", (long long)lt_param_int(settings, "hidden"));
   if (n_classes > lt_param_int(settings, "max_classes"))
     return lt_fail(err, LEAT_E_DATA, "the target has %lld classes, max_classes is %lld", (long long)n_classes,
                    (long long)lt_param_int(settings, "max_classes"));
@@ -532,6 +590,7 @@ static void online_describe(const void *params, lt_task *task, int64_t *n_parame
   task->n_classes = m->n_classes;
   task->n_out = m->n_models;
   *n_parameters = m->n_models * m->n_slots;
+  if (m->n_hidden) *n_parameters += m->n_models * (m->n_slots * m->n_hidden + m->n_hidden + 1);
 }
 
 static leat_status online_load(leat_runtime *rt, int64_t n_slots, lt_get *r, void **params, lt_task *task,
@@ -554,9 +613,15 @@ static leat_status online_array(const void *params, const char *name, const doub
   return lt_fail(err, LEAT_E_UNSUPPORTED, "an online model mixes learners and has no single '%.60s'", name);
 }
 
+/* Readers of version 1 know no network. */
+static int64_t online_format(const void *params, const leat_params *settings) {
+  (void)settings;
+  return ((const lt_online *)params)->n_hidden ? 2 : 1;
+}
+
 const lt_family lt_family_online = {
     .name = "online",
-    .spec = &online_spec,
+    .spec = &lt_online_spec,
     .task = online_task,
     .create = online_create,
     .copy = online_copy,
@@ -565,6 +630,7 @@ const lt_family lt_family_online = {
     .load = online_load,
     .array = online_array,
     .describe = online_describe,
+    .format = online_format,
     .plan_create = online_plan_create,
     .plan_fork = online_plan_fork,
     .plan_free = online_plan_free,

@@ -1,5 +1,5 @@
-/* The online family: a linear learner that is trained one row after the other (train/learn.c), up to five learners
- * at once, mixed. A snapshot is the whole state, so that a model can be learned on and predicts what its trainer did.
+/* The online family: linear learners and a small network that are trained one row after the other (train/learn.c), up to
+ * six at once, mixed. A snapshot is the whole state, so that a model can be learned on and predicts what its trainer did.
  *
  * A row is a list of slots with values z: slot 0 the bias (z = 1); slots 1 .. n_dense the numbers, standardised by the
  * mean and deviation so far *with this row's own value* and clipped to +-8; behind them, when the model has other
@@ -9,8 +9,8 @@
 #define LEAT_MODEL_ONLINE_H
 #include "model/encoding.h"
 #include "model/family.h"
-enum { LT_ADAGRAD = 0, LT_COIN, LT_ONS, LT_ALMA, LT_GAUSS, LT_FTRL, LT_LEARNERS };
-enum { LT_MIXED = 5 };               /* those that the mixer takes, at most; ftrl stands alone */
+enum { LT_ADAGRAD = 0, LT_COIN, LT_ONS, LT_ALMA, LT_GAUSS, LT_FTRL, LT_NET, LT_LEARNERS };
+enum { LT_RACE = 5, LT_MIXED = 6 };  /* the linear ones that race; those that the mixer takes, at most: ftrl stands alone */
 #define LT_LEARNER(k) (1u << (k))
 enum { LT_ONLINE_CLASSES = 256, LT_ONLINE_CLIP = 8 };
 /* What is kept for one slot of one model, in the order of the bytes of a file. All zero is where every learner starts. */
@@ -22,7 +22,7 @@ enum {
   LT_SLOT_ALMA_W,                    /* times the model's alma_scale */
   LT_SLOT_GAUSS_W, LT_SLOT_GAUSS_Q,  /* weight; precision less its start */
   LT_SLOT_NUMBERS
-};
+};                                   /* of the network: see online_net.h */
 /* Where these are among the floats of a slot: a line of 16 for learners that are mixed, 4 or 8 for one that stands alone. */
 typedef struct lt_online_layout {
   int32_t bits;                      /* a slot has 2^bits floats */
@@ -47,12 +47,16 @@ typedef struct lt_online {
   lt_online_moment target;           /* regression */
   lt_online_one *one;                /* [n_models] */
   const lt_online_layout *layout;
+  int64_t n_hidden;                  /* units of the network; 0: there is none */
   float **cell;                      /* [n_models] of [n_slots + LT_ONLINE_PAD] slots: the layout's floats each; the last
                                         ones take the place of entries that a row does not have, and stay without effect */
+  float **net;                       /* [n_models] of [n_slots, n_hidden + 1], see online_net.h; NULL without a network */
+  double **head;                     /* [n_models] of lt_net_head_size; NULL likewise */
 } lt_online;
 extern const lt_family lt_family_online;
-leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t n_classes, const lt_encoder *e, lt_online **out,
-                             leat_error *err);
+/* hidden: units of the network, a multiple of 4 up to LT_NET_HIDDEN; 0 when LT_NET is not among the learners. */
+leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t hidden, int64_t n_classes, const lt_encoder *e,
+                             lt_online **out, leat_error *err);
 void lt_online_free(lt_online *m);
 leat_status lt_online_copy(const lt_online *m, lt_online **out, leat_error *err);
 /* One more class; the third one turns the model of two classes into one a class. On failure nothing has changed. */
@@ -67,12 +71,19 @@ static inline float *lt_online_at(const lt_online *m, int64_t model, int64_t slo
 /* A slot as the numbers of a file, and back; set: 0 when a number stands where this model has none, or is impossible. */
 void lt_online_numbers_of(const lt_online *m, int64_t model, int64_t slot, float v[LT_SLOT_NUMBERS]);
 int lt_online_set_numbers(lt_online *m, int64_t model, int64_t slot, const float v[LT_SLOT_NUMBERS]);
-/* Bytes of all slots of one model, those behind the end among them. */
+/* Bytes of all slots of one model, those behind the end among them, without and with the network's. */
 uint64_t lt_online_cell_bytes(const lt_online *m);
+uint64_t lt_online_model_bytes(const lt_online *m);
+/* Learned by the same learners, units and kind of target? */
+int lt_online_same_kind(const lt_online *a, const lt_online *b);
 /* Does it belong to this encoder? */
 int lt_online_fits(const lt_online *m, const lt_encoder *e);
 /* The learners that a choice stands for; 0 when it does not fit numbers. */
 uint32_t lt_online_learners(const char *name, int regression);
+/* A copy of settings of "online/linear" or "online/mlp", as those of "online/linear", which is what is kept everywhere. */
+leat_status lt_online_settings(leat_runtime *rt, const leat_params *p, leat_params **out, leat_error *err);
+int lt_online_is_spec(const lt_spec *spec);
+extern const lt_spec lt_online_spec, lt_online_mlp_spec;
 
 /* ---- rows (online_rows.c) */
 enum { LT_ONLINE_BLOCK = 256, LT_ONLINE_PAD = 4 };
@@ -105,8 +116,11 @@ void lt_online_scale(lt_online_feed *f);
 static inline int lt_online_usable(double x) { return x > -1e150 && x < 1e150; }       /* false for NaN */
 static inline int lt_online_usable_f(float v) { return v > -1e15f && v < 1e15f; }
 
-/* ---- predictions. dot: of the learners' weights with z, in the order of the entries. */
-typedef struct lt_online_dot { double dot[LT_LEARNERS], var, zz; } lt_online_dot;
+/* ---- predictions. dot: of the learners' weights with z, in the order of the entries; n: entries so far; unit: the network's
+ * sums and outputs, [2, n_hidden], room of the owner; NULL without a network. */
+typedef struct lt_online_dot { double dot[LT_LEARNERS], var, zz; int64_t n; float *unit; } lt_online_dot;
+/* Back to no entries. */
+void lt_online_dot_clear(const lt_online *m, lt_online_dot *d);
 void lt_online_dots(const lt_online *m, int64_t model, lt_online_feed *f, lt_online_dot *d);
 /* lt_online_scale and the dots of model 0, in one go. */
 void lt_online_see(lt_online_feed *f, lt_online_dot *d);

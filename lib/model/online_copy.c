@@ -1,14 +1,15 @@
 /* Copies of online models, whole or slot by slot, and what they have in common: the guard keeps several models of one
  * family side by side. All that knows how a slot is laid out and is not on the way of every row. */
-#include "model/online.h"
+#include "model/online_copy.h"
 #include <math.h>
 #include <string.h>
+#include "model/online_net.h"
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
 int lt_online_alike(const lt_online *a, const lt_online *b) {
-  return a->learners == b->learners && a->regression == b->regression && a->n_classes == b->n_classes &&
+  return lt_online_same_kind(a, b) && a->n_classes == b->n_classes &&
          a->n_models == b->n_models && a->n_dense == b->n_dense && a->hash_bits == b->hash_bits && a->n_slots == b->n_slots;
 }
 
@@ -16,11 +17,14 @@ void lt_online_copy_rest(lt_online *dst, const lt_online *src) {
   dst->target = src->target;
   memcpy(dst->one, src->one, (size_t)src->n_models * sizeof *src->one);
   memcpy(dst->moment, src->moment, (size_t)src->n_dense * sizeof *src->moment);
+  for (int64_t k = 0; src->n_hidden && k < src->n_models; k++)
+    memcpy(dst->head[k], src->head[k], (size_t)lt_net_head_size(src) * sizeof *src->head[k]);
 }
 
 void lt_online_assign(lt_online *dst, const lt_online *src) {
   lt_online_copy_rest(dst, src);
   for (int64_t k = 0; k < src->n_models; k++) memcpy(dst->cell[k], src->cell[k], lt_online_cell_bytes(src));
+  for (int64_t k = 0; src->n_hidden && k < src->n_models; k++) lt_net_assign(dst, src, k);
 }
 
 /* 0, or NaN when one of n numbers (a multiple of four) is not finite; four at a time. */
@@ -60,13 +64,30 @@ static int copy_lines(float *dst, const float *src, const uint32_t *slot, int64_
 }
 #endif
 
+/* The network's numbers of slots. */
+static int copy_net(lt_online *dst, const lt_online *src, const uint32_t *slot, int64_t n) {
+  enum { AHEAD = 8 };
+  int sound = 1;
+  for (int64_t k = 0; src->n_hidden && k < src->n_models; k++)
+    for (int64_t i = 0; i < n; i++) {
+#if defined(__GNUC__)
+      for (int64_t j = 0; i + AHEAD < n && j <= src->n_hidden; j += 16) __builtin_prefetch(lt_net_at(src, k, slot[i + AHEAD]) + j);
+#endif
+      memcpy(lt_net_at(dst, k, slot[i]), lt_net_at(src, k, slot[i]), (size_t)(src->n_hidden + 1) * sizeof(float));
+      sound &= lt_net_slot_finite(src, k, slot[i]);
+    }
+  return sound;
+}
+
 int lt_online_copy_slots(lt_online *dst, const lt_online *src, const uint32_t *slot, int64_t n) {
   enum { AHEAD = 12 };
 #if defined(__SSE2__)
-  int aligned = src->layout->bits == LINE, sound = 1;
+  int aligned = src->layout->bits == LINE, sound = copy_net(dst, src, slot, n);
   for (int64_t k = 0; k < src->n_models; k++) aligned &= ((uintptr_t)dst->cell[k] & 15) == 0;
   for (int64_t k = 0; aligned && k < src->n_models; k++) sound &= copy_lines(dst->cell[k], src->cell[k], slot, n);
   if (aligned) return sound;
+#else
+  int sound = copy_net(dst, src, slot, n);
 #endif
   int bits = src->layout->bits;
   float sum = 0;
@@ -88,7 +109,7 @@ int lt_online_copy_slots(lt_online *dst, const lt_online *src, const uint32_t *s
         memcpy(to, from, sizeof(float) << bits);
       }
     }
-  return sum == 0;
+  return sound && sum == 0;
 }
 
 static int one_finite(const lt_online_one *o) {
@@ -103,10 +124,11 @@ int lt_online_finite(const lt_online *m, const uint32_t *slot, int64_t n) {
   for (int64_t j = 0; j < m->n_dense; j++)
     if (!isfinite(m->moment[j].n + m->moment[j].mean + m->moment[j].m2)) return 0;
   for (int64_t k = 0; k < m->n_models; k++) {
-    if (!one_finite(&m->one[k])) return 0;
+    if (!one_finite(&m->one[k]) || (m->n_hidden && !lt_net_finite(m, k))) return 0;
     for (int64_t i = 0; i < (slot ? n : m->n_slots); i++) {
       const float *v = lt_online_at(m, k, slot ? slot[i] : i);
       if (!(not_finite(v, 1 << m->layout->bits) == 0)) return 0;
+      if (m->n_hidden && !lt_net_slot_finite(m, k, slot ? slot[i] : i)) return 0;
     }
   }
   return 1;
@@ -129,50 +151,27 @@ static void put_moments(const lt_online *m, lt_put *w) {
 
 static int slot_same(const lt_online *m, const lt_online *base, int64_t i) {
   for (int64_t k = 0; k < m->n_models; k++)
-    if (memcmp(lt_online_at(m, k, i), lt_online_at(base, k, i), sizeof(float) << m->layout->bits) != 0) return 0;
+    if (memcmp(lt_online_at(m, k, i), lt_online_at(base, k, i), sizeof(float) << m->layout->bits) != 0 ||
+        (m->n_hidden && memcmp(lt_net_at(m, k, i), lt_net_at(base, k, i), (size_t)(m->n_hidden + 1) * sizeof(float)) != 0))
+      return 0;
   return 1;
 }
 
 void lt_online_save_beside(const lt_online *m, const lt_online *base, lt_put *w) {
   uint64_t differ = 0;
   put_moments(m, w);
-  for (int64_t k = 0; k < m->n_models; k++) {
-    const lt_online_one *o = &m->one[k];
-    const double v[] = {o->alma_scale, o->alma_square, o->alma_k, o->platt_a, o->platt_b, o->noise};
-    for (size_t i = 0; i < sizeof v / sizeof *v; i++) put_number(w, v[i]);
-    for (int i = 0; i < LT_MIXED; i++) put_number(w, o->mix_w[i]);
-    for (int i = 0; i < LT_MIXED * LT_MIXED; i++) put_number(w, o->mix_p[i]);
-  }
+  for (int64_t k = 0; k < m->n_models; k++) lt_online_put_one(m, k, w);
   for (int64_t i = 0; i < m->n_slots; i++) differ += !slot_same(m, base, i);
   lt_put_u64(w, differ);
-  lt_put_reserve(w, differ * (4 + 4 * LT_SLOT_NUMBERS * (uint64_t)m->n_models));
-  for (int64_t i = 0; i < m->n_slots; i++) {
-    if (slot_same(m, base, i)) continue;
-    lt_put_u32(w, (uint32_t)i);
-    for (int64_t k = 0; k < m->n_models; k++) {
-      float v[LT_SLOT_NUMBERS];
-      lt_online_numbers_of(m, k, i, v);
-      lt_put_floats(w, v, LT_SLOT_NUMBERS);
-    }
-  }
+  lt_put_reserve(w, differ * lt_online_slot_bytes(m));
+  for (int64_t i = 0; i < m->n_slots; i++)
+    if (!slot_same(m, base, i)) lt_online_put_slot(m, i, w);
 }
 
 static double get_number(lt_get *r, double low) {
   double v = lt_get_f64(r);
   if (!isfinite(v) || v < low) lt_get_fail(r, LEAT_E_FORMAT);
   return v;
-}
-
-static void get_one(lt_get *r, lt_online_one *o) {
-  const double any = -1e300;
-  o->alma_scale = get_number(r, 1e-300);
-  o->alma_square = get_number(r, 0);
-  o->alma_k = get_number(r, 1);
-  o->platt_a = get_number(r, any);
-  o->platt_b = get_number(r, any);
-  o->noise = get_number(r, 0);
-  for (int i = 0; i < LT_MIXED; i++) o->mix_w[i] = get_number(r, any);
-  for (int i = 0; i < LT_MIXED * LT_MIXED; i++) o->mix_p[i] = get_number(r, any);
 }
 
 static void get_moments(lt_get *r, lt_online_moment *t) {
@@ -184,20 +183,6 @@ static void get_moments(lt_get *r, lt_online_moment *t) {
 void lt_online_load_beside(lt_online *m, lt_get *r) {
   get_moments(r, &m->target);
   for (int64_t j = 0; j < m->n_dense && !r->failed; j++) get_moments(r, &m->moment[j]);
-  for (int64_t k = 0; k < m->n_models && !r->failed; k++) get_one(r, &m->one[k]);
-  uint64_t differ = r->failed ? 0 : lt_get_count(r, 4 + 4 * LT_SLOT_NUMBERS * (uint64_t)m->n_models, (uint64_t)m->n_slots);
-  int64_t last = -1;
-  for (uint64_t u = 0; u < differ && !r->failed; u++) {
-    int64_t i = lt_get_u32(r);
-    if (i <= last || i >= m->n_slots) {
-      lt_get_fail(r, LEAT_E_FORMAT);
-      return;
-    }
-    last = i;
-    for (int64_t k = 0; k < m->n_models; k++) {
-      float v[LT_SLOT_NUMBERS];
-      for (int j = 0; j < LT_SLOT_NUMBERS; j++) v[j] = lt_get_f32(r);
-      if (!lt_online_set_numbers(m, k, i, v)) lt_get_fail(r, LEAT_E_FORMAT);
-    }
-  }
+  for (int64_t k = 0; k < m->n_models && !r->failed; k++) lt_online_get_one(m, k, r);
+  if (!r->failed) lt_online_get_slots(m, 0, r);
 }

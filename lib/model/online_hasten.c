@@ -1,6 +1,7 @@
 /* Faster learning after a change: the sums that make every learner's steps smaller count less from here on, while its weights
  * stay what they are. The gains fall again by themselves as new records are learned. */
 #include "model/online.h"
+#include "model/online_net.h"
 #include <math.h>
 
 enum { HASTEN_LEAST = 1 };
@@ -41,6 +42,7 @@ void lt_online_hasten(lt_online *m, float share, double beta) {
       if (m->learners & LT_LEARNER(LT_FTRL)) hasten_ftrl(v, share, beta);
       (void)lt_online_set_numbers(m, k, j, v);
     }
+    if (m->n_hidden) lt_net_hasten(m, k, share);
     o->alma_k = 1 + (o->alma_k - 1) * (double)share;
     for (int i = 0; i < LT_MIXED; i++)
       if (o->mix_p[i * LT_MIXED + i] > 0 && o->mix_p[i * LT_MIXED + i] < 0.05) o->mix_p[i * LT_MIXED + i] = 0.05;

@@ -64,6 +64,11 @@ LT_INLINE lt_x2 x2_sum(lt_x2 s, lt_x4 a, lt_x4 b) {
   s = _mm_add_pd(s, _mm_cvtps_pd(high));
   return _mm_add_pd(s, _mm_cvtps_pd(_mm_movehl_ps(high, high)));
 }
+LT_INLINE lt_x2 x2_load(const double *p) { return _mm_loadu_pd(p); }
+LT_INLINE void x2_store(double *p, lt_x2 a) { _mm_storeu_pd(p, a); }
+LT_INLINE lt_x2 x2_add(lt_x2 a, lt_x2 b) { return _mm_add_pd(a, b); }
+LT_INLINE lt_x2 x2_sub(lt_x2 a, lt_x2 b) { return _mm_sub_pd(a, b); }
+LT_INLINE lt_x2 x2_mul(lt_x2 a, lt_x2 b) { return _mm_mul_pd(a, b); }
 /* Are the four slots four different ones? */
 LT_INLINE int x4_apart(const uint32_t *slot) {
   __m128i v = _mm_loadu_si128((const __m128i *)(const void *)slot);
@@ -116,6 +121,14 @@ LT_INLINE lt_x2 x2_sum(lt_x2 s, lt_x4 a, lt_x4 b) {
   }
   return s;
 }
+LT_INLINE lt_x2 x2_load(const double *p) { return (lt_x2){p[0], p[1]}; }
+LT_INLINE void x2_store(double *p, lt_x2 a) {
+  p[0] = a.a;
+  p[1] = a.b;
+}
+LT_INLINE lt_x2 x2_add(lt_x2 a, lt_x2 b) { return (lt_x2){a.a + b.a, a.b + b.b}; }
+LT_INLINE lt_x2 x2_sub(lt_x2 a, lt_x2 b) { return (lt_x2){a.a - b.a, a.b - b.b}; }
+LT_INLINE lt_x2 x2_mul(lt_x2 a, lt_x2 b) { return (lt_x2){a.a * b.a, a.b * b.b}; }
 LT_INLINE int x4_apart(const uint32_t *s) {
   return s[0] != s[1] && s[0] != s[2] && s[0] != s[3] && s[1] != s[2] && s[1] != s[3] && s[2] != s[3];
 }
@@ -151,6 +164,14 @@ LT_INLINE void x4_pad(const lt_online_feed *f, const float *v, int64_t i, float 
     out->slot[k] = there ? f->slot[i + k] : (uint32_t)(f->m->n_slots + k);
     out->v[k] = there ? v[i + k] : pad;
   }
+}
+/* tanh by Lambert's continued fraction cut behind x^6; from 4.97 on, where that is 1, the one of 4.97. */
+LT_INLINE lt_x4 x4_tanh(lt_x4 x) {
+  x = x4_more(x4_all(-4.97f), x4_less(x4_all(4.97f), x));
+  lt_x4 s = x4_mul(x, x);
+  lt_x4 up = x4_add(x4_all(135135), x4_mul(s, x4_add(x4_all(17325), x4_mul(s, x4_add(x4_all(378), s)))));
+  lt_x4 low = x4_add(x4_all(62370), x4_mul(s, x4_add(x4_all(3150), x4_mul(s, x4_all(28)))));
+  return x4_div(x4_mul(x, up), x4_add(x4_all(135135), x4_mul(s, low)));
 }
 /* |z| limited to 8. */
 LT_INLINE lt_x4 x4_clip(lt_x4 z) {

@@ -3,6 +3,7 @@
 #include "model/online.h"
 #include "base/number.h"
 #include "model/online_lanes.h"
+#include "model/online_net.h"
 #include <math.h>
 #include <string.h>
 
@@ -132,6 +133,10 @@ LT_INLINE void fetch_entries(const lt_online *m, const int32_t *index, int64_t n
     int bits = m->layout->bits;
     uint32_t mask = (uint32_t)(m->n_hashed - 1);
     for (int64_t i = 0; i < n; i++) FETCH(cell + ((uint64_t)((uint32_t)index[i] & mask) << bits));
+    for (int64_t i = 0; m->n_hidden && i < n; i++) {
+      const float *w = lt_net_at(m, k, 1 + m->n_dense + (int64_t)((uint32_t)index[i] & mask));
+      for (int64_t j = 0; j <= m->n_hidden; j += 16) FETCH(w + j);
+    }
   }
 }
 
@@ -269,7 +274,7 @@ LT_INLINE void dots_one(const float *s, lt_online_feed *f, int raw, int bits, in
 
 static void dots_mixed(const lt_online *m, const float *s, lt_online_feed *f, lt_online_dot *d) {
   uint32_t learners = m->learners;
-  if (learners == (1u << LT_MIXED) - 1) {
+  if ((learners & ~LT_LEARNER(LT_NET)) == LT_LEARNER(LT_RACE) - 1) {
     dots_race(s, f, 0, d);
     return;
   }
@@ -280,7 +285,7 @@ static void dots_mixed(const lt_online *m, const float *s, lt_online_feed *f, lt
   if (learners & LT_LEARNER(LT_GAUSS)) dots_one(s, f, 0, 4, 12, 1, LT_GAUSS, d);
 }
 
-void lt_online_dots(const lt_online *m, int64_t model, lt_online_feed *f, lt_online_dot *d) {
+static void dots_linear(const lt_online *m, int64_t model, lt_online_feed *f, lt_online_dot *d) {
   const float *s = m->cell[model];
   switch (m->layout->bits == 4 ? 0 : m->learners) {
     case LT_LEARNER(LT_ADAGRAD): dots_one(s, f, 0, 2, 0, 2, LT_ADAGRAD, d); return;
@@ -289,24 +294,38 @@ void lt_online_dots(const lt_online *m, int64_t model, lt_online_feed *f, lt_onl
     case LT_LEARNER(LT_ONS): dots_one(s, f, 0, 3, 0, 3, LT_ONS, d); return;
     case LT_LEARNER(LT_ALMA): dots_one(s, f, 0, 2, 0, 2, LT_ALMA, d); return;
     case LT_LEARNER(LT_GAUSS): dots_one(s, f, 0, 2, 0, 2, LT_GAUSS, d); return;
+    case LT_LEARNER(LT_NET): return;
     default: dots_mixed(m, s, f, d);
   }
+}
+
+void lt_online_dots(const lt_online *m, int64_t model, lt_online_feed *f, lt_online_dot *d) {
+  dots_linear(m, model, f, d);
+  if (m->n_hidden) lt_net_sums(m, model, f, d);
+}
+
+void lt_online_dot_clear(const lt_online *m, lt_online_dot *d) {
+  float *unit = d->unit;
+  memset(d, 0, sizeof *d);
+  d->unit = unit;
+  if (m->n_hidden) memset(unit, 0, (size_t)m->n_hidden * sizeof *unit);
 }
 
 void lt_online_see(lt_online_feed *f, lt_online_dot *d) {
   const lt_online *m = f->m;
   const float *s = m->cell[0];
-  switch (m->learners) {
+  switch (m->learners & ~LT_LEARNER(LT_NET)) {
     case LT_LEARNER(LT_ADAGRAD): dots_one(s, f, 1, 2, 0, 2, LT_ADAGRAD, d); break;
     case LT_LEARNER(LT_COIN): dots_one(s, f, 1, 3, 0, 2, LT_COIN, d); break;
     case LT_LEARNER(LT_FTRL): dots_one(s, f, 1, 3, 0, 2, LT_FTRL, d); break;
     case LT_LEARNER(LT_ALMA): dots_one(s, f, 1, 2, 0, 2, LT_ALMA, d); break;
     case LT_LEARNER(LT_GAUSS): dots_one(s, f, 1, 2, 0, 2, LT_GAUSS, d); break;
-    case (1u << LT_MIXED) - 1: dots_race(s, f, 1, d); break;
+    case LT_LEARNER(LT_RACE) - 1: dots_race(s, f, 1, d); break;
     default:
       lt_online_scale(f);
-      lt_online_dots(m, 0, f, d);
+      dots_linear(m, 0, f, d);
   }
+  if (m->n_hidden) lt_net_sums(m, 0, f, d);
   f->n_done = f->n;
 }
 
@@ -320,7 +339,7 @@ double lt_online_mix(const lt_online *m, int64_t model, const lt_online_dot *d, 
   int k = 0;
   for (int i = 0; i < LT_LEARNERS; i++) {
     if (!(m->learners & LT_LEARNER(i))) continue;
-    double v = d->dot[i];
+    double v = i == LT_NET ? lt_net_output(m, model, d) : d->dot[i];
     if (i == LT_GAUSS && !m->regression) v /= sqrt(1 + 0.39269908169872414 * d->var); /* pi / 8 */
     if (i == LT_ALMA) v = o->platt_a * (o->alma_scale * v * sqrt(o->alma_k / (d->zz > 0 ? d->zz : 1))) + o->platt_b;
     expert[i] = bounded(v, limit);

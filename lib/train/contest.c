@@ -10,7 +10,7 @@ void lt_contest_init(lt_contest *c, leat_runtime *rt) {
 }
 
 static void contestant_free(leat_runtime *rt, lt_contestant *t) {
-  void *all[] = {t->p, t->plain, t->z, t->raw, t->dot, t->mixed, t->expert};
+  void *all[] = {t->p, t->plain, t->z, t->raw, t->dot, t->unit, t->mixed, t->expert};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) lt_free(rt, all[i]);
 }
 
@@ -106,17 +106,23 @@ leat_status lt_contest_ready(lt_contest *c, leat_error *err) {
     if (t->wants) CONTEST_GROW(st, c->rt, t->plain, t->plain_cap, c->n * models, err);
     CONTEST_GROW(st, c->rt, t->z, t->z_cap, most, err);
     CONTEST_GROW(st, c->rt, t->raw, t->raw_cap, most, err);
-    if (st || t->cap_models >= models) continue;
+    int64_t units = 2 * models * t->m->n_hidden;
+    if (st || (t->cap_models >= models && t->cap_units >= units)) continue;
     lt_free(c->rt, t->dot);
+    lt_free(c->rt, t->unit);
     lt_free(c->rt, t->mixed);
     lt_free(c->rt, t->expert);
-    t->cap_models = 0;
+    t->cap_models = t->cap_units = 0;
+    t->unit = lt_zarray(c->rt, (uint64_t)units, sizeof *t->unit);
     t->dot = lt_array(c->rt, (uint64_t)models, sizeof *t->dot);
     t->mixed = lt_array(c->rt, (uint64_t)models, sizeof *t->mixed);
     t->expert = lt_array(c->rt, (uint64_t)models, sizeof *t->expert);
-    if (!t->dot || !t->mixed || !t->expert)
+    if (!t->dot || !t->unit || !t->mixed || !t->expert) {
       st = lt_fail_memory(err, (uint64_t)models * (sizeof *t->dot + sizeof *t->expert), "a contestant");
-    else t->cap_models = models;
+    } else {
+      t->cap_models = models;
+      t->cap_units = units;
+    }
   }
   return st;
 }
@@ -154,6 +160,13 @@ static void contest_plain(lt_contestant *t, int64_t row) {
   lt_online_link(m, out, out);
 }
 
+/* 0, or NaN when a unit's sum or an output weight is not finite: the prediction would hide it. */
+static double contest_units(const lt_online *m, int64_t model, const lt_online_dot *d) {
+  double sum = 0;
+  for (int64_t j = 0; j < m->n_hidden; j++) sum += (double)(d->unit[j] * 0) + m->head[model][j] * 0;
+  return sum + m->head[model][m->n_hidden] * 0;
+}
+
 static void contest_task(void *arg, int64_t who) {
   lt_contest *c = arg;
   lt_contestant *t = &c->who[who];
@@ -172,10 +185,12 @@ static void contest_task(void *arg, int64_t who) {
     lt_online_refill(&f, x, c->raw + c->start[r]);
     for (int64_t k = 0; k < m->n_models; k++) {
       lt_online_dot *d = &t->dot[k];
-      *d = (lt_online_dot){{0}, 0, 0};
+      d->unit = t->unit + 2 * k * m->n_hidden;
+      lt_online_dot_clear(m, d);
       if (k == 0) lt_online_see(&f, d);
       else lt_online_dots(m, k, &f, d);
       t->mixed[k] = lt_online_mix(m, k, d, t->expert[k]);
+      if (m->n_hidden) finite += contest_units(m, k, d);
       finite += (d->dot[0] + d->dot[1] + d->dot[2] + d->dot[3] + d->dot[4] + d->dot[5] + d->var + d->zz) * 0;
     }
     lt_online_link(m, t->mixed, t->p + r * m->n_models);

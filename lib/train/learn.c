@@ -5,6 +5,12 @@
 
 /* ---------------------------------------------------------------------------------------------- life */
 
+lt_online_rates lt_online_rates_of(const leat_params *settings) {
+  return (lt_online_rates){(float)lt_param_real(settings, "adagrad_rate"), lt_param_real(settings, "ftrl_alpha"),
+                           lt_param_real(settings, "ftrl_beta"), lt_param_real(settings, "ftrl_l1"),
+                           (float)lt_param_real(settings, "net_rate")};
+}
+
 leat_status lt_online_open(leat_runtime *rt, const leat_params *settings, const leat_schema *schema,
                            lt_online_trainer **out, leat_error *err) {
   *out = NULL;
@@ -13,8 +19,7 @@ leat_status lt_online_open(leat_runtime *rt, const leat_params *settings, const 
   lt_runtime_ref(rt);
   o->rt = rt;
   o->settings = settings;
-  o->rates = (lt_online_rates){(float)lt_param_real(settings, "adagrad_rate"), lt_param_real(settings, "ftrl_alpha"),
-                               lt_param_real(settings, "ftrl_beta"), lt_param_real(settings, "ftrl_l1")};
+  o->rates = lt_online_rates_of(settings);
   o->dot = lt_zarray(rt, LT_ONLINE_CLASSES, sizeof *o->dot);
   o->mixed = lt_zarray(rt, LT_ONLINE_CLASSES, sizeof *o->mixed);
   o->shown = lt_zarray(rt, LT_ONLINE_CLASSES, sizeof *o->shown);
@@ -50,6 +55,8 @@ static void online_forget(lt_online_trainer *o) {
   lt_encoder_free(o->encoder);
   lt_schema_free(o->schema);
   lt_free(o->rt, o->x);
+  lt_free(o->rt, o->unit);
+  o->unit = NULL;
   o->golden = NULL;
   o->progress = NULL;
   o->labels = NULL;
@@ -93,8 +100,8 @@ leat_status lt_online_begin(lt_online_trainer *o, leat_schema *s, leat_error *er
   if (c->labels) st = lt_dict_copy(c->labels, &o->labels, err);
   if (!st) st = lt_encoder_unfitted(o->rt, s, lt_param_int(o->settings, "hash_bits"), &o->encoder, err);
   if (!st)
-    st = lt_online_create(o->rt, lt_online_learners(lt_param_str(o->settings, "learner"), classes < 0), classes, o->encoder,
-                          &o->m, err);
+    st = lt_online_create(o->rt, lt_online_learners(lt_param_str(o->settings, "learner"), classes < 0),
+                          lt_param_int(o->settings, "hidden"), classes, o->encoder, &o->m, err);
   if (!st)
     st = lt_progressive_create(o->rt, classes < 0, lt_param_int(o->settings, "window"), lt_param_int(o->settings, "half_life"),
                                &o->progress, err);
@@ -102,7 +109,9 @@ leat_status lt_online_begin(lt_online_trainer *o, leat_schema *s, leat_error *er
   if (!st) st = lt_batch_create(o->rt, s, &o->golden, err);
   if (!st) {
     o->x = lt_zarray(o->rt, (uint64_t)o->encoder->n_dense, sizeof *o->x);
-    if (!o->x) st = lt_fail_memory(err, (uint64_t)o->encoder->n_dense * sizeof *o->x, "an online trainer");
+    o->unit = lt_zarray(o->rt, (uint64_t)(2 * LT_ONLINE_CLASSES * o->m->n_hidden), sizeof *o->unit);
+    if (!o->x || !o->unit) st = lt_fail_memory(err, (uint64_t)o->encoder->n_dense * sizeof *o->x, "an online trainer");
+    for (int64_t k = 0; !st && k < LT_ONLINE_CLASSES; k++) o->dot[k].unit = o->unit + 2 * k * o->m->n_hidden;
   }
   if (st) online_forget(o);
   return st;
@@ -112,8 +121,8 @@ leat_status lt_online_from_model(lt_online_trainer *o, const leat_model *model, 
   const lt_online *from = lt_model_params(model);
   lt_online *m = NULL;
   leat_status st = lt_online_begin(o, lt_model_schema(model), err);
-  if (!st && (o->m->learners != from->learners || !lt_online_fits(from, o->encoder)))
-    st = lt_fail(err, LEAT_E_ARG, "the model was learned with another learner or other hash_bits: leave the parameters out");
+  if (!st && (!lt_online_same_kind(o->m, from) || !lt_online_fits(from, o->encoder)))
+    st = lt_fail(err, LEAT_E_ARG, "the model was learned with another learner or other hash_bits or hidden: leave the parameters out");
   if (!st) st = lt_online_copy(from, &m, err);
   if (st) return st;
   lt_online_free(o->m);
@@ -290,7 +299,7 @@ void lt_online_look(lt_online_trainer *o, const lt_rows *v, int64_t r) {
   o->feed.m = o->m;
   lt_online_row(&o->feed, o->bind, v, r, o->x, o->index, o->value);
   for (int64_t k = 0; k < o->m->n_models; k++) {
-    o->dot[k] = (lt_online_dot){{0}, 0, 0};
+    lt_online_dot_clear(o->m, &o->dot[k]);
     if (k == 0) lt_online_see(&o->feed, &o->dot[k]);
     else lt_online_dots(o->m, k, &o->feed, &o->dot[k]);
     o->mixed[k] = lt_online_mix(o->m, k, &o->dot[k], o->expert[k]);

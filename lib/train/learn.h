@@ -4,11 +4,15 @@
 #include "model/model.h"
 #include "model/online.h"
 #include "stats/progressive.h"
-typedef struct lt_online_rates { float adagrad; double alpha, beta, l1; } lt_online_rates;
+typedef struct lt_online_rates { float adagrad; double alpha, beta, l1; float net; } lt_online_rates;
+lt_online_rates lt_online_rates_of(const leat_params *settings);
 /* One row for one model: expert and mixed are what lt_online_mix gave for d; y in the model's units (0 or 1, or the
  * standardised number); w > 0. The statistics of the values come after all models: lt_online_count. */
 void lt_online_step(lt_online *m, int64_t model, lt_online_feed *f, const lt_online_dot *d,
                     const double expert[LT_LEARNERS], double mixed, double y, double w, const lt_online_rates *rates);
+/* The network's part of it (learn_net.c): out is what it predicted. */
+void lt_net_step(lt_online *m, int64_t model, const lt_online_feed *f, const lt_online_dot *d, double out, double y, double w,
+                 float rate);
 /* Takes the row's values into the statistics: x [n_dense] raw numbers, f->raw those of the other entries. */
 void lt_online_count(lt_online *m, const lt_online_feed *f, const double *x);
 void lt_online_welford(lt_online_moment *t, double x);
@@ -41,6 +45,7 @@ typedef struct lt_online_trainer {
   int32_t *index;
   double *x;
   lt_online_dot *dot;                /* [LT_ONLINE_CLASSES] */
+  float *unit;                       /* of the dots, [LT_ONLINE_CLASSES, 2, n_hidden] */
   double *mixed, *shown;
   double (*expert)[LT_LEARNERS];
 } lt_online_trainer;
@@ -99,9 +104,10 @@ typedef struct lt_contestant {
   uint64_t p_cap, plain_cap, z_cap, raw_cap;
   float *z, *raw;
   lt_online_dot *dot;
+  float *unit;                       /* of the dots */
   double *mixed;
   double (*expert)[LT_LEARNERS];
-  int64_t cap_models;
+  int64_t cap_models, cap_units;
 } lt_contestant;
 /* Rows, encoded once for all. */
 typedef struct lt_contest {

@@ -137,7 +137,7 @@ static leat_status get_learned(lt_online_trainer *o, lt_get *g, leat_error *err)
   leat_status st = lt_online_load(o->rt, g, &m, err);
   if (st) return st;
   int64_t labels = o->labels ? lt_dict_count(o->labels) : m->n_classes;
-  if (m->learners != o->m->learners || m->regression != o->m->regression || !lt_online_fits(m, o->encoder) ||
+  if (!lt_online_same_kind(m, o->m) || !lt_online_fits(m, o->encoder) ||
       m->n_classes > labels || m->n_classes < o->m->n_classes)
     lt_get_fail(g, LEAT_E_FORMAT);
   st = online_whole(g, "the checkpoint's online model", err);

@@ -11,7 +11,8 @@ leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, cons
   const lt_family *family = lt_family_of_spec(spec);
   if (!family)
     return lt_fail(err, LEAT_E_ARG,
-                   "parameters of '%.60s' do not name a model to train: make them for \"model/linear\", \"model/mlp\" or \"online/linear\"", spec);
+                   "parameters of '%.60s' do not name a model to train: make them for \"model/linear\", \"model/mlp\", \"online/linear\" or "
+                   "\"online/mlp\"", spec);
   int online = family == &lt_family_online;
   if (!online && family != &lt_family_linear && family != &lt_family_mlp)
     return lt_fail(err, LEAT_E_UNSUPPORTED, "the offline trainer has no solver for the family '%.60s'", family->name);
@@ -29,7 +30,7 @@ leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, cons
     t->patience = lt_param_int(settings, "patience");
     t->intercept = family == &lt_family_mlp || lt_param_int(settings, "intercept") != 0;
   }
-  leat_status st = lt_params_copy(settings, &t->settings, err);
+  leat_status st = online ? lt_online_settings(rt, settings, &t->settings, err) : lt_params_copy(settings, &t->settings, err);
   if (!st) {
     t->lineage = lt_strdup(rt, "");
     if (!t->lineage) st = lt_fail_memory(err, 1, "a trainer");
@@ -168,7 +169,7 @@ leat_status lt_trainer_is_online(leat_error *err) {
 
 static leat_status not_online(const leat_trainer *t, leat_error *err) {
   return t->online ? LEAT_OK
-                   : lt_fail(err, LEAT_E_UNSUPPORTED, "this trainer is offline: make one of \"online/linear\" to learn row by row");
+                   : lt_fail(err, LEAT_E_UNSUPPORTED, "this trainer is offline: make one of \"online/linear\" or \"online/mlp\" to learn row by row");
 }
 
 void lt_trainer_publish_online(leat_trainer *t) {

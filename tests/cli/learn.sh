@@ -92,3 +92,30 @@ if command -v cc >/dev/null; then
     bad 'examples/online.c compiles' "$(cat err)"
   fi
 fi
+
+# the network: the same life, killed and not, on one thread and on three
+call 0 'net_rate .*number' 'learn --model mlp --help lists its parameters' "$leat" learn --model mlp --help
+call 1 'hidden=10 is not a multiple of 4' 'learn with hidden=10' "$leat" learn stream.csv --target churn --store M0 --model mlp --set hidden=10
+call 0 '' 'learn --model mlp' "$leat" learn dirty.csv --target churn --store M1 --model mlp --set hidden=16 --json
+cp out mlp.json
+check 'better than both baselines' python3 -c 'import json
+d = json.load(open("mlp.json")); a = d["metrics"]["cumulative"]["accuracy"]
+assert a > d["baselines"]["majority"]["accuracy"] + 0.05 and a > d["baselines"]["no_change"]["accuracy"] + 0.05, d
+assert d["model_checksum"] != json.load(open("dirty.json"))["model_checksum"], d'
+kills=0
+for i in 1 2 3 4 5 6; do
+  "$leat" learn dirty.csv --target churn --store M2 --resume --model mlp --set hidden=16 --commit-ms 0 -q >/dev/null 2>&1 &
+  pid=$!
+  sleep 0.0$((i % 4 + 3))
+  kill -9 $pid 2>/dev/null && kills=$((kills + 1))
+  wait $pid 2>/dev/null
+done
+call 0 '' "resume after $kills kills" "$leat" learn dirty.csv --target churn --store M2 --resume --model mlp --set hidden=16 --json -q
+same 'the killed network ends as the whole one' mlp.json out
+call 0 '' 'the same on three threads' "$leat" learn dirty.csv --target churn --store M3 --model mlp --set hidden=16 --json -q --threads 3
+same 'is the same' mlp.json out
+call 0 '' 'a snapshot of it' "$leat" store M1 export "$(number mlp.json live_version)" -o net.leat
+call 0 '' 'learns on' "$leat" learn part.csv --target churn --store M4 --from net.leat --json
+call 0 '' 'predicts' "$leat" predict net.leat part.csv -o net.csv
+[ "$(wc -l <net.csv)" -eq 4001 ] && ok 'a line a record' || bad 'a line a record' "$(head -2 net.csv)"
+call 0 '' 'the network races with the linear ones' "$leat" learn stream.csv --target churn --store M5 --race 'learner=mlp,hidden=8;learner=net' --json

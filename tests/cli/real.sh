@@ -25,4 +25,11 @@ else
   call 0 'binary' 'sms: text' "$leat" train "$data/sms_spam.tsv.zst" --no-header --target 1 --text 2 --holdout 0.2 -o sms.leat
   call 0 'multiclass' 'fashion: idx and labels packed in two ways' "$leat" train "$data/fashion-t10k-images-idx3-ubyte.zst" \
     --labels "$data/fashion-t10k-labels-idx1-ubyte.gz" --set max_iterations=5 -o fashion.leat
+  call 0 '' 'elec2: the online network' "$leat" learn "$data/elec2.csv.zst" --target class --store elec2 --model mlp --json -q
+  awk -v a="$(number out metrics.cumulative.accuracy)" 'BEGIN { exit !(a > 0.915) }' && ok "elec2: accuracy $(number out metrics.cumulative.accuracy)" ||
+    bad 'elec2: accuracy' "$(cat out)"
+  call 0 '' 'bike: the online network' "$leat" learn "$data/bike_hour.csv.zst" --target cnt --ignore instant,dteday,casual,registered --store bike \
+    --model mlp --json -q
+  awk -v a="$(number out metrics.cumulative.r2)" 'BEGIN { exit !(a > 0.78) }' && ok "bike: r2 $(number out metrics.cumulative.r2)" ||
+    bad 'bike: r2' "$(cat out)"
 fi

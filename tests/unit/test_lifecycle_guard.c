@@ -1,4 +1,5 @@
 /* The guard: what it does to streams that stay, drift and go wrong; that its bytes depend on the rows alone. */
+#include "model/online_net.h"
 #include "guard_help.h"
 #include "hosts.h"
 #include "model/online_copy.h"
@@ -78,6 +79,8 @@ static const gd_story stories[] = {
     {14000, 6000, 7500, 1 << 30, "learner=adagrad adagrad_rate=0.1", "guard_window=500"},
     {14000, 6000, 8000, 10000, "", "guard_window=500"},
     {9000, 1 << 30, 0, 5000, "learner=coin", "guard_window=1000"},
+    {7000, 3000, 3700, 5000, "learner=mlp hidden=12", "guard_window=250"},
+    {6000, 3000, 3700, 4500, "learner=net hidden=8", "guard_window=250"},
 };
 
 /* Threads, calls and saving leave no trace. */
@@ -137,10 +140,11 @@ static void rows_alone(void **state) {
 /* Copies of touched slots only (a) and whole ones (b, which is restored all the time) are the same. */
 static void copies(void **state) {
   (void)state;
-  static const char *const learner[] = {"learner=race hash_bits=13", "learner=coin hash_bits=13", "learner=alma hash_bits=13"};
+  static const char *const learner[] = {"learner=race hash_bits=13", "learner=coin hash_bits=13", "learner=alma hash_bits=13",
+                                        "learner=mlp hidden=8 hash_bits=13"};
   leat_runtime *rt = tr_runtime(2);
   leat_dataset *d = on_sparse(rt, 9000, 8000, 9, 4), *turned = on_sparse(rt, 9000, 8001, 9, 5);
-  for (int k = 0; k < 3; k++) {
+  for (int k = 0; k < 4; k++) {
     gd_run a, b;
     gd_open(&a, rt, learner[k], "guard_window=256");
     gd_open(&b, rt, learner[k], "guard_window=256");
@@ -151,6 +155,7 @@ static void copies(void **state) {
         for (int64_t i = 1; i < 3000; i++) {
           *(lt_online_at(a.o->m, 0, i) + 2) = (float)(i % 5);
           *(lt_online_at(b.o->m, 0, i) + 2) = (float)(i % 5);
+          for (int64_t j = 0; j < a.o->m->n_hidden; j++) lt_net_at(a.o->m, 0, i)[j] = lt_net_at(b.o->m, 0, i)[j] = (float)(i % 3);
         }
         lt_guard_disturbed(a.g);
       }
@@ -324,25 +329,28 @@ static void classes_grow(void **state) {
   lt_runtime_unref(rt);
 }
 
-static void poison(lt_online *m, float value) {
-  float v[LT_SLOT_NUMBERS];
-  lt_online_numbers_of(m, 0, 1, v);
-  *(lt_online_at(m, 0, 1) + m->layout->at[LT_SLOT_ADA_W]) = value;
-  (void)v;
+enum { POISON_WEIGHT, POISON_UNIT, POISON_OUTPUT, POISONS };
+static void poison(lt_online *m, int where, float value) {
+  switch (where) {
+    case POISON_WEIGHT: *(lt_online_at(m, 0, 1) + m->layout->at[LT_SLOT_ADA_W]) = value; break;
+    case POISON_UNIT: lt_net_at(m, 0, 1)[2] = value; break;
+    default: m->head[0][3] = (double)value;
+  }
 }
 
 static void not_finite(void **state) {
   (void)state;
   leat_runtime *rt = tr_runtime(1);
   leat_schema *s = tr_schema(rt, 8, 2, 0);
-  for (int early = 0; early < 2; early++) {
+  for (int run = 0; run < 2 * POISONS; run++) {
     gd_run u;
-    gd_open(&u, rt, "", "guard_window=256 freeze_after=1");
+    int early = run % 2, where = run / 2;
+    gd_open(&u, rt, where == POISON_WEIGHT ? "" : "learner=mlp hidden=8", "guard_window=256 freeze_after=1");
     leat_batch *b = gd_dense(rt, s, early ? 100 : 3000, 8, 1, 0.1, 0, 1), *c = gd_dense(rt, s, 500, 8, 1, 0.1, 0, 2);
     gd_learn(&u, b, 1000);
     int64_t good = lt_guard_good_row(u.g), now = u.o->learned;
     assert_true(early ? good == -1 : good > 0);
-    poison(u.o->m, NAN);
+    poison(u.o->m, where, NAN);
     lt_guard_disturbed(u.g);
     gd_learn(&u, c, 100);
     assert_int_equal(gd_count(&u, LEAT_EVENT_NON_FINITE, 0, 1 << 30), 1);

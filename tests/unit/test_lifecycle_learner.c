@@ -68,7 +68,7 @@ static void strict_is_test_then_train(void **state) {
 }
 
 /* Killed after some calls, opened, fed on, again and again: nothing tells it from a life without that. */
-static void crash_case(const lr_stream *w, const char *settings, int64_t call, int64_t rows) {
+static void crash_case(const lr_stream *w, const char *model, const char *settings, int64_t call, int64_t rows) {
   leat_runtime *rt = tr_runtime(1);
   leat_schema *s = lr_schema(rt, w, 0);
   char whole[256], cut[256], copy[300];
@@ -78,7 +78,7 @@ static void crash_case(const lr_stream *w, const char *settings, int64_t call, i
   lr_folder(whole);
   lr_folder(cut);
   snprintf(copy, sizeof copy, "%s.copy", cut);
-  lr_create(&x, rt, whole, "", settings, NULL, NULL);
+  lr_create(&x, rt, whole, model, settings, NULL, NULL);
   lr_feed(&x, w, s, rows, call);
   lr_finish(&x, &a);
   lr_close(&x);
@@ -88,7 +88,7 @@ static void crash_case(const lr_stream *w, const char *settings, int64_t call, i
   lr_drop(&b);
   lr_close(&x);
   lt_rng_init(&r, 99, 1);
-  lr_create(&y, rt, cut, "", settings, NULL, NULL);
+  lr_create(&y, rt, cut, model, settings, NULL, NULL);
   for (int64_t at = 0; at < rows;) {
     at += call + (int64_t)lt_rng_below(&r, (uint64_t)rows / 8);
     if (at > rows) at = rows;
@@ -116,13 +116,16 @@ static void crash_case(const lr_stream *w, const char *settings, int64_t call, i
 
 static void crashes_change_nothing(void **state) {
   (void)state;
-  crash_case(&turning, "guard_window=256 snapshot_rows=700 checkpoint_bytes=20000", 37, ROWS);
-  crash_case(&turning, "guard_window=256 checkpoint_bytes=100000000", 200, ROWS);
-  crash_case(&numbers, "guard_window=256 checkpoint_bytes=30000", 64, 4000);
-  crash_case(&three, "checkpoint_bytes=30000 label_delay=150", 41, 4000);
-  crash_case(&plain, "chunk=32 checkpoint_bytes=20000 guard_window=300", 25, 4000);
-  crash_case(&three, "chunk=10 label_delay=999 checkpoint_bytes=25000 guard_window=300", 130, 4000);
-  crash_case(&plain, "guard=false checkpoint_bytes=4096", 1, 600);
+  crash_case(&turning, "", "guard_window=256 snapshot_rows=700 checkpoint_bytes=20000", 37, ROWS);
+  crash_case(&turning, "", "guard_window=256 checkpoint_bytes=100000000", 200, ROWS);
+  crash_case(&numbers, "", "guard_window=256 checkpoint_bytes=30000", 64, 4000);
+  crash_case(&three, "", "checkpoint_bytes=30000 label_delay=150", 41, 4000);
+  crash_case(&plain, "", "chunk=32 checkpoint_bytes=20000 guard_window=300", 25, 4000);
+  crash_case(&three, "", "chunk=10 label_delay=999 checkpoint_bytes=25000 guard_window=300", 130, 4000);
+  crash_case(&turning, "learner=mlp hidden=8", "guard_window=256 snapshot_rows=700 checkpoint_bytes=20000", 37, ROWS);
+  crash_case(&three, "learner=net hidden=12", "guard_window=256 checkpoint_bytes=30000 race=learner=race;hidden=4", 64, 3000);
+  crash_case(&numbers, "learner=mlp hidden=4", "checkpoint_bytes=40000 label_delay=150", 41, 3000);
+  crash_case(&plain, "", "guard=false checkpoint_bytes=4096", 1, 600);
 }
 
 /* Positions that were taken before are not taken again. */

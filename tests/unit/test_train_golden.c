@@ -1,6 +1,6 @@
 /* The package of the online family and the checkpoints of both trainers in format version 1, read for ever: what they must
- * answer, and that damage to them is refused. Written once: --write-golden FOLDER writes the three files and prints the
- * numbers below. The rows are made of integers alone, so that they are the same on every machine. */
+ * answer, and that damage to them is refused; the same of the online family with a network, whose package is of version 2.
+ * Written once: --write-golden FOLDER writes the five files and prints the numbers below. The rows are made of integers alone, so that they are the same on every machine. */
 #include "base/number.h"
 #include "base/sealed.h"
 #include "data/store.h"
@@ -9,7 +9,8 @@
 
 enum { ROWS = 300, MORE = 100, ASKED = 4, NUMBERS = 12 };
 static const char model_file[] = "model-online-v1.leat", online_file[] = "trainer-online-v1.ckpt",
-                  linear_file[] = "trainer-linear-v1.ckpt";
+                  linear_file[] = "trainer-linear-v1.ckpt", mlp_file[] = "model-online-mlp-v2.leat",
+                  net_file[] = "trainer-online-mlp-v1.ckpt";
 static const double asked[ASKED][3] = {{12, 1.5, 0}, {NAN, -3.25, 1}, {31, NAN, 2}, {3, 7.5, -1}};
 
 /* What a file holds is expected to 1e-9, what comes of learning on from it to 1e-6: kernels differ in a sum's last bits. */
@@ -20,6 +21,14 @@ static const double online_want[NUMBERS] = {
     300, 0.38794508346190587, 0.82333333333333336, 0.87387387387387383,
     0.06080146509303952, 0.92423568014036916, 0.88465615438077794, 0.0023989748191748355,
     400, 0.36151074084878032, 0.53884711779448624, 0.51879699248120303,
+};
+static const double mlp_want[ASKED] = {
+    0.063870433885283032, 0.92162328746420574, 0.88153445320345258, 0.0024681130968293974,
+};
+static const double net_want[NUMBERS] = {
+    300, 0.39016297505570846, 0.82333333333333336, 0.87387387387387383,
+    0.063870433885283032, 0.92162328746420574, 0.88153445320345258, 0.0024681130968293974,
+    400, 0.3628766248443121, 0.53884711779448624, 0.51879699248120303,
 };
 static const double linear_want[NUMBERS] = {
     3, 1200, 0.31061073317555932, 0.85999999999999999,
@@ -142,20 +151,20 @@ static void expect_numbers(const double *got, const double *want, int n, double 
   }
 }
 
-static void model_v1(void **state) {
-  (void)state;
+static void model_file_read(const char *file, const char *checkpoint, const double *want, int64_t version, const char *learner) {
   leat_runtime *rt = tr_runtime(1);
   leat_model *m = NULL;
   leat_error e = tr_error();
   double out[ASKED];
   int64_t v = 0;
-  char text[64];
+  char text[64], path[64];
   uint64_t needed = 0;
-  TR_OK(leat_model_load(rt, "tests/golden/model-online-v1.leat", &m, &e), &e); /* with its self-test */
+  snprintf(path, sizeof path, "tests/golden/%s", file);
+  TR_OK(leat_model_load(rt, path, &m, &e), &e); /* with its self-test */
   model_answers(m, out);
-  expect_numbers(out, model_want, ASKED, 1e-9);
+  expect_numbers(out, want, ASKED, 1e-9);
   TR_OK(leat_model_get_i64(m, "format_version", &v, &e), &e);
-  assert_int_equal(v, 1);
+  assert_int_equal(v, version);
   TR_OK(leat_model_get_i64(m, "rows_trained", &v, &e), &e);
   assert_int_equal(v, ROWS);
   TR_OK(leat_model_get_text(m, "family", text, sizeof text, &needed, &e), &e);
@@ -164,11 +173,14 @@ static void model_v1(void **state) {
   assert_string_equal(text, "yes");
   TR_OK(leat_model_get_text(m, "param:hash_bits", text, sizeof text, &needed, &e), &e);
   assert_string_equal(text, "8");
+  TR_OK(leat_model_get_text(m, "param:learner", text, sizeof text, &needed, &e), &e);
+  assert_string_equal(text, learner);
   /* learning goes on from it as from the checkpoint of the same trainer */
   leat_trainer *t = NULL, *other = NULL;
   double from_model[ASKED], from_checkpoint[ASKED];
   TR_OK(leat_trainer_from_model(m, NULL, NULL, &t, &e), &e);
-  TR_OK(leat_trainer_load(rt, "tests/golden/trainer-online-v1.ckpt", NULL, &other, &e), &e);
+  snprintf(path, sizeof path, "tests/golden/%s", checkpoint);
+  TR_OK(leat_trainer_load(rt, path, NULL, &other, &e), &e);
   teach(rt, t, 7, MORE);
   teach(rt, other, 7, MORE);
   trainer_answers(t, from_model);
@@ -180,18 +192,39 @@ static void model_v1(void **state) {
   leat_runtime_free(rt);
 }
 
-static void online_v1(void **state) {
-  (void)state;
+static void online_file_read(const char *file, const double *want) {
   leat_runtime *rt = tr_runtime(1);
   leat_trainer *t = NULL;
   leat_error e = tr_error();
   double out[NUMBERS];
-  TR_OK(leat_trainer_load(rt, "tests/golden/trainer-online-v1.ckpt", NULL, &t, &e), &e);
+  char path[64];
+  snprintf(path, sizeof path, "tests/golden/%s", file);
+  TR_OK(leat_trainer_load(rt, path, NULL, &t, &e), &e);
   int held = online_numbers(rt, t, out);
-  expect_numbers(out, online_want, held, 1e-9);
-  expect_numbers(out + held, online_want + held, NUMBERS - held, 1e-6);
+  expect_numbers(out, want, held, 1e-9);
+  expect_numbers(out + held, want + held, NUMBERS - held, 1e-6);
   leat_trainer_free(t);
   leat_runtime_free(rt);
+}
+
+static void model_v1(void **state) {
+  (void)state;
+  model_file_read(model_file, online_file, model_want, 1, "race");
+}
+
+static void model_mlp_v2(void **state) {
+  (void)state;
+  model_file_read(mlp_file, net_file, mlp_want, 2, "mlp");
+}
+
+static void online_v1(void **state) {
+  (void)state;
+  online_file_read(online_file, online_want);
+}
+
+static void online_mlp_v1(void **state) {
+  (void)state;
+  online_file_read(net_file, net_want);
 }
 
 static void linear_v1(void **state) {
@@ -231,19 +264,19 @@ static void refused(leat_runtime *rt, int is_model, const uint8_t *data, uint64_
 /* A byte of every section flipped (a stride below the smallest section's size), and 50 cuts. */
 static void damage(void **state) {
   (void)state;
-  static const char *const files[] = {model_file, online_file, linear_file};
+  static const char *const files[] = {model_file, online_file, linear_file, mlp_file, net_file};
   leat_runtime *rt = tr_runtime(1);
   leat_error e = tr_error();
   char path[128], broken[128];
   snprintf(broken, sizeof broken, "/tmp/leat-golden-%p.ckpt", (void *)rt);
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 5; i++) {
     void *raw = NULL;
     uint64_t n = 0, stride = 31;
     lt_sealed *s = NULL;
     snprintf(path, sizeof path, "tests/golden/%s", files[i]);
     TR_OK(lt_file_load(rt, path, 1u << 20, &raw, &n, &e), &e);
     assert_true(n > 500 && n < 32768);
-    TR_OK(lt_sealed_open_bytes(rt, raw, n, path, "", 1, 0, &s, &e), &e);
+    TR_OK(lt_sealed_open_bytes(rt, raw, n, path, "", i == 3 ? 2 : 1, 0, &s, &e), &e);
     for (int64_t k = 0; k < lt_sealed_count(s); k++) {
       const char *name = NULL;
       uint64_t stored = 0, size = 0;
@@ -256,14 +289,14 @@ static void damage(void **state) {
       uint8_t *copy = malloc(n);
       memcpy(copy, raw, n);
       copy[at] ^= (uint8_t)(1 << at % 8);
-      refused(rt, i == 0, copy, n, broken);
+      refused(rt, i % 3 == 0, copy, n, broken);
       free(copy);
     }
     for (uint64_t cut = 0; cut < 50; cut++) {
       uint64_t size = n * cut / 50;
       uint8_t *copy = malloc(size + !size); /* its own block: a sanitizer sees a read behind it */
       memcpy(copy, raw, size);
-      refused(rt, i == 0, copy, size, broken);
+      refused(rt, i % 3 == 0, copy, size, broken);
       free(copy);
     }
     lt_free(rt, raw);
@@ -278,24 +311,35 @@ static void print_numbers(const char *name, const double *x, int n) {
   printf("\n");
 }
 
+/* A package and a checkpoint of an online trainer. */
+static leat_status write_online(leat_runtime *rt, const char *folder, const char *settings, const char *package,
+                                const char *checkpoint, leat_error *e) {
+  char path[300];
+  double out[NUMBERS];
+  leat_trainer *t = on_trainer(rt, settings, NULL);
+  teach(rt, t, 2026, ROWS);
+  leat_model *m = on_snapshot(t);
+  model_answers(m, out);
+  print_numbers(package, out, ASKED);
+  snprintf(path, sizeof path, "%s/%s", folder, package);
+  leat_status st = leat_model_save(m, path, e);
+  leat_model_free(m);
+  snprintf(path, sizeof path, "%s/%s", folder, checkpoint);
+  if (!st) st = leat_trainer_save(t, path, e);
+  (void)online_numbers(rt, t, out);
+  print_numbers(checkpoint, out, NUMBERS);
+  leat_trainer_free(t);
+  return st;
+}
+
 static int write_golden(const char *folder) {
   leat_runtime *rt = tr_runtime(1);
   leat_error e = tr_error();
   char path[300];
   double out[NUMBERS];
-  leat_trainer *t = on_trainer(rt, "learner=race hash_bits=8 window=64", NULL);
-  teach(rt, t, 2026, ROWS);
-  leat_model *m = on_snapshot(t);
-  model_answers(m, out);
-  print_numbers("model", out, ASKED);
-  snprintf(path, sizeof path, "%s/%s", folder, model_file);
-  leat_status st = leat_model_save(m, path, &e);
-  leat_model_free(m);
-  snprintf(path, sizeof path, "%s/%s", folder, online_file);
-  if (!st) st = leat_trainer_save(t, path, &e);
-  (void)online_numbers(rt, t, out);
-  print_numbers("online", out, NUMBERS);
-  leat_trainer_free(t);
+  leat_trainer *t = NULL;
+  leat_status st = write_online(rt, folder, "learner=race hash_bits=8 window=64", model_file, online_file, &e);
+  if (!st) st = write_online(rt, folder, "learner=mlp hidden=8 hash_bits=8 window=64", mlp_file, net_file, &e);
   leat_dataset *d = golden_data(rt);
   t = tr_trainer(rt, "solver=lbfgs l2=0.5 lbfgs_memory=3", d, NULL);
   for (int i = 0; i < 3 && !st; i++) st = leat_trainer_step(t, 0, NULL, &e);
@@ -319,6 +363,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test(model_v1),
       cmocka_unit_test(online_v1),
       cmocka_unit_test(linear_v1),
+      cmocka_unit_test(model_mlp_v2),
+      cmocka_unit_test(online_mlp_v1),
       cmocka_unit_test(damage),
   };
   if (argc == 3 && strcmp(argv[1], "--write-golden") == 0) return write_golden(argv[2]);

@@ -2,7 +2,7 @@
 #include "hosts.h"
 #include "online_help.h"
 
-static const char *const learners[] = {"race", "cheap", "adagrad", "ftrl", "coin", "ons", "alma", "gauss"};
+static const char *const learners[] = {"race", "cheap", "adagrad", "ftrl", "coin", "ons", "alma", "gauss", "mlp", "net"};
 enum { N_LEARNERS = sizeof learners / sizeof learners[0] };
 static void settings_of(int k, char text[64]) { snprintf(text, 64, "learner=%s hash_bits=12", learners[k]); }
 
@@ -576,14 +576,14 @@ static void damaged(void **state) {
 }
 
 /* A whole life with every allocation failing once: MEMORY, nothing lost, nothing left behind. */
-static leat_status life(leat_runtime *r, leat_batch *const rows[3], leat_error *e) {
+static leat_status life(leat_runtime *r, const char *spec, leat_batch *const rows[3], leat_error *e) {
   leat_params *p = NULL;
   leat_trainer *t = NULL;
   leat_model *m = NULL;
   leat_metrics *k = NULL;
   double out[80];
   leat_matrix pred = tr_matrix(out, 20, 4, LEAT_F64);
-  leat_status st = leat_params_create(r, "online/linear", &p, e);
+  leat_status st = leat_params_create(r, spec, &p, e);
   if (!st) st = leat_params_set_text(p, "hash_bits", "4", e);
   if (!st) st = leat_params_set_text(p, "window", "10", e);
   if (!st) st = leat_trainer_create(r, p, NULL, NULL, &t, e);
@@ -602,8 +602,7 @@ static leat_status life(leat_runtime *r, leat_batch *const rows[3], leat_error *
   return st;
 }
 
-static void memory_fails(void **state) {
-  (void)state;
+static void memory_fails_with(const char *spec) {
   host_memory memory = {0};
   leat_allocator a = host_allocator(&memory, 1);
   leat_runtime_opts o = {0};
@@ -623,7 +622,7 @@ static void memory_fails(void **state) {
   for (int64_t n = 1; memory.calls >= memory.fail_at; n++) { /* until there is no such call */
     memory.calls = 0;
     memory.fail_at = n;
-    leat_status st = life(r, b, &e); /* a golden row that finds no memory is done without */
+    leat_status st = life(r, spec, b, &e); /* a golden row that finds no memory is done without */
     if (st && st != LEAT_E_MEMORY) fail_msg("allocation %lld: %s", (long long)n, e.message);
     assert_int_equal(memory.blocks, before);
     failures += st != 0;
@@ -637,6 +636,12 @@ static void memory_fails(void **state) {
   leat_runtime_free(r);
   assert_int_equal(memory.blocks, 0);
   assert_int_equal(memory.wrong, 0);
+}
+
+static void memory_fails(void **state) {
+  (void)state;
+  memory_fails_with("online/linear");
+  memory_fails_with("online/mlp");
 }
 
 int main(void) {

@@ -114,18 +114,18 @@ static void check(uint32_t learners) {
   static numbers plain[SLOTS];
   uint32_t slot[MOST + 1];
   float raw[MOST + 1], z[MOST + 1], own[MOST + 1];
-  const lt_online_rates rates = {0.3f, 0.1, 1, 0.01};
+  const lt_online_rates rates = {0.3f, 0.1, 1, 0.01, 1};
   memset(plain, 0, sizeof plain);
   memset(&e, 0, sizeof e);
   e.hash_bits = 5;
   e.n_slots = 32;
   assert_int_equal(leat_runtime_create(NULL, &rt, NULL), LEAT_OK);
-  assert_int_equal(lt_online_create(rt, learners, 2, &e, &m, NULL), LEAT_OK);
+  assert_int_equal(lt_online_create(rt, learners, 0, 2, &e, &m, NULL), LEAT_OK);
   lt_rng_init(&r, 7, learners);
   lt_online_feed f = {m, 0, 0, MOST + 1, slot, raw, z, 0, NULL, NULL};
   for (int row = 0; row < ROWS; row++) {
     int n = 1 + (int)(lt_rng_u32(&r) % MOST);
-    lt_online_dot d = {{0}, 0, 0}, d2;
+    lt_online_dot d = {0}, d2;
     double expert[LT_LEARNERS] = {0}, y = lt_rng_unit(&r) < 0.4, w = row % 3 ? 1 : 2.5;
     f.n_done = 1;
     f.n = n;
@@ -164,7 +164,7 @@ static void check(uint32_t learners) {
 
 static void every_learner(void **state) {
   (void)state;
-  for (int k = 0; k < LT_LEARNERS; k++) check(LT_LEARNER(k));
+  for (int k = 0; k < LT_NET; k++) check(LT_LEARNER(k)); /* the network has its own test */
 }
 
 static void mixed_learners(void **state) {
@@ -183,11 +183,11 @@ static void numbers_of_slots(void **state) {
   e.hash_bits = 4;
   e.n_slots = 3;
   assert_int_equal(leat_runtime_create(NULL, &rt, NULL), LEAT_OK);
-  for (int k = 0; k <= LT_LEARNERS; k++) {
+  for (int k = 0; k <= LT_NET; k++) {
     lt_online *m = NULL;
     numbers v, back;
-    uint32_t learners = k < LT_LEARNERS ? LT_LEARNER(k) : lt_online_learners("race", 0);
-    assert_int_equal(lt_online_create(rt, learners, 2, &e, &m, NULL), LEAT_OK);
+    uint32_t learners = k < LT_NET ? LT_LEARNER(k) : lt_online_learners("race", 0);
+    assert_int_equal(lt_online_create(rt, learners, 0, 2, &e, &m, NULL), LEAT_OK);
     for (int i = 0; i < LT_SLOT_NUMBERS; i++) v[i] = m->layout->at[i] < 0 ? 0 : 1 + (float)i;
     for (int64_t s = 0; s < m->n_slots; s++) {
       assert_true(lt_online_set_numbers(m, 0, s, v));
