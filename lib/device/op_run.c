@@ -107,7 +107,8 @@ static leat_status run_on(leat_device *dev, run_state *s, int *done, leat_error 
   if (st) return st;
   s->device = dev->open;
   if (alone) lt_mutex_lock(&dev->lock);
-  st = s->t->op_score(s->device, &s->op, &score, &said);
+  if (alone) st = s->t->op_score(s->device, &s->op, &score, &said);
+  else score = 1; /* the built-in ones have every op */
   if (!st && score > 0) {
     st = run_steps(s, &slot, &said);
     *done = st != LEAT_E_UNSUPPORTED; /* said late: nothing is written yet, the CPU can do it */
