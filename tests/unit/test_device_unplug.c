@@ -87,6 +87,9 @@ static void *own_runtime(void *bad) {
 
 static void test_two_runtimes_at_once(void **unused) {
   (void)unused;
+#ifdef __SANITIZE_THREAD__
+  skip(); /* the linker's own lock is not seen by it: it takes dlopen beside dlclose for a race */
+#endif
   pthread_t threads[2];
   int bad[2] = {0, 0};
   for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&threads[i], NULL, own_runtime, &bad[i]), 0);
