@@ -44,11 +44,15 @@ static int good(leat_status status, const char *what) {
   return check_that(status == LEAT_OK, "%s: %s", what, err.message);
 }
 
-static leat_model *train_on(leat_dataset *data) {
+/* A network when asked for, else a linear model. */
+static leat_model *train_on(leat_dataset *data, int net) {
   leat_params *params = NULL;
   leat_trainer *trainer = NULL;
   leat_model *model = NULL;
-  if (good(leat_params_create(rt, "model/linear", &params, &err), "params") &&
+  if (good(leat_params_create(rt, net ? "model/mlp" : "model/linear", &params, &err), "params") &&
+      (!net || good(leat_params_set_text(params, "layers", "24,12", &err), "layers")) &&
+      (!net || good(leat_params_set_text(params, "norm", "layer", &err), "norm")) &&
+      (!net || good(leat_params_set_i64(params, "max_iterations", 1, &err), "max_iterations")) &&
       good(leat_trainer_create(rt, params, NULL, NULL, &trainer, &err), "trainer") &&
       good(leat_trainer_set_data(trainer, data, NULL, &err), "set_data") &&
       good(leat_trainer_fit(trainer, &err), "fit"))
@@ -58,7 +62,16 @@ static leat_model *train_on(leat_dataset *data) {
   return model;
 }
 
-static void dense_rows(long n) {
+static leat_predictor *predictor_of(const leat_model *model, const char *precision) {
+  leat_predictor *q = NULL;
+  leat_params *p = NULL;
+  if (good(leat_params_create(rt, "predictor", &p, &err), "params") && good(leat_params_set_text(p, "precision", precision, &err), "precision"))
+    good(leat_predictor_create(model, p, NULL, &q, &err), "predictor");
+  leat_params_free(p);
+  return q;
+}
+
+static void dense_rows(long n, int net, const char *precision) {
   static float x[ROWS * DENSE], y[ROWS], p[64];
   static double xd[DENSE], pd[1];
   for (int i = 0; i < ROWS * DENSE; i++) x[i] = (float)((i * 7919) % 1000) / 500.0f - 1.0f;
@@ -70,8 +83,8 @@ static void dense_rows(long n) {
   leat_predictor *q = NULL;
   leat_model *model = NULL;
   if (!good(leat_dataset_from_dense(rt, NULL, &mx, &my, NULL, &data, &err), "from_dense")) return;
-  model = train_on(data);
-  if (model == NULL || !good(leat_predictor_create(model, NULL, NULL, &q, &err), "predictor")) return;
+  model = train_on(data, net);
+  if (model == NULL || !(q = predictor_of(model, precision))) return;
   good(leat_predictor_reserve(q, 64, &err), "reserve");
   for (int j = 0; j < DENSE; j++) xd[j] = x[j];
   mx.rows = 64;
@@ -91,7 +104,7 @@ static void dense_rows(long n) {
   leat_dataset_free(data);
 }
 
-static void sparse_rows(long n) {
+static void sparse_rows(long n, int net) {
   static int64_t start[ROWS + 1];
   static int32_t index[ROWS * NNZ];
   static float value[ROWS * NNZ], y[ROWS], p[4];
@@ -110,7 +123,7 @@ static void sparse_rows(long n) {
   leat_predictor *q = NULL;
   leat_model *model = NULL;
   if (!good(leat_dataset_from_csr(rt, NULL, &cx, &my, NULL, &data, &err), "from_csr")) return;
-  model = train_on(data);
+  model = train_on(data, net);
   if (model == NULL || !good(leat_predictor_create(model, NULL, NULL, &q, &err), "predictor")) return;
   good(leat_predictor_reserve(q, 16, &err), "reserve");
   long bad = 0;
@@ -164,8 +177,11 @@ int main(void) {
   probe = malloc(1);
   deny = 0;
   check_that(probe == NULL && asked == 1, "malloc is not interposed");
-  dense_rows(1000000);
-  sparse_rows(1000000);
+  dense_rows(1000000, 0, "f32");
+  dense_rows(200000, 1, "f32");
+  dense_rows(200000, 1, "int8");
+  sparse_rows(1000000, 0);
+  sparse_rows(100000, 1);
   text_rows(1000000);
   leat_runtime_free(rt);
   return finish_faults();
