@@ -165,6 +165,8 @@ out:
   return status;
 }
 
+const char *live_spec = "model/linear";
+
 leat_status live(const leat_runtime_opts *opts, const char *folder, uint64_t *sum, const char **what, leat_error *err) {
   leat_status status = LEAT_OK;
   leat_runtime *rt = NULL;
@@ -186,7 +188,14 @@ leat_status live(const leat_runtime_opts *opts, const char *folder, uint64_t *su
   DO(leat_dataset_shape(all, &rows, &cols, err));
   DO(leat_dataset_slice(all, 0, rows * 3 / 4, &data, err));
   DO(leat_dataset_slice(all, rows * 3 / 4, rows - rows * 3 / 4, &valid, err));
-  DO(leat_params_create(rt, "model/linear", &params, err));
+  DO(leat_params_create(rt, live_spec, &params, err));
+  if (strcmp(live_spec, "model/mlp") == 0) {
+    DO(leat_params_set_text(params, "layers", "6,4", err));
+    DO(leat_params_set_text(params, "norm", "batch", err));
+    DO(leat_params_set_i64(params, "embedding", 2, err));
+    DO(leat_params_set_i64(params, "embedding_from", 3, err));
+    DO(leat_params_set_i64(params, "max_iterations", 2, err));
+  }
   DO(leat_params_set_i64(params, "hash_bits", 8, err));
   DO(leat_trainer_create(rt, params, NULL, NULL, &first, err));
   DO(leat_trainer_set_data(first, data, valid, err));

@@ -23,6 +23,8 @@ int same_files(const char *a, const char *b);
 /* CSV -> dataset -> trainer -> steps -> checkpoint -> loaded -> to the end -> model -> package -> loaded -> predictions.
  * Everything is freed. `folder` has data.csv; model.leat and train.ckpt are written there. `sum` (may be NULL): a sum
  * over the bits of all predictions. `what` names the call that failed. */
+/* The family of live(): "model/linear", or what a test sets. */
+extern const char *live_spec;
 leat_status live(const leat_runtime_opts *opts, const char *folder, uint64_t *sum, const char **what, leat_error *err);
 /* Only: model.leat of the folder loaded, and predictions of its rows. */
 leat_status relive(leat_runtime *rt, const char *folder, uint64_t *sum, const char **what, leat_error *err);
