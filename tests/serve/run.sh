@@ -22,6 +22,8 @@ check() { local name=$1; shift; if timeout 300 "$@" >check.out 2>&1; then ok "$n
 
 # start OPTION...: sets pid, address, admin
 start() {
+  rm -f serve.out # not the address of the one before
+  : >serve.out
   "$serve" --listen 127.0.0.1:0 --admin 127.0.0.1:0 --quiet "$@" >serve.out 2>serve.err &
   pid=$!
   for _ in $(seq 300); do [ -s serve.out ] && break; kill -0 $pid 2>/dev/null || break; sleep 0.1; done
@@ -110,20 +112,20 @@ store() { # NAME PRODUCTION CANDIDATE
   rm -rf "$1" && "$leat" store "$1" add "$2" --stage production >/dev/null && "$leat" store "$1" add "$3" --stage testing >/dev/null
 }
 try=(--trial testing --trial-set shares=0.1,1 --trial-set evidence=20 --trial-set min_rows=50 --follow-ms 20)
-store T poor.leat good.leat && start --store T --threads 2 "${try[@]}" && {
+if store T poor.leat good.leat && start --store T --threads 2 "${try[@]}"; then
   check "shadow, canary, promoted" python3 "$root/tests/serve/trial.py" "$address" "$admin" T whole.csv better 1 2
   promtool_checks "trial"
   stop "trial of a better one"
   "$leat" store T log --json | grep -q '"promoted"' && ok "the history has it" || bad "the history has it" "$("$leat" store T log --json | tail -3)"
-}
-store T good.leat poor.leat && start --store T --threads 2 "${try[@]}" --trial-set begin=canary && {
+else bad "start a trial of a better one" "$(cat serve.err)"; fi
+if store T good.leat poor.leat && start --store T --threads 2 "${try[@]}" --trial-set begin=canary; then
   check "a worse one is aborted" python3 "$root/tests/serve/trial.py" "$address" "$admin" T whole.csv worse 1 2
   stop "trial of a worse one"
-}
-store T good.leat poor.leat && start --store T --threads 2 --follow-ms 20 && {
+else bad "start a trial of a worse one" "$(cat serve.err)"; fi
+if store T good.leat poor.leat && start --store T --threads 2 --follow-ms 20; then
   check "trials by hand" python3 "$root/tests/serve/trial.py" "$address" "$admin" T whole.csv hand 1 2
   stop "trials by hand"
-}
+else bad "start trials by hand" "$(cat serve.err)"; fi
 usage 2 "did you mean 'shares'" --store T --listen 127.0.0.1:0 --admin none --trial-set sahres=1
 
 echo 0123456789abcdef0123 >token
