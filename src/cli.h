@@ -111,6 +111,7 @@ int cli_runtime(const cli_args *a, leat_runtime **rt);
  * pager lives until the process ends. */
 int cli_pager_start(const cli_args *a, leat_allocator *out, leat_executor *work);
 int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev);
+json_int_t cli_fallbacks(const leat_runtime *rt); /* ops that the CPU did in the device's place */
 /* Loads the plug-in of a device named PLUGIN:INDEX: 1 done, 0 there is none (or none is wanted), -1 it failed, err says why. */
 int cli_plugin(leat_runtime *rt, const char *device, leat_error *err);
 /* Loads all plug-ins that are there. */

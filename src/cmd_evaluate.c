@@ -196,8 +196,9 @@ static int report(const evaluation *e) {
   }
   if (e->a->json) {
     cli_table_print(t, NULL, 0);
-    return cli_json_print(json_pack("{s:I,s:I,s:o,s:{s:o}}", "rows", (json_int_t)e->rows, "rows_without_label",
-                                    (json_int_t)e->unlabelled, "metrics", metrics, "baselines", "majority", majority));
+    return cli_json_print(json_pack("{s:I,s:I,s:o,s:{s:o},s:I}", "rows", (json_int_t)e->rows, "rows_without_label",
+                                    (json_int_t)e->unlabelled, "metrics", metrics, "baselines", "majority", majority, "fallback_ops",
+                                    cli_fallbacks(e->rt)));
   }
   json_decref(metrics);
   json_decref(majority);

@@ -367,17 +367,20 @@ static int answer(train_run *r) {
   int status;
   if (a->json) {
     status = cli_json_print(json_pack(
-        "{s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:I,s:o,s:o,s:s,s:s,s:b,s:o}", "rows", (json_int_t)r->rows, "features",
+        "{s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:I,s:o,s:o,s:s,s:s,s:b,s:o,s:I}", "rows", (json_int_t)r->rows, "features",
         (json_int_t)count_features(r), "task", train_task(r), "model", a->model ? a->model : "linear", "iterations",
         (json_int_t)r->iterations, "seconds", cli_json_real(r->seconds), "rows_per_second", cli_json_real(speed),
         "peak_bytes", (json_int_t)peak, "train", train_metrics, "valid", valid_metrics, "file", a->output, "checksum",
-        sum ? sum : "", "resumed", r->resumed, "columns", columns_json(r->schema, r->n_columns)));
+        sum ? sum : "", "resumed", r->resumed, "columns", columns_json(r->schema, r->n_columns),
+        "fallback_ops", cli_fallbacks(r->rt)));
   } else {
     json_decref(train_metrics);
     json_decref(valid_metrics);
     if (train) show_metrics(train, valid);
     printf("\n%lld iterations in %s s, %s rows/s, at most %s of memory\n%s: checksum %s\n", (long long)r->iterations,
            cli_number(r->seconds, seconds), cli_count(speed, rate), cli_bytes(peak, size), a->output, sum ? sum : "");
+    if (cli_fallbacks(r->rt) > 0)
+      printf("%lld operations ran on the CPU in the device's place\n", (long long)cli_fallbacks(r->rt));
     status = cli_flush();
   }
   free(sum);

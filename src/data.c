@@ -28,6 +28,11 @@ int cli_runtime(const cli_args *a, leat_runtime **rt) {
   return 0;
 }
 
+json_int_t cli_fallbacks(const leat_runtime *rt) {
+  int64_t n = 0;
+  return leat_runtime_stat(rt, "fallback_ops", &n, NULL) ? 0 : (json_int_t)n;
+}
+
 int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev) {
   leat_error err;
   *dev = NULL;
