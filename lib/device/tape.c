@@ -144,16 +144,6 @@ leat_status lt_tape_buffer(lt_tape *t, uint64_t size, int32_t *id, leat_error *e
   return LEAT_OK;
 }
 
-void lt_tape_drop(lt_tape *t, int32_t id) {
-  if (id < 0 || !t->buffer[id]) return;
-  leat_error said = tape_said();
-  tape_enter(t);
-  (void)t->dev->backend->table.queue_finish(t->queue, &said);
-  t->dev->backend->table.buffer_free(t->buffer[id]);
-  tape_leave(t);
-  t->buffer[id] = NULL;
-}
-
 /* The lock is held. */
 static leat_status tape_copy(lt_tape *t, leat_b_buffer *dst, leat_b_buffer *src, uint64_t offset, void *host,
                              uint64_t size, leat_error *err) {
@@ -297,14 +287,6 @@ void lt_tape_set_f(lt_tape *t, int32_t node, int32_t k, double value) { t->node[
 void lt_tape_set_i(lt_tape *t, int32_t node, int32_t k, int64_t value) { t->node[node]->i[k] = value; }
 void lt_tape_move_in(lt_tape *t, int32_t node, int32_t k, uint64_t offset) { t->node[node]->in[k].offset = offset; }
 void lt_tape_move_out(lt_tape *t, int32_t node, int32_t k, uint64_t offset) { t->node[node]->out[k].offset = offset; }
-const leat_device *lt_tape_device(const lt_tape *t) { return t->dev; }
-
-int64_t lt_tape_fallbacks(const lt_tape *t, int32_t from, int32_t to) {
-  int64_t n = 0;
-  for (int32_t k = from; k < to; k++) n += t->node[k]->stage != NULL;
-  return n;
-}
-
 /* What the device lacks: there and back. Outputs go there too, since an op may add to them. */
 static leat_status run_staged(lt_tape *t, tape_node *n, leat_error *err) {
   const leat_b_backend *cpu = &t->cpu->backend->table;

@@ -27,7 +27,6 @@ leat_status lt_tape_buffer(lt_tape *t, uint64_t size, int32_t *id, leat_error *e
 /* The same with n bytes at `host` in it: that memory itself, where the device can use it (it must outlive the tape and stay
  * as it is), else a copy. */
 leat_status lt_tape_wrap(lt_tape *t, const void *host, uint64_t n, int32_t *id, leat_error *err);
-void lt_tape_drop(lt_tape *t, int32_t id); /* no op that names it may run again */
 /* Both wait until the copy is over. */
 leat_status lt_tape_write(lt_tape *t, int32_t id, uint64_t offset, const void *from, uint64_t size, leat_error *err);
 leat_status lt_tape_read(lt_tape *t, int32_t id, uint64_t offset, void *to, uint64_t size, leat_error *err);
@@ -41,9 +40,6 @@ void lt_tape_move_out(lt_tape *t, int32_t node, int32_t k, uint64_t offset);
 /* Enqueues the ops [from, to) in order; they may still run when it returns. */
 leat_status lt_tape_run(lt_tape *t, int32_t from, int32_t to, leat_error *err);
 leat_status lt_tape_finish(lt_tape *t, leat_error *err);
-/* Ops of [from, to) that the CPU does in the device's place. */
-int64_t lt_tape_fallbacks(const lt_tape *t, int32_t from, int32_t to);
-const leat_device *lt_tape_device(const lt_tape *t);
 static inline lt_tensor lt_vector(int32_t buffer, int32_t dtype, uint64_t offset, int64_t n) {
   return (lt_tensor){buffer, dtype, offset, 1, {n}, {1}};
 }

@@ -78,7 +78,7 @@ int64_t lt_mlp_slot_row(const lt_mlp *m, int64_t slot) {
 
 /* ---------------------------------------------------------------------------------------------- settings */
 
-int32_t lt_mlp_activation(const leat_params *settings) {
+static int32_t mlp_activation(const leat_params *settings) {
   static const char *const names[] = {"relu", "gelu", "tanh", "sigmoid"};
   for (int32_t k = 0; k < 4; k++)
     if (lt_param_is(settings, "activation", names[k])) return k + 1;
@@ -192,7 +192,7 @@ leat_status lt_mlp_create(leat_runtime *rt, const lt_task *task, const lt_encode
   s->n_slots = e->n_slots;
   s->n_dense = e->n_dense;
   s->n_layers = n + 1;
-  s->activation = lt_mlp_activation(settings);
+  s->activation = mlp_activation(settings);
   s->norm = lt_param_is(settings, "norm", "layer") ? LT_NORM_LAYER : lt_param_is(settings, "norm", "batch") ? LT_NORM_BATCH
                                                                                                            : LT_NORM_NONE;
   s->dim = lt_param_int(settings, "embedding");

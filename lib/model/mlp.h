@@ -55,7 +55,6 @@ void lt_mlp_free(lt_mlp *m);
 void lt_mlp_repack(const lt_mlp_shape *from, const float *v, const lt_mlp_shape *to, float *out);
 /* Where the encoder's slot, not a dense one, goes: a row of the first W, or ~(a row of the embeddings). */
 int64_t lt_mlp_slot_row(const lt_mlp *m, int64_t slot);
-int32_t lt_mlp_activation(const leat_params *settings);
 
 leat_status lt_mlp_plan_create(const void *params, const lt_encoder *e, lt_plan **out, leat_error *err);
 leat_status lt_mlp_plan_fork(const lt_plan *p, lt_plan **out, leat_error *err);

@@ -58,8 +58,12 @@ leat_status lt_trainer_margins(leat_trainer *t, int set, double **out, leat_erro
   if (t->net) {
     int best = t->has_valid && !isnan(t->best_score);
     if (best) st = lt_net_swap_best(t->net, err);
+    int swapped = best && !st;
     if (!st) st = lt_net_evaluate(t->net, set, &sum, f, err);
-    if (!st && best) st = lt_net_swap_best(t->net, err);
+    if (swapped) { /* after a failure too: training goes on from the parameters of now */
+      leat_status back = lt_net_swap_best(t->net, st ? NULL : err);
+      st = st ? st : back;
+    }
   } else {
     for (int64_t r = 0; r < d->n; r++) lt_objective_margins(set ? t->ov : t->o, present(t), r, f + r * n_out);
   }

@@ -34,9 +34,9 @@ static leat_status check_counts(const leat_trainer *t, const lt_design *d, int t
 leat_status lt_trainer_loss(const leat_trainer *t, lt_loss_args *args, leat_error *err) {
   leat_status st = LEAT_OK;
   const char *name = t->loss->name;
-  double mean, spread;
-  lt_trainer_target(t, &mean, &spread);
+  double mean = 0, spread = 1;
   *args = (lt_loss_args){0, 0};
+  if (strcmp(name, "huber") == 0 || strcmp(name, "quantile") == 0) lt_trainer_target(t, &mean, &spread);
   if (strcmp(name, "huber") == 0) {
     args->shape = lt_param_real(t->settings, "huber_delta") * spread;
   } else if (strcmp(name, "quantile") == 0) {
