@@ -12,7 +12,7 @@
 static const lt_param_def monitor_defs[] = {
     {"window", LEAT_PARAM_I64, "0", 0, 1000000000, NULL, "Rows of a window; 0: everything is one.", 1},
     {"min_rows", LEAT_PARAM_I64, "500", 1, 1000000000, NULL, "With fewer rows the state is insufficient.", 1},
-    {"warn", LEAT_PARAM_F64, "0.1", 0, 1e6, NULL, "psi of a warning, where the number of rows does not ask for more.", 1},
+    {"warn", LEAT_PARAM_F64, "0.02", 0, 1e6, NULL, "psi of a warning, where the number of rows does not ask for more.", 1},
     {"alert", LEAT_PARAM_F64, "0.25", 0, 1e6, NULL, "psi of an alert, where the number of rows does not ask for more.", 1},
     {"alpha", LEAT_PARAM_F64, "0.001", 1e-12, 0.5, NULL, "Chance that a window without drift exceeds a limit, over all features.", 1},
     {"raise", LEAT_PARAM_I64, "2", 1, 1000, NULL, "Windows in a row that raise a state.", 1},
@@ -170,6 +170,9 @@ static void cell_text(const lt_profile *p, int64_t cell, char *buf, uint64_t cap
   buf[n] = 0;
 }
 
+/* The rate that a window may raise anything falsely is shared among all that is watched (Bonferroni). */
+static double alpha_each(const leat_monitor *w) { return lt_param_real(w->settings, "alpha") / (double)w->n; }
+
 static int64_t state_of(const leat_monitor *w, const leat_drift_info *i) {
   return i->rows < lt_param_int(w->settings, "min_rows") ? LEAT_DRIFT_INSUFFICIENT
          : i->value > i->alert                           ? LEAT_DRIFT_ALERT
@@ -205,7 +208,7 @@ static void compare_calibration(const leat_monitor *w, leat_drift_info *info) {
     snprintf(info->worst_cell, sizeof info->worst_cell, "[0.%lld, %s%lld)", (long long)worst, worst == 9 ? "" : "0.", worst == 9 ? 1LL : (long long)worst + 1);
   }
   info->state = state_of(w, info);
-  if (info->state > LEAT_DRIFT_OK && chi <= lt_chi2_quantile((double)cells, lt_param_real(w->settings, "alpha"))) info->state = LEAT_DRIFT_OK;
+  if (info->state > LEAT_DRIFT_OK && chi <= lt_chi2_quantile((double)cells, alpha_each(w))) info->state = LEAT_DRIFT_OK;
 }
 
 static void compare(const leat_monitor *w, int64_t k, leat_drift_info *info) {
@@ -219,7 +222,7 @@ static void compare(const leat_monitor *w, int64_t k, leat_drift_info *info) {
   const char *name = lt_profile_name(w->reference[k]);
   uint64_t n = strlen(name) < sizeof info->name - 1 ? strlen(name) : sizeof info->name - 1;
   memcpy(info->name, name, n);
-  if (lt_profile_drift(w->reference[k], w->w[k].window, &d, NULL)) return;
+  if (lt_profile_drift(w->reference[k], w->w[k].window, alpha_each(w), &d, NULL)) return;
   info->rows = d.m;
   info->reference_rows = d.n;
   info->value = d.psi;
@@ -228,9 +231,8 @@ static void compare(const leat_monitor *w, int64_t k, leat_drift_info *info) {
   info->linf = d.linf;
   info->share = d.p;
   info->reference_share = d.q;
-  double alpha = lt_param_real(w->settings, "alpha");
-  info->warn = lt_psi_limit(&d, lt_param_real(w->settings, "warn"), alpha, w->n_profiles);
-  info->alert = lt_psi_limit(&d, lt_param_real(w->settings, "alert"), alpha, w->n_profiles);
+  info->warn = fmax(d.limit, lt_param_real(w->settings, "warn"));
+  info->alert = fmax(d.limit, lt_param_real(w->settings, "alert"));
   cell_text(w->reference[k], d.worst, info->worst_cell, sizeof info->worst_cell);
   info->state = state_of(w, info);
 }

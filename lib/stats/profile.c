@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "stats/sums.h"
 
-enum { PROFILE_CELLS = 10, PROFILE_LABELS = 100, LABEL_BYTES = 24, CELLS_TABLE = 16 };
+enum { PROFILE_CELLS = 10, LABEL_BYTES = 24, CELLS_TABLE = 16 };
 _Static_assert(PROFILE_CELLS + 4 <= CELLS_TABLE, "the limits and both infinities need room");
 #define COUNT_MAX (INT64_MAX / 256) /* so that sums of counts cannot overflow */
 
@@ -25,9 +25,9 @@ struct lt_profile {
   int32_t type;
   char *name;
   number_cells cells[2];  /* NUMBER: one; SPARSE: non-zeros a row, norm */
-  label_cell *label;      /* CATEGORY: [PROFILE_LABELS], by count */
+  label_cell *label;      /* CATEGORY: [LT_PROFILE_LABELS], by count */
   int32_t n_labels;
-  uint8_t by_hash[PROFILE_LABELS];
+  uint8_t by_hash[LT_PROFILE_LABELS];
   int64_t other, missing;
 };
 
@@ -38,10 +38,10 @@ static leat_status profile_start(leat_runtime *rt, int32_t type, const char *nam
   p->rt = rt;
   p->type = type;
   p->name = lt_strdup(rt, name);
-  if (type == LT_PROFILE_CATEGORY) p->label = lt_zarray(rt, PROFILE_LABELS, sizeof *p->label);
+  if (type == LT_PROFILE_CATEGORY) p->label = lt_zarray(rt, LT_PROFILE_LABELS, sizeof *p->label);
   if (!p->name || (type == LT_PROFILE_CATEGORY && !p->label)) {
     lt_profile_free(p);
-    return lt_fail_memory(err, PROFILE_LABELS * sizeof(label_cell), "a profile");
+    return lt_fail_memory(err, LT_PROFILE_LABELS * sizeof(label_cell), "a profile");
   }
   *out = p;
   return LEAT_OK;
@@ -215,7 +215,7 @@ leat_status lt_profile_category(leat_runtime *rt, const char *name, const char *
   leat_status st = profile_start(rt, LT_PROFILE_CATEGORY, name, out, err);
   if (st != LEAT_OK) return st;
   lt_profile *p = *out;
-  int64_t top[PROFILE_LABELS];
+  int64_t top[LT_PROFILE_LABELS];
   int32_t n = 0;
   p->missing = missing;
   for (int64_t i = 0; i < n_labels; i++) { /* insertion into the best hundred */
@@ -224,8 +224,8 @@ leat_status lt_profile_category(leat_runtime *rt, const char *name, const char *
     while (at > 0 && (counts[i] > counts[top[at - 1]] ||
                       (counts[i] == counts[top[at - 1]] && strcmp(labels[i], labels[top[at - 1]]) < 0)))
       at--;
-    if (at == PROFILE_LABELS) continue;
-    if (n < PROFILE_LABELS) n++;
+    if (at == LT_PROFILE_LABELS) continue;
+    if (n < LT_PROFILE_LABELS) n++;
     memmove(top + at + 1, top + at, (size_t)(n - 1 - at) * sizeof *top);
     top[at] = i;
   }
@@ -390,7 +390,7 @@ void lt_profile_save(const lt_profile *p, lt_put *w) {
 
 static void labels_load(lt_profile *p, lt_get *r) {
   int32_t n = lt_get_u8(r);
-  if (n > PROFILE_LABELS) lt_get_fail(r, LEAT_E_FORMAT);
+  if (n > LT_PROFILE_LABELS) lt_get_fail(r, LEAT_E_FORMAT);
   for (int32_t i = 0; i < n && lt_get_left(r); i++) {
     label_cell *c = &p->label[i];
     c->hash = lt_get_u64(r);

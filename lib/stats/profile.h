@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 typedef struct lt_profile lt_profile;
 enum { LT_PROFILE_NUMBER = 1, LT_PROFILE_CATEGORY = 2, LT_PROFILE_SPARSE = 3 };
+enum { LT_PROFILE_LABELS = 100 }; /* that a category lists; the others are one cell */
 /* A number's profile from a sample (any order, NaN and Inf allowed), which is counted too. Edges: at most ten distinct
  * values get a cell each; else cells of equal mass, where a value that holds more than its share has a cell of its own
  * and the rest is spread over the others. Cells are [low, high), the last one with its upper edge. */
