@@ -1,5 +1,6 @@
 /* The report's progress: loss or score of the served predictions, window by window, with baselines, the band of
- * chance and marks. The drawing is stretched to the page's width; words and marks lie over it unstretched, so that a phone can be read. */
+ * chance and marks. The drawing is stretched to the page's width; words and marks lie over it unstretched, so that a
+ * phone can be read. */
 #include "report_page.h"
 #include <math.h>
 #include <string.h>

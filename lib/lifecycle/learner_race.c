@@ -1,29 +1,26 @@
 /* The race: learners of other parameters (learner, rates, hash_bits, ...) learn the same records beside the champion, which is the
- * live model. Each bets on being better than the champion and, the other way round, on being worse (guard_decide.c: the same
+ * live model. Each bets on being better than the champion and, the other way round, on being worse (the guard's
  * restarted e-process, 5 % margin): who is better beyond doubt becomes the champion, who is worse beyond doubt is dropped.
  * Decisions fall at the ends of the guard's windows only, so that they do not depend on how calls are cut. */
 #include "lifecycle/learner_inner.h"
+#include "stats/evidence.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { RACE_MOST = 8, RACE_BETS = 5 };
-static const double race_bet[RACE_BETS] = {0.9, 0.5, 0.25, 0.1, 0.04};
-#define RACE_CLIP 3.0
-#define RACE_MARGIN 0.05
-#define RACE_TOP 1e250
+enum { RACE_MOST = 8 };
 
 typedef struct racer {
   leat_params *params;
   lt_online_trainer *o;      /* NULL: not begun */
   lt_guard *g;               /* of o, with nothing to guard: its loop over rows */
   int32_t dropped;
-  double better[RACE_BETS], worse[RACE_BETS];
+  lt_evidence better, worse;
 } racer;
 struct lt_ln_race {
   racer r[RACE_MOST];
   int n;
-  double square, squares;    /* numbers: the champion's faded squared error */
+  lt_evidence_unit unit;     /* numbers: of the champion's error */
   double *p;
   uint64_t p_cap;
 };
@@ -153,29 +150,8 @@ static leat_status race_begin(leat_learner *l, leat_error *err) {
 }
 
 static double race_loss(const leat_learner *l, const double *p, int64_t outs, double y, double unit) {
-  if (l->o->m->regression) {
-    double u = fabs(y - p[0]) / unit, loss = u <= 1 ? u * u / 2 : u - 0.5;
-    return loss < RACE_CLIP ? loss : RACE_CLIP;
-  }
-  double sure = outs > 1 ? (int64_t)y < outs ? p[(int64_t)y] : 0 : y == 1 ? p[0] : 1 - p[0];
-  return sure > 0.049787068367863944 ? -log(sure) : RACE_CLIP; /* exp(-3) */
-}
-
-static double race_unit(lt_ln_race *c, double miss) {
-  double before = c->squares > 0 ? sqrt(c->square) : 0, unit = before > 0 ? before : fabs(miss);
-  double most = before > 0 && c->squares >= 100 ? 8 * before : INFINITY, part = fabs(miss) < most ? fabs(miss) : most;
-  if (c->squares < 1000) c->squares += 1;
-  c->square += (part * part - c->square) / c->squares;
-  return unit > 0 ? unit : 1;
-}
-
-static void race_bets(double e[RACE_BETS], double mine, double theirs) {
-  double z = (theirs - (1 + RACE_MARGIN) * mine) / 0.7;
-  z = z > 1 ? 1 : z > -1 ? z : -1;
-  for (int b = 0; b < RACE_BETS; b++) {
-    double next = (e[b] > 1 ? e[b] : 1) * (1 + race_bet[b] * z);
-    e[b] = next < RACE_TOP ? next : RACE_TOP;
-  }
+  if (l->o->m->regression) return lt_evidence_number_loss(y - *p, unit);
+  return lt_evidence_log_loss(outs > 1 ? (int64_t)y < outs ? p[(int64_t)y] : 0 : y == 1 ? p[0] : 1 - p[0]);
 }
 
 static leat_status racer_learn(leat_learner *l, racer *r, const lt_ln_stretch *s, int64_t n, int64_t outs, leat_error *err) {
@@ -195,7 +171,7 @@ leat_status lt_ln_race_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, 
   double *unit = st ? NULL : c->p + n * outs;
   for (int64_t i = 0; i < n && !st; i++) { /* in front of the racers: their bets are in the champion's units */
     double y = lt_ln_own_label(l, &l->schema[s->schema], s->rows, s->from + i);
-    unit[i] = l->o->m->regression && !isnan(y) ? race_unit(c, y - p[i * outs]) : 1;
+    unit[i] = l->o->m->regression && !isnan(y) ? lt_evidence_unit_of(&c->unit, y - p[i * outs]) : 1;
   }
   for (int k = 0; k < c->n && !st; k++) {
     racer *r = &c->r[k];
@@ -205,8 +181,8 @@ leat_status lt_ln_race_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, 
       double y = lt_ln_own_label(l, &l->schema[s->schema], s->rows, s->from + i);
       if (isnan(y)) continue;
       double mine = race_loss(l, c->p + i * outs, outs, y, unit[i]), theirs = race_loss(l, p + i * outs, outs, y, unit[i]);
-      race_bets(r->better, mine, theirs);
-      race_bets(r->worse, theirs, mine);
+      lt_evidence_race(&r->better, mine, theirs, LT_EVIDENCE_MARGIN);
+      lt_evidence_race(&r->worse, theirs, mine, LT_EVIDENCE_MARGIN);
     }
   }
   return st;
@@ -214,19 +190,13 @@ leat_status lt_ln_race_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, 
 
 /* ---------------------------------------------------------------------------------------------- at a window's end */
 
-static double wealth(const double e[RACE_BETS]) {
-  double sum = 0;
-  for (int b = 0; b < RACE_BETS; b++) sum += e[b];
-  return sum / RACE_BETS;
-}
-
 /* The two trainers change models; scores, golden rows and counts stay where they are. The guard begins anew: its copies are of
  * another shape. */
 static leat_status race_crown(leat_learner *l, racer *r, leat_error *err) {
   lt_online_trainer *a = l->o, *b = r->o;
   const lt_online_trainer own = *a, other = *b;
   int64_t from = l->live_version, to = 0;
-  double value = wealth(r->better);
+  double value = lt_evidence_wealth(&r->better);
   lt_guard *fresh = NULL, *idle = NULL;
   *a = other;
   *b = own;
@@ -252,8 +222,8 @@ static leat_status race_crown(leat_learner *l, racer *r, leat_error *err) {
   l->guard = fresh;
   r->g = idle;
   for (int k = 0; k < l->race->n; k++) {
-    memset(l->race->r[k].better, 0, sizeof r->better);
-    memset(l->race->r[k].worse, 0, sizeof r->worse);
+    memset(&l->race->r[k].better, 0, sizeof r->better);
+    memset(&l->race->r[k].worse, 0, sizeof r->worse);
   }
   l->n_candidates = 0;
   l->good_version = 0;
@@ -271,28 +241,36 @@ leat_status lt_ln_race_decide(leat_learner *l, leat_error *err) {
   for (int k = 0; k < c->n && !st; k++) {
     racer *r = &c->r[k];
     if (r->dropped || !r->o) continue;
-    if (wealth(r->worse) >= evidence) {
+    if (lt_evidence_wealth(&r->worse) >= evidence) {
       r->dropped = 1;
       racer_stop(l, r);
-      st = race_tell(l, "dropped", r->params, wealth(r->worse), evidence, -1, err);
-    } else if (wealth(r->better) >= evidence && (!best || wealth(r->better) > wealth(best->better))) best = r;
+      st = race_tell(l, "dropped", r->params, lt_evidence_wealth(&r->worse), evidence, -1, err);
+    } else if (lt_evidence_wealth(&r->better) >= evidence &&
+               (!best || lt_evidence_wealth(&r->better) > lt_evidence_wealth(&best->better))) {
+      best = r;
+    }
   }
   return st || !best ? st : race_crown(l, best, err);
 }
 
 /* ---------------------------------------------------------------------------------------------- to bytes and back */
 
+static void put_bets(lt_put *to, const lt_evidence *e) {
+  lt_put_u64(to, LT_EVIDENCE_BETS);
+  lt_evidence_save(e, to);
+}
+
 void lt_ln_race_save(const leat_learner *l, lt_put *to) {
   const lt_ln_race *c = l->race;
   lt_put_u8(to, (uint8_t)c->n);
-  lt_put_f64(to, c->square);
-  lt_put_f64(to, c->squares);
+  lt_put_f64(to, c->unit.square);
+  lt_put_f64(to, c->unit.squares);
   for (int k = 0; k < c->n; k++) {
     const racer *r = &c->r[k];
     lt_params_save(r->params, to);
     lt_put_u8(to, (uint8_t)(r->dropped ? 2 : r->o != NULL));
-    lt_put_f64s(to, r->better, RACE_BETS);
-    lt_put_f64s(to, r->worse, RACE_BETS);
+    put_bets(to, &r->better);
+    put_bets(to, &r->worse);
     if (!r->o) continue;
     int64_t n = r->o->labels ? lt_dict_count(r->o->labels) : 0;
     lt_put_i64(to, n);
@@ -301,15 +279,9 @@ void lt_ln_race_save(const leat_learner *l, lt_put *to) {
   }
 }
 
-static void get_bets(leat_learner *l, lt_get *g, double e[RACE_BETS]) {
-  uint64_t n = 0;
-  double *v = lt_get_f64s(g, &n);
-  if (!v || n != RACE_BETS) lt_get_fail(g, LEAT_E_FORMAT);
-  for (int b = 0; !g->failed && b < RACE_BETS; b++) {
-    if (!(v[b] >= 0) || isinf(v[b])) lt_get_fail(g, LEAT_E_FORMAT);
-    e[b] = v[b];
-  }
-  lt_free(l->rt, v);
+static void get_bets(lt_get *g, lt_evidence *e) {
+  if (lt_get_u64(g) != LT_EVIDENCE_BETS) lt_get_fail(g, LEAT_E_FORMAT);
+  lt_evidence_load(e, g);
 }
 
 static leat_status racer_restore(leat_learner *l, racer *r, lt_get *g, leat_error *err) {
@@ -344,17 +316,17 @@ leat_status lt_ln_race_restore(leat_learner *l, lt_get *g, leat_error *err) {
   leat_status st = LEAT_OK;
   if (!c || lt_get_u8(g) != c->n) lt_get_fail(g, LEAT_E_FORMAT);
   if (g->failed) return LEAT_OK;
-  c->square = lt_get_f64(g);
-  c->squares = lt_get_f64(g);
-  if (!(c->square >= 0) || !(c->squares >= 0)) lt_get_fail(g, LEAT_E_FORMAT);
+  c->unit.square = lt_get_f64(g);
+  c->unit.squares = lt_get_f64(g);
+  if (!(c->unit.square >= 0) || !(c->unit.squares >= 0)) lt_get_fail(g, LEAT_E_FORMAT);
   for (int k = 0; k < c->n && !st && !g->failed; k++) {
     racer *r = &c->r[k];
     st = lt_params_load(r->params, g, err);
     if (st) break;
     uint8_t what = lt_get_u8(g);
     if (what > 2) lt_get_fail(g, LEAT_E_FORMAT);
-    get_bets(l, g, r->better);
-    get_bets(l, g, r->worse);
+    get_bets(g, &r->better);
+    get_bets(g, &r->worse);
     r->dropped = what == 2;
     if (what == 1 && !g->failed) st = racer_restore(l, r, g, err);
   }

@@ -35,7 +35,7 @@ uint64_t lt_online_cell_bytes(const lt_online *m) {
   return (uint64_t)(m->n_slots + LT_ONLINE_PAD) * sizeof(float) << m->layout->bits;
 }
 
-uint64_t lt_online_model_bytes(const lt_online *m) { return lt_online_cell_bytes(m) + lt_net_bytes(m); }
+uint64_t lt_online_model_bytes(const lt_online *m) { return lt_online_cell_bytes(m) + lt_online_net_bytes(m); }
 
 int lt_online_same_kind(const lt_online *a, const lt_online *b) {
   return a->learners == b->learners && a->n_hidden == b->n_hidden && a->regression == b->regression;
@@ -113,7 +113,7 @@ static leat_status online_make(leat_runtime *rt, const lt_online *like, lt_onlin
     whole = m->cell[k] != NULL;
     online_start(m, &m->one[k]);
     if (!whole || !m->n_hidden) continue;
-    lt_net_make(m, &m->net[k], &m->head[k]);
+    lt_online_net_make(m, &m->net[k], &m->head[k]);
     whole = m->net[k] && m->head[k];
   }
   if (!whole) {
@@ -160,7 +160,7 @@ void lt_online_clear(lt_online *m) {
   for (int64_t k = 0; k < m->n_models; k++) {
     online_start(m, &m->one[k]);
     memset(m->cell[k], 0, lt_online_cell_bytes(m));
-    if (m->n_hidden) lt_net_start(m, m->net[k], m->head[k]);
+    if (m->n_hidden) lt_online_net_start(m, m->net[k], m->head[k]);
   }
 }
 
@@ -209,7 +209,7 @@ static int online_more_make(const lt_online *m, online_more *a, int64_t n) {
     a->cell[k] = online_cells(m);
     whole = a->cell[k] != NULL;
     if (!whole || !m->n_hidden) continue;
-    lt_net_make(m, &a->net[k], &a->head[k]);
+    lt_online_net_make(m, &a->net[k], &a->head[k]);
     whole = a->net[k] && a->head[k];
   }
   if (!whole) online_more_free(m, a, m->n_models, n);
@@ -239,8 +239,8 @@ leat_status lt_online_add_class(lt_online *m, leat_error *err) {
   }
   if (had == 1 && m->n_hidden) {
     double *head = a.head[1];
-    memcpy(a.net[1], a.net[0], (size_t)lt_net_bytes(m));
-    lt_net_mirror(m, a.head[0], head);
+    memcpy(a.net[1], a.net[0], (size_t)lt_online_net_bytes(m));
+    lt_online_net_mirror(m, a.head[0], head);
     a.head[1] = a.head[0];
     a.head[0] = head;
   }
@@ -278,7 +278,7 @@ void lt_online_put_one(const lt_online *m, int64_t model, lt_put *w) {
   for (int i = 0; i < n; i++) lt_put_f64(w, o->mix_w[i]);
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) lt_put_f64(w, o->mix_p[i * LT_MIXED + j]);
-  if (m->n_hidden) lt_net_put_head(m, model, w);
+  if (m->n_hidden) lt_online_net_put_head(m, model, w);
 }
 
 uint64_t lt_online_slot_bytes(const lt_online *m) {
@@ -291,7 +291,7 @@ void lt_online_put_slot(const lt_online *m, int64_t slot, lt_put *w) {
     float v[LT_SLOT_NUMBERS];
     lt_online_numbers_of(m, k, slot, v);
     lt_put_floats(w, v, LT_SLOT_NUMBERS);
-    if (m->n_hidden) lt_net_put_slot(m, k, slot, w);
+    if (m->n_hidden) lt_online_net_put_slot(m, k, slot, w);
   }
 }
 
@@ -340,7 +340,7 @@ void lt_online_get_one(lt_online *m, int64_t model, lt_get *r) {
   for (int i = 0; i < n; i++) o->mix_w[i] = get_finite(r, any);
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) o->mix_p[i * LT_MIXED + j] = get_finite(r, any);
-  if (m->n_hidden) lt_net_get_head(m, model, r);
+  if (m->n_hidden) lt_online_net_get_head(m, model, r);
 }
 
 void lt_online_get_slots(lt_online *m, int touched, lt_get *r) {
@@ -357,7 +357,7 @@ void lt_online_get_slots(lt_online *m, int touched, lt_get *r) {
       float v[LT_SLOT_NUMBERS];
       for (int j = 0; j < LT_SLOT_NUMBERS; j++) v[j] = lt_get_f32(r);
       if (!lt_online_set_numbers(m, k, i, v) || (touched && k == 0 && !(v[LT_SLOT_N] > 0))) lt_get_fail(r, LEAT_E_FORMAT);
-      if (m->n_hidden) lt_net_get_slot(m, k, i, r);
+      if (m->n_hidden) lt_online_net_get_slot(m, k, i, r);
     }
   }
 }
@@ -383,7 +383,8 @@ leat_status lt_online_load(leat_runtime *rt, lt_get *r, lt_online **out, leat_er
       (uint64_t)like.n_dense > lt_get_left(r) / 24)
     lt_get_fail(r, LEAT_E_FORMAT);
   if (like.learners & LT_LEARNER(LT_NET)) like.n_hidden = lt_get_i64(r);
-  if (like.n_hidden < (like.learners & LT_LEARNER(LT_NET) ? 4 : 0) || like.n_hidden > LT_NET_HIDDEN || like.n_hidden % 4)
+  if (like.n_hidden < (like.learners & LT_LEARNER(LT_NET) ? 4 : 0) || like.n_hidden > LT_ONLINE_NET_HIDDEN ||
+      like.n_hidden % 4)
     lt_get_fail(r, LEAT_E_FORMAT);
   if (r->failed) return lt_get_status(r, "the online model", err);
   like.regression = like.n_classes < 0;

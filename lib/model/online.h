@@ -51,10 +51,10 @@ typedef struct lt_online {
   float **cell;                      /* [n_models] of [n_slots + LT_ONLINE_PAD] slots: the layout's floats each; the last
                                         ones take the place of entries that a row does not have, and stay without effect */
   float **net;                       /* [n_models] of [n_slots, n_hidden + 1], see online_net.h; NULL without a network */
-  double **head;                     /* [n_models] of lt_net_head_size; NULL likewise */
+  double **head;                     /* [n_models] of lt_online_net_head_size; NULL likewise */
 } lt_online;
 extern const lt_family lt_family_online;
-/* hidden: units of the network, a multiple of 4 up to LT_NET_HIDDEN; 0 when LT_NET is not among the learners. */
+/* hidden: units of the network, a multiple of 4 up to LT_ONLINE_NET_HIDDEN; 0 when LT_NET is not among the learners. */
 leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t hidden, int64_t n_classes, const lt_encoder *e,
                              lt_online **out, leat_error *err);
 void lt_online_free(lt_online *m);

@@ -134,7 +134,7 @@ LT_INLINE void fetch_entries(const lt_online *m, const int32_t *index, int64_t n
     uint32_t mask = (uint32_t)(m->n_hashed - 1);
     for (int64_t i = 0; i < n; i++) FETCH(cell + ((uint64_t)((uint32_t)index[i] & mask) << bits));
     for (int64_t i = 0; m->n_hidden && i < n; i++) {
-      const float *w = lt_net_at(m, k, 1 + m->n_dense + (int64_t)((uint32_t)index[i] & mask));
+      const float *w = lt_online_net_at(m, k, 1 + m->n_dense + (int64_t)((uint32_t)index[i] & mask));
       for (int64_t j = 0; j <= m->n_hidden; j += 16) FETCH(w + j);
     }
   }
@@ -301,7 +301,7 @@ static void dots_linear(const lt_online *m, int64_t model, lt_online_feed *f, lt
 
 void lt_online_dots(const lt_online *m, int64_t model, lt_online_feed *f, lt_online_dot *d) {
   dots_linear(m, model, f, d);
-  if (m->n_hidden) lt_net_sums(m, model, f, d);
+  if (m->n_hidden) lt_online_net_sums(m, model, f, d);
 }
 
 void lt_online_dot_clear(const lt_online *m, lt_online_dot *d) {
@@ -325,7 +325,7 @@ void lt_online_see(lt_online_feed *f, lt_online_dot *d) {
       lt_online_scale(f);
       dots_linear(m, 0, f, d);
   }
-  if (m->n_hidden) lt_net_sums(m, 0, f, d);
+  if (m->n_hidden) lt_online_net_sums(m, 0, f, d);
   f->n_done = f->n;
 }
 
@@ -339,7 +339,7 @@ double lt_online_mix(const lt_online *m, int64_t model, const lt_online_dot *d, 
   int k = 0;
   for (int i = 0; i < LT_LEARNERS; i++) {
     if (!(m->learners & LT_LEARNER(i))) continue;
-    double v = i == LT_NET ? lt_net_output(m, model, d) : d->dot[i];
+    double v = i == LT_NET ? lt_online_net_output(m, model, d) : d->dot[i];
     if (i == LT_GAUSS && !m->regression) v /= sqrt(1 + 0.39269908169872414 * d->var); /* pi / 8 */
     if (i == LT_ALMA) v = o->platt_a * (o->alma_scale * v * sqrt(o->alma_k / (d->zz > 0 ? d->zz : 1))) + o->platt_b;
     expert[i] = bounded(v, limit);

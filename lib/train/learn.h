@@ -11,8 +11,8 @@ lt_online_rates lt_online_rates_of(const leat_params *settings);
 void lt_online_step(lt_online *m, int64_t model, lt_online_feed *f, const lt_online_dot *d,
                     const double expert[LT_LEARNERS], double mixed, double y, double w, const lt_online_rates *rates);
 /* The network's part of it (learn_net.c): out is what it predicted. */
-void lt_net_step(lt_online *m, int64_t model, const lt_online_feed *f, const lt_online_dot *d, double out, double y, double w,
-                 float rate);
+void lt_online_net_step(lt_online *m, int64_t model, const lt_online_feed *f, const lt_online_dot *d, double out, double y,
+                        double w, float rate);
 /* Takes the row's values into the statistics: x [n_dense] raw numbers, f->raw those of the other entries. */
 void lt_online_count(lt_online *m, const lt_online_feed *f, const double *x);
 void lt_online_welford(lt_online_moment *t, double x);
