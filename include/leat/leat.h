@@ -431,13 +431,15 @@ typedef struct leat_challenge_info {
 
 /* How a learner fared up to a moment: records learned (row), scored (rows) and held back so far, and the means over all
  * that were scored: loss and score (accuracy, or RMSE of numbers) of the predictions served, and of the two baselines.
- * Windows are differences of neighbours. flags: LEAT_POINT_NUMBERS when the target is a number. */
+ * Windows are differences of neighbours. flags: LEAT_POINT_NUMBERS when the target is a number. loss_deviation: standard
+ * deviation of one row's loss, for intervals; NaN where an older leat wrote the point, or with fewer than two rows. */
 enum { LEAT_POINT_NUMBERS = 1 };
 typedef struct leat_point {
   uint64_t struct_size;
   int64_t time_ns, row, rows, quarantined;
   double loss, score, no_change_loss, no_change_score, majority_loss, majority_score;
   uint64_t flags;
+  double loss_deviation;
 } leat_point;
 
 /* A learner now. mode: leat_learner_mode. position-independent counts, for the store's whole life. */
