@@ -238,7 +238,7 @@ static void harm_model(bench *b, arm *a) {
         for (int j = 0; j < LT_SLOT_NUMBERS; j++)
           if (m->layout->at[j] < 0) v[j] = 0;
         (void)lt_online_set_numbers(m, k, i, v);
-        for (int64_t j = 0; j < m->n_hidden; j++) lt_net_at(m, k, i)[j] = (float)(b->value * lt_rng_normal(&r));
+        for (int64_t j = 0; j < m->n_hidden; j++) lt_online_net_at(m, k, i)[j] = (float)(b->value * lt_rng_normal(&r));
       }
     }
     lt_guard_disturbed(a->g);

@@ -218,15 +218,14 @@ enum { WARM = 48 };
  * status and not an abort. */
 static void cpu_warm(void *arg, int64_t index) {
   leat_b_instance *self = arg;
-  static const double zeros[WARM * WARM];
-  double c[WARM * WARM], one = 1, zero = 0;
+  double zeros[WARM * WARM] = {0}, one = 1, zero = 0; /* both operands and, as zeros they stay, the product */
   rntm_t one_thread = BLIS_RNTM_INITIALIZER;
   (void)index;
   bli_rntm_set_num_threads(1, &one_thread);
   bli_rntm_set_l3_sup(0, &one_thread);
   blis_enter(self);
-  bli_dgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, WARM, WARM, WARM, &one, (void *)(uintptr_t)zeros, WARM, 1,
-               (void *)(uintptr_t)zeros, WARM, 1, &zero, c, WARM, 1, NULL, &one_thread);
+  bli_dgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, WARM, WARM, WARM, &one, zeros, WARM, 1, zeros, WARM, 1, &zero, zeros,
+               WARM, 1, NULL, &one_thread);
   blis_leave(self);
 }
 

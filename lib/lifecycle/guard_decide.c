@@ -1,23 +1,17 @@
 /* Evidence and decisions. A contender bets on being better than the live model, row by row; its wealth is a restarted
- * e-process (Shin, Ramdas, Rinaldo: E-detectors, 2023): it bounds how often a swap without reason comes, not that none ever
+ * e-process (stats/evidence.h): it bounds how often a swap without reason comes, not that none ever
  * does. Five bets side by side, their mean counts. */
 #include <math.h>
 #include <string.h>
 #include "lifecycle/guard_inner.h"
 
-static const double guard_bet[GUARD_BETS] = {0.9, 0.5, 0.25, 0.1, 0.04};
-#define GUARD_CLIP 3.0
-#define GUARD_MOST 1e250
+#define GUARD_FRESH_MARGIN 0.02 /* a fresh one knows little yet */
 #define GUARD_UNIT 2.0 /* of the detector: losses beyond it are rare, and a bound for 3 would find less */
 
-double lt_guard_wealth(const lt_guard_who *c) {
-  double sum = 0;
-  for (int b = 0; b < GUARD_BETS; b++) sum += c->e[b];
-  return sum / GUARD_BETS;
-}
+double lt_guard_wealth(const lt_guard_who *c) { return lt_evidence_wealth(&c->better); }
 
 void lt_guard_reset_evidence(lt_guard *g) {
-  for (int i = 0; i < GUARD_MODELS; i++) memset(g->who[i].e, 0, sizeof g->who[i].e);
+  for (int i = 0; i < GUARD_MODELS; i++) memset(&g->who[i].better, 0, sizeof g->who[i].better);
 }
 
 lt_guard_event *lt_guard_tell(lt_guard *g, int32_t kind, const char *name, double value, double threshold) {
@@ -35,28 +29,10 @@ lt_guard_event *lt_guard_tell(lt_guard *g, int32_t kind, const char *name, doubl
 
 /* ---------------------------------------------------------------------------------------------- rows */
 
-static double guard_log_loss(const lt_contestant *t, const double *all, int64_t r, double y) {
+static double guard_loss(const lt_contestant *t, const double *all, int64_t r, double y, double unit) {
   const double *p = all + r * t->m->n_models;
-  double sure = t->m->n_models > 1 ? p[(int64_t)y] : y == 1 ? p[0] : 1 - p[0];
-  return sure > 0.049787068367863944 ? -log(sure) : GUARD_CLIP; /* exp(-3) */
-}
-
-/* Huber's, in units of the live model's faded error. */
-static double guard_number_loss(const double *p, int64_t r, double y, double unit) {
-  double u = fabs(y - p[r]) / unit, loss = u <= 1 ? u * u / 2 : u - 0.5;
-  return loss < GUARD_CLIP ? loss : GUARD_CLIP;
-}
-
-static double guard_loss(const lt_contestant *t, const double *p, int64_t r, double y, double unit) {
-  return t->m->regression ? guard_number_loss(p, r, y, unit) : guard_log_loss(t, p, r, y);
-}
-
-static double guard_unit(lt_guard *g, double miss) {
-  double before = g->squares > 0 ? sqrt(g->square) : 0, unit = before > 0 ? before : fabs(miss);
-  double most = before > 0 && g->squares >= 100 ? 8 * before : INFINITY, part = fabs(miss) < most ? fabs(miss) : most;
-  if (g->squares < 1000) g->squares += 1;
-  g->square += (part * part - g->square) / g->squares;
-  return unit > 0 ? unit : 1;
+  if (t->m->regression) return lt_evidence_number_loss(y - *p, unit);
+  return lt_evidence_log_loss(t->m->n_models > 1 ? p[(int64_t)y] : y == 1 ? p[0] : 1 - p[0]);
 }
 
 void lt_guard_rows(lt_guard *g) {
@@ -65,26 +41,21 @@ void lt_guard_rows(lt_guard *g) {
     double y = c->y[r], unit = 1;
     if (!(c->w[r] > 0)) continue;
     const lt_contestant *own = &c->who[0];
-    if (own->m->regression) unit = guard_unit(g, y - own->p[r]);
+    if (own->m->regression) unit = lt_evidence_unit_of(&g->unit, y - own->p[r]);
     double live = guard_loss(own, own->p, r, y, unit);
     lt_adwin_add(&g->adwin, live / GUARD_UNIT);
-    lt_guard_policy_add(g, 0, live, GUARD_CLIP);
+    lt_guard_policy_add(g, 0, live, LT_EVIDENCE_CLIP);
     if (own->wants) {
       double plain = guard_loss(own, own->plain, r, y, unit);
       lt_adwin_add(&g->plain, plain / GUARD_UNIT);
-      lt_guard_policy_add(g, 1, plain, GUARD_CLIP);
+      lt_guard_policy_add(g, 1, plain, LT_EVIDENCE_CLIP);
     }
     for (int64_t k = 1; k < c->n_who; k++) {
       const lt_contestant *t = &c->who[k];
       lt_guard_who *who = &g->who[g->seat[k]];
       double loss = guard_loss(t, t->p, r, y, unit);
       who->loss += (loss - who->loss) / 128;
-      double z = (live - (1 + (g->seat[k] == GUARD_FRESH ? 0.02 : 0.05)) * loss) / 0.7;
-      z = z > 1 ? 1 : z > -1 ? z : -1;
-      for (int b = 0; b < GUARD_BETS; b++) {
-        double e = (who->e[b] > 1 ? who->e[b] : 1) * (1 + guard_bet[b] * z);
-        who->e[b] = e < GUARD_MOST ? e : GUARD_MOST;
-      }
+      lt_evidence_race(&who->better, loss, live, g->seat[k] == GUARD_FRESH ? GUARD_FRESH_MARGIN : LT_EVIDENCE_MARGIN);
     }
   }
 }
@@ -142,8 +113,8 @@ static void guard_rolled_back(lt_guard *g) {
 static void guard_fresh(lt_guard *g, int64_t life) {
   int64_t most = GUARD_FRESH_WINDOWS * g->window;
   lt_guard_begin(g, GUARD_FRESH);
-  memset(g->who[GUARD_FRESH].e, 0, sizeof g->who[GUARD_FRESH].e);
-  g->who[GUARD_FRESH].loss = GUARD_CLIP / 4;
+  memset(&g->who[GUARD_FRESH].better, 0, sizeof g->who[GUARD_FRESH].better);
+  g->who[GUARD_FRESH].loss = LT_EVIDENCE_CLIP / 4;
   g->fresh_life = life < most ? life : most;
 }
 
@@ -163,7 +134,7 @@ static void guard_swap(lt_guard *g, int who) {
     lt_guard_drop(g, who);
   }
   g->who[GUARD_DEPOSED].row = g->o->learned;
-  g->who[GUARD_DEPOSED].loss = GUARD_CLIP / 4;
+  g->who[GUARD_DEPOSED].loss = LT_EVIDENCE_CLIP / 4;
   g->undo_life = (who == GUARD_FRESH ? GUARD_FRESH_WINDOWS : 1) * g->window;
   guard_calm(g);
   if (!g->who[GUARD_FRESH].m) guard_fresh(g, g->window / 2);
@@ -246,8 +217,8 @@ static void guard_revive(lt_guard *g, int who, int from) {
     c->resting = 1;
     return;
   }
-  if (!c->m) memset(c->e, 0, sizeof c->e);
-  if (!c->m) c->loss = GUARD_CLIP / 4;
+  if (!c->m) memset(&c->better, 0, sizeof c->better);
+  if (!c->m) c->loss = LT_EVIDENCE_CLIP / 4;
   c->resting = 0;
   (void)lt_guard_copy(g, who, from);
   c->origin = g->who[from].row;

@@ -5,10 +5,11 @@
 #include "model/online_copy.h"
 #include "stats/adwin.h"
 #include "stats/detector.h"
+#include "stats/evidence.h"
 /* Who is there. Contenders learn; GOOD, NEXT (the candidate) and PIN are frozen copies. */
 enum { GUARD_LIVE = 0, GUARD_BACK, GUARD_FRESH, GUARD_PINNED, GUARD_DEPOSED, GUARD_GOOD, GUARD_NEXT, GUARD_PIN, GUARD_MODELS };
 enum { GUARD_RACE = 0, GUARD_RESET, GUARD_FASTER, GUARD_ALERT }; /* policies */
-enum { GUARD_CONTENDERS = 4, GUARD_BETS = 5, GUARD_EVENTS = 16 };
+enum { GUARD_CONTENDERS = 4, GUARD_EVENTS = 16 };
 enum { GUARD_SUSPECT_WINDOWS = 5, GUARD_PIN_WINDOWS = 20, GUARD_FRESH_WINDOWS = 10 };
 /* After a warning or a swap the guard is busy for so many windows. Else it is quiet: revived models learn in one of so many
  * stretches, and the candidate is taken in one of so many windows. */
@@ -19,7 +20,7 @@ typedef struct lt_guard_who {
   int64_t row;                     /* records learned when it was taken, revived or begun */
   int64_t origin;                  /* frozen and revived ones: when the model behind it was taken */
   lt_online_rates rates;
-  double e[GUARD_BETS];            /* contenders: wealth of each bet */
+  lt_evidence better;              /* contenders: than the live model */
   double loss;                     /* contenders: faded over some 128 rows */
   int32_t resting;                 /* a revived one that does not learn: it will be revived again before it does */
 } lt_guard_who;
@@ -49,7 +50,7 @@ struct lt_guard {
   lt_detector *detector[2];        /* in their places, when another one was asked for */
   const char *detector_name;
   int32_t detector_errors, detected[2]; /* fed with errors, not losses; what they said since the last block's end */
-  double square, squares;          /* regression: faded squared error, its weight */
+  lt_evidence_unit unit;           /* regression: of the live model's error */
   int64_t rollback[LT_GUARD_ROLLBACKS];
   int64_t n_rollbacks;
   /* which slots were touched when, so that copies need not be whole; not saved */

@@ -31,8 +31,8 @@ void lt_guard_save(const lt_guard *g, lt_put *w) {
   lt_put_u8(w, (uint8_t)g->warned);
   lt_put_u8(w, (uint8_t)g->next_clean);
   lt_put_u8(w, (uint8_t)g->bad);
-  lt_put_f64(w, g->square);
-  lt_put_f64(w, g->squares);
+  lt_put_f64(w, g->unit.square);
+  lt_put_f64(w, g->unit.squares);
   lt_put_i64s(w, g->rollback, (uint64_t)g->n_rollbacks);
   lt_adwin_save(&g->adwin, w);
   lt_adwin_save(&g->plain, w);
@@ -45,7 +45,7 @@ void lt_guard_save(const lt_guard *g, lt_put *w) {
     lt_put_i64(w, c->origin);
     lt_put_u8(w, (uint8_t)c->resting);
     lt_put_f64(w, c->loss);
-    for (int b = 0; b < GUARD_BETS; b++) lt_put_f64(w, c->e[b]);
+    lt_evidence_save(&c->better, w);
     lt_online_save_beside(c->m, guard_model(g, guard_base(g, guard_order[i])), w);
   }
 }
@@ -65,10 +65,7 @@ static leat_status guard_load_model(lt_guard *g, int who, lt_get *r, leat_error 
   c->loss = lt_get_f64(r);
   if (!isfinite(c->loss)) lt_get_fail(r, LEAT_E_FORMAT);
   if (c->origin < 0 || c->origin > g->o->learned || c->row > g->o->learned) lt_get_fail(r, LEAT_E_FORMAT);
-  for (int b = 0; b < GUARD_BETS; b++) {
-    c->e[b] = lt_get_f64(r);
-    if (!(c->e[b] >= 0) || isinf(c->e[b])) lt_get_fail(r, LEAT_E_FORMAT);
-  }
+  lt_evidence_load(&c->better, r);
   c->rates = g->o->rates;
   if (r->failed) return LEAT_OK;
   leat_status st = lt_online_copy(guard_model(g, guard_base(g, who)), &c->m, err);
@@ -88,10 +85,11 @@ static void guard_load_numbers(lt_guard *g, lt_get *r) {
   g->warned = get_flag(r);
   g->next_clean = get_flag(r);
   g->bad = get_flag(r);
-  g->square = lt_get_f64(r);
-  g->squares = lt_get_f64(r);
+  g->unit.square = lt_get_f64(r);
+  g->unit.squares = lt_get_f64(r);
   int64_t *rollback = lt_get_i64s(r, &n);
-  if (n > LT_GUARD_ROLLBACKS - 1 || !(g->square >= 0) || !(g->squares >= 0) || isinf(g->square) || isinf(g->squares))
+  if (n > LT_GUARD_ROLLBACKS - 1 || !(g->unit.square >= 0) || !(g->unit.squares >= 0) || isinf(g->unit.square) ||
+      isinf(g->unit.squares))
     lt_get_fail(r, LEAT_E_FORMAT);
   if (!r->failed && n > 0) memcpy(g->rollback, rollback, (size_t)n * sizeof *rollback);
   g->n_rollbacks = r->failed ? 0 : (int64_t)n;

@@ -23,7 +23,7 @@ static const lt_param_def learner_defs[] = {
     {"monitor", LEAT_PARAM_BOOL, "true", 0, 0, NULL, "Features, label and predictions are watched for drift.", 1},
     {"monitor_reference", LEAT_PARAM_I64, "10000", 500, 1000000000, NULL, "Admitted records that the others are compared with.", 1},
     {"monitor_window", LEAT_PARAM_I64, "10000", 500, 1000000000, NULL, "Records that are compared at a time.", 1},
-    {"monitor_warn", LEAT_PARAM_F64, "0.1", 0, 1e6, NULL, "psi of a warning, where the number of records does not ask for more.", 1},
+    {"monitor_warn", LEAT_PARAM_F64, "0.02", 0, 1e6, NULL, "psi of a warning, where the number of records does not ask for more.", 1},
     {"monitor_alert", LEAT_PARAM_F64, "0.25", 0, 1e6, NULL, "psi of an alert, likewise.", 1},
     LT_GATE_PARAMS,
     LT_GUARD_PARAMS,
@@ -229,6 +229,7 @@ static leat_status create_params(leat_learner *l, const leat_params *model, cons
   if (!st) st = begin_put(l, m, settings ? settings : k, schema, from, err);
   if (!st) st = lt_put_status(&l->put, err);
   if (!st) st = begin_apply(l, l->put.data, l->put.size, err);
+  if (!st && l->o->schema) st = lt_ln_race_check(l, err);
   lt_params_free(m);
   lt_params_free(k);
   return st;

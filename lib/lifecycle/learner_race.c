@@ -1,29 +1,26 @@
 /* The race: learners of other parameters (learner, rates, hash_bits, ...) learn the same records beside the champion, which is the
- * live model. Each bets on being better than the champion and, the other way round, on being worse (guard_decide.c: the same
+ * live model. Each bets on being better than the champion and, the other way round, on being worse (the guard's
  * restarted e-process, 5 % margin): who is better beyond doubt becomes the champion, who is worse beyond doubt is dropped.
  * Decisions fall at the ends of the guard's windows only, so that they do not depend on how calls are cut. */
 #include "lifecycle/learner_inner.h"
+#include "stats/evidence.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { RACE_MOST = 8, RACE_BETS = 5 };
-static const double race_bet[RACE_BETS] = {0.9, 0.5, 0.25, 0.1, 0.04};
-#define RACE_CLIP 3.0
-#define RACE_MARGIN 0.05
-#define RACE_TOP 1e250
+enum { RACE_MOST = 8 };
 
 typedef struct racer {
   leat_params *params;
   lt_online_trainer *o;      /* NULL: not begun */
   lt_guard *g;               /* of o, with nothing to guard: its loop over rows */
   int32_t dropped;
-  double better[RACE_BETS], worse[RACE_BETS];
+  lt_evidence better, worse;
 } racer;
 struct lt_ln_race {
   racer r[RACE_MOST];
   int n;
-  double square, squares;    /* numbers: the champion's faded squared error */
+  lt_evidence_unit unit;     /* numbers: of the champion's error */
   double *p;
   uint64_t p_cap;
 };
@@ -49,17 +46,28 @@ void lt_ln_race_free(leat_learner *l) {
   l->race = NULL;
 }
 
+/* The end of NAME=VALUE: a comma before what is no NAME=... stands in the value, which is a list. */
+static const char *entry_end(const char *text, const char *end) {
+  for (;;) {
+    const char *stop = memchr(text, ',', (size_t)(end - text));
+    if (!stop) return end;
+    const char *next = memchr(stop + 1, ',', (size_t)(end - stop - 1));
+    if (!next) next = end;
+    if (memchr(stop + 1, '=', (size_t)(next - stop - 1))) return stop;
+    text = stop + 1;
+  }
+}
+
 /* "learner=coin,hash_bits=20" onto a copy of the model's own. */
 static leat_status race_entry(leat_learner *l, const char *text, size_t n, racer *r, leat_error *err) {
+  enum { LONGEST = 1024 };
   leat_status st = lt_params_copy(l->model, &r->params, err);
   leat_error why = {.struct_size = sizeof why};
   for (const char *end = text + n; text < end && !st;) {
-    char name[64] = {0}, value[64] = {0};
-    const char *stop = memchr(text, ',', (size_t)(end - text)), *eq;
-    if (!stop) stop = end;
-    while (text < stop && *text == ' ') text++;
-    eq = memchr(text, '=', (size_t)(stop - text));
-    if (!eq || eq == text || eq - text > 63 || stop - eq > 64)
+    char name[64] = {0}, value[LONGEST] = {0};
+    while (text < end && *text == ' ') text++;
+    const char *stop = entry_end(text, end), *eq = memchr(text, '=', (size_t)(stop - text));
+    if (!eq || eq == text || eq - text > 63 || stop - eq > LONGEST)
       return lt_fail(err, LEAT_E_ARG, "race '%.*s': expected NAME=VALUE,... of the model for each learner, ';' between learners", (int)(stop - text), text);
     memcpy(name, text, (size_t)(eq - text));
     memcpy(value, eq + 1, (size_t)(stop - eq - 1));
@@ -96,7 +104,7 @@ static void race_text(const leat_params *p, char *to, size_t cap) {
   to[0] = 0;
   for (int64_t i = 0; i < lt_params_spec(p)->count; i++) {
     leat_param_info info = {.struct_size = sizeof info};
-    char value[64];
+    char value[128];
     uint64_t needed;
     if (lt_params_info(p, i, &info, NULL) || lt_params_get_text(p, info.name, value, sizeof value, &needed, NULL)) continue;
     if (strcmp(value, info.default_text) == 0 || at + strlen(info.name) + strlen(value) + 4 > cap) continue;
@@ -122,60 +130,69 @@ static leat_status race_tell(leat_learner *l, const char *name, const leat_param
 
 /* ---------------------------------------------------------------------------------------------- rows */
 
-/* A racer begins with the champion's schema; one that does not fit into race_bytes beside the others is dropped. */
-static leat_status racer_begin(leat_learner *l, racer *r, int64_t *room, leat_error *err) {
+/* A racer begins with the champion's schema. */
+static leat_status racer_begin(leat_learner *l, racer *r, leat_error *err) {
   leat_status st = lt_online_open(l->rt, r->params, NULL, &r->o, err);
   if (!st) st = lt_online_begin(r->o, l->o->schema, err);
   if (!st) st = lt_guard_create(r->o, NULL, &r->g, err);
-  if (st) {
-    racer_stop(l, r);
-    return st;
-  }
-  int64_t bytes = (int64_t)lt_online_model_bytes(r->o->m) * r->o->m->n_models;
-  if (bytes <= *room) {
-    *room -= bytes;
-    return LEAT_OK;
-  }
-  racer_stop(l, r);
-  r->dropped = 1;
-  return race_tell(l, "memory", r->params, (double)bytes, (double)*room, -1, err);
+  if (st) racer_stop(l, r);
+  return st;
 }
 
+/* One whose parameters do not suit the columns is out, and says why; the others race. */
+static leat_status racer_refuse(leat_learner *l, racer *r, const char *why, leat_error *err) {
+  leat_event e = {0};
+  r->dropped = 1;
+  e.kind = LEAT_EVENT_RACE;
+  e.version = l->live_version;
+  snprintf(e.name, sizeof e.name, "refused");
+  snprintf(e.text, sizeof e.text, "%.250s", why);
+  return lt_ln_event(l, &e, err);
+}
+
+/* Room for those in front goes first; classes that the champion has met by now are counted before a racer's model grows. One
+ * that does not fit any more is dropped. */
 static leat_status race_begin(leat_learner *l, leat_error *err) {
   int64_t room = lt_param_int(l->settings, "race_bytes");
   leat_status st = LEAT_OK;
   for (int k = 0; k < l->race->n && !st; k++) {
     racer *r = &l->race->r[k];
-    if (r->o) room -= (int64_t)lt_online_model_bytes(r->o->m) * r->o->m->n_models;
-    else if (!r->dropped) st = racer_begin(l, r, &room, err);
+    leat_error why = {.struct_size = sizeof why};
+    uint64_t one = r->o ? lt_online_model_bytes(r->o->m) : 0;
+    if (r->dropped) continue;
+    if (!r->o) st = lt_online_suits(l->rt, r->params, l->o->schema, &one, &why);
+    if (st == LEAT_E_MEMORY) return lt_fail(err, st, "%s", why.message);
+    if (st) {
+      st = racer_refuse(l, r, why.message, err);
+      continue;
+    }
+    int64_t bytes = (int64_t)one * l->o->m->n_models;
+    if (bytes <= room) {
+      room -= bytes;
+      if (!r->o) st = racer_begin(l, r, err);
+      continue;
+    }
+    racer_stop(l, r);
+    r->dropped = 1;
+    st = race_tell(l, "memory", r->params, (double)bytes, (double)room, -1, err);
+  }
+  return st;
+}
+
+leat_status lt_ln_race_check(leat_learner *l, leat_error *err) {
+  leat_status st = LEAT_OK;
+  for (int k = 0; l->race && k < l->race->n && !st; k++) {
+    leat_error why = {.struct_size = sizeof why};
+    uint64_t bytes;
+    st = lt_online_suits(l->rt, l->race->r[k].params, l->o->schema, &bytes, &why);
+    if (st) lt_fail(err, st, "race: %.400s", why.message);
   }
   return st;
 }
 
 static double race_loss(const leat_learner *l, const double *p, int64_t outs, double y, double unit) {
-  if (l->o->m->regression) {
-    double u = fabs(y - p[0]) / unit, loss = u <= 1 ? u * u / 2 : u - 0.5;
-    return loss < RACE_CLIP ? loss : RACE_CLIP;
-  }
-  double sure = outs > 1 ? (int64_t)y < outs ? p[(int64_t)y] : 0 : y == 1 ? p[0] : 1 - p[0];
-  return sure > 0.049787068367863944 ? -log(sure) : RACE_CLIP; /* exp(-3) */
-}
-
-static double race_unit(lt_ln_race *c, double miss) {
-  double before = c->squares > 0 ? sqrt(c->square) : 0, unit = before > 0 ? before : fabs(miss);
-  double most = before > 0 && c->squares >= 100 ? 8 * before : INFINITY, part = fabs(miss) < most ? fabs(miss) : most;
-  if (c->squares < 1000) c->squares += 1;
-  c->square += (part * part - c->square) / c->squares;
-  return unit > 0 ? unit : 1;
-}
-
-static void race_bets(double e[RACE_BETS], double mine, double theirs) {
-  double z = (theirs - (1 + RACE_MARGIN) * mine) / 0.7;
-  z = z > 1 ? 1 : z > -1 ? z : -1;
-  for (int b = 0; b < RACE_BETS; b++) {
-    double next = (e[b] > 1 ? e[b] : 1) * (1 + race_bet[b] * z);
-    e[b] = next < RACE_TOP ? next : RACE_TOP;
-  }
+  if (l->o->m->regression) return lt_evidence_number_loss(y - *p, unit);
+  return lt_evidence_log_loss(outs > 1 ? (int64_t)y < outs ? p[(int64_t)y] : 0 : y == 1 ? p[0] : 1 - p[0]);
 }
 
 static leat_status racer_learn(leat_learner *l, racer *r, const lt_ln_stretch *s, int64_t n, int64_t outs, leat_error *err) {
@@ -195,7 +212,7 @@ leat_status lt_ln_race_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, 
   double *unit = st ? NULL : c->p + n * outs;
   for (int64_t i = 0; i < n && !st; i++) { /* in front of the racers: their bets are in the champion's units */
     double y = lt_ln_own_label(l, &l->schema[s->schema], s->rows, s->from + i);
-    unit[i] = l->o->m->regression && !isnan(y) ? race_unit(c, y - p[i * outs]) : 1;
+    unit[i] = l->o->m->regression && !isnan(y) ? lt_evidence_unit_of(&c->unit, y - p[i * outs]) : 1;
   }
   for (int k = 0; k < c->n && !st; k++) {
     racer *r = &c->r[k];
@@ -205,8 +222,8 @@ leat_status lt_ln_race_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, 
       double y = lt_ln_own_label(l, &l->schema[s->schema], s->rows, s->from + i);
       if (isnan(y)) continue;
       double mine = race_loss(l, c->p + i * outs, outs, y, unit[i]), theirs = race_loss(l, p + i * outs, outs, y, unit[i]);
-      race_bets(r->better, mine, theirs);
-      race_bets(r->worse, theirs, mine);
+      lt_evidence_race(&r->better, mine, theirs, LT_EVIDENCE_MARGIN);
+      lt_evidence_race(&r->worse, theirs, mine, LT_EVIDENCE_MARGIN);
     }
   }
   return st;
@@ -214,19 +231,13 @@ leat_status lt_ln_race_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, 
 
 /* ---------------------------------------------------------------------------------------------- at a window's end */
 
-static double wealth(const double e[RACE_BETS]) {
-  double sum = 0;
-  for (int b = 0; b < RACE_BETS; b++) sum += e[b];
-  return sum / RACE_BETS;
-}
-
 /* The two trainers change models; scores, golden rows and counts stay where they are. The guard begins anew: its copies are of
  * another shape. */
 static leat_status race_crown(leat_learner *l, racer *r, leat_error *err) {
   lt_online_trainer *a = l->o, *b = r->o;
   const lt_online_trainer own = *a, other = *b;
   int64_t from = l->live_version, to = 0;
-  double value = wealth(r->better);
+  double value = lt_evidence_wealth(&r->better);
   lt_guard *fresh = NULL, *idle = NULL;
   *a = other;
   *b = own;
@@ -252,8 +263,8 @@ static leat_status race_crown(leat_learner *l, racer *r, leat_error *err) {
   l->guard = fresh;
   r->g = idle;
   for (int k = 0; k < l->race->n; k++) {
-    memset(l->race->r[k].better, 0, sizeof r->better);
-    memset(l->race->r[k].worse, 0, sizeof r->worse);
+    memset(&l->race->r[k].better, 0, sizeof r->better);
+    memset(&l->race->r[k].worse, 0, sizeof r->worse);
   }
   l->n_candidates = 0;
   l->good_version = 0;
@@ -271,52 +282,57 @@ leat_status lt_ln_race_decide(leat_learner *l, leat_error *err) {
   for (int k = 0; k < c->n && !st; k++) {
     racer *r = &c->r[k];
     if (r->dropped || !r->o) continue;
-    if (wealth(r->worse) >= evidence) {
+    if (lt_evidence_wealth(&r->worse) >= evidence) {
       r->dropped = 1;
       racer_stop(l, r);
-      st = race_tell(l, "dropped", r->params, wealth(r->worse), evidence, -1, err);
-    } else if (wealth(r->better) >= evidence && (!best || wealth(r->better) > wealth(best->better))) best = r;
+      st = race_tell(l, "dropped", r->params, lt_evidence_wealth(&r->worse), evidence, -1, err);
+    } else if (lt_evidence_wealth(&r->better) >= evidence &&
+               (!best || lt_evidence_wealth(&r->better) > lt_evidence_wealth(&best->better))) {
+      best = r;
+    }
   }
   return st || !best ? st : race_crown(l, best, err);
 }
 
 /* ---------------------------------------------------------------------------------------------- to bytes and back */
 
+enum { RACING = 1, AT_REST = 2, RACING_EDGES = 3 }; /* how a racer stands in a file; 0: not begun */
+
+static void put_bets(lt_put *to, const lt_evidence *e) {
+  lt_put_u64(to, LT_EVIDENCE_BETS);
+  lt_evidence_save(e, to);
+}
+
 void lt_ln_race_save(const leat_learner *l, lt_put *to) {
   const lt_ln_race *c = l->race;
   lt_put_u8(to, (uint8_t)c->n);
-  lt_put_f64(to, c->square);
-  lt_put_f64(to, c->squares);
+  lt_put_f64(to, c->unit.square);
+  lt_put_f64(to, c->unit.squares);
   for (int k = 0; k < c->n; k++) {
     const racer *r = &c->r[k];
     lt_params_save(r->params, to);
-    lt_put_u8(to, (uint8_t)(r->dropped ? 2 : r->o != NULL));
-    lt_put_f64s(to, r->better, RACE_BETS);
-    lt_put_f64s(to, r->worse, RACE_BETS);
+    int edges = r->o && lt_encoder_is_online(r->o->encoder);
+    lt_put_u8(to, (uint8_t)(r->dropped ? AT_REST : !r->o ? 0 : edges ? RACING_EDGES : RACING));
+    put_bets(to, &r->better);
+    put_bets(to, &r->worse);
     if (!r->o) continue;
     int64_t n = r->o->labels ? lt_dict_count(r->o->labels) : 0;
     lt_put_i64(to, n);
     for (int64_t i = 0; i < n; i++) lt_put_text(to, lt_dict_text(r->o->labels, i, NULL));
     lt_online_save(r->o->m, to);
+    if (edges) lt_derive_put_edges(r->o->encoder, to);
   }
 }
 
-static void get_bets(leat_learner *l, lt_get *g, double e[RACE_BETS]) {
-  uint64_t n = 0;
-  double *v = lt_get_f64s(g, &n);
-  if (!v || n != RACE_BETS) lt_get_fail(g, LEAT_E_FORMAT);
-  for (int b = 0; !g->failed && b < RACE_BETS; b++) {
-    if (!(v[b] >= 0) || isinf(v[b])) lt_get_fail(g, LEAT_E_FORMAT);
-    e[b] = v[b];
-  }
-  lt_free(l->rt, v);
+static void get_bets(lt_get *g, lt_evidence *e) {
+  if (lt_get_u64(g) != LT_EVIDENCE_BETS) lt_get_fail(g, LEAT_E_FORMAT);
+  lt_evidence_load(e, g);
 }
 
-static leat_status racer_restore(leat_learner *l, racer *r, lt_get *g, leat_error *err) {
+static leat_status racer_restore(leat_learner *l, racer *r, int edges, lt_get *g, leat_error *err) {
   lt_online *m = NULL;
-  int64_t room = INT64_MAX;
   if (!l->o->m) lt_get_fail(g, LEAT_E_FORMAT);
-  leat_status st = g->failed ? LEAT_OK : racer_begin(l, r, &room, err);
+  leat_status st = g->failed ? LEAT_OK : racer_begin(l, r, err);
   uint64_t n = st || g->failed ? 0 : lt_get_count(g, 8, LT_ONLINE_CLASSES);
   for (uint64_t i = 0; i < n && !st && !g->failed; i++) {
     char *text = lt_get_text(g);
@@ -335,6 +351,7 @@ static leat_status racer_restore(leat_learner *l, racer *r, lt_get *g, leat_erro
   }
   lt_online_free(r->o->m);
   r->o->m = m;
+  if (edges) lt_derive_get_edges(r->o->encoder, g);
   lt_guard_disturbed(r->g);
   return m->regression ? LEAT_OK : lt_progressive_grow(r->o->progress, m->n_classes > 2 ? m->n_classes : 2, err);
 }
@@ -344,19 +361,19 @@ leat_status lt_ln_race_restore(leat_learner *l, lt_get *g, leat_error *err) {
   leat_status st = LEAT_OK;
   if (!c || lt_get_u8(g) != c->n) lt_get_fail(g, LEAT_E_FORMAT);
   if (g->failed) return LEAT_OK;
-  c->square = lt_get_f64(g);
-  c->squares = lt_get_f64(g);
-  if (!(c->square >= 0) || !(c->squares >= 0)) lt_get_fail(g, LEAT_E_FORMAT);
+  c->unit.square = lt_get_f64(g);
+  c->unit.squares = lt_get_f64(g);
+  if (!(c->unit.square >= 0) || !(c->unit.squares >= 0)) lt_get_fail(g, LEAT_E_FORMAT);
   for (int k = 0; k < c->n && !st && !g->failed; k++) {
     racer *r = &c->r[k];
     st = lt_params_load(r->params, g, err);
     if (st) break;
     uint8_t what = lt_get_u8(g);
-    if (what > 2) lt_get_fail(g, LEAT_E_FORMAT);
-    get_bets(l, g, r->better);
-    get_bets(l, g, r->worse);
-    r->dropped = what == 2;
-    if (what == 1 && !g->failed) st = racer_restore(l, r, g, err);
+    if (what > RACING_EDGES) lt_get_fail(g, LEAT_E_FORMAT);
+    get_bets(g, &r->better);
+    get_bets(g, &r->worse);
+    r->dropped = what == AT_REST;
+    if ((what == RACING || what == RACING_EDGES) && !g->failed) st = racer_restore(l, r, what == RACING_EDGES, g, err);
   }
   return st;
 }

@@ -1,7 +1,8 @@
 /* The learner's monitors: drift of every feature, of the label and of the predictions against the first rows that were admitted,
- * and calibration. Part of the replay: a function of the records alone. Of the first `monitor_reference` rows one is drawn
- * from each of 500 equal stretches; they are the reference, which is frozen then, and all rows behind are compared with it,
- * window by window. */
+ * and calibration. Part of the replay: a function of the records alone. Of the first half of `monitor_reference` rows one is
+ * drawn from each of 500 equal stretches: they set the cells. The rows of the second half are counted in them; then the
+ * reference is frozen, and all rows behind are compared with it, window by window. (500 rows alone could not tell a shift of a
+ * fifth of a deviation from chance.) A reference of up to 1000 rows is the sample itself. */
 #include "lifecycle/learner_inner.h"
 #include "base/number.h"
 #include "base/rng.h"
@@ -12,10 +13,13 @@
 #include <string.h>
 
 enum { WATCH_SAMPLE = 500, WATCH_LISTED = 256 };
+enum { WATCH_NOTHING, WATCH_WHOLE, WATCH_MONITOR, WATCH_CELLS, WATCH_GROWS }; /* in checkpoints */
 
 struct lt_ln_watch {
   leat_params *settings;      /* of a monitor */
   int64_t stride;             /* a row is drawn from so many; 0: nothing is watched */
+  int64_t rows;               /* of the reference */
+  int32_t whole;              /* the sample is the reference (a short one; or begun so by an older leat) */
   int64_t seen;               /* admitted rows before the reference was frozen */
   leat_batch *sample;
   uint32_t schema;            /* the sample's */
@@ -30,13 +34,21 @@ struct lt_ln_watch {
 
 /* ---------------------------------------------------------------------------------------------- life */
 
+static void watch_plan(lt_ln_watch *w, int64_t reference, int whole) {
+  int64_t stride = (whole ? reference : reference / 2) / WATCH_SAMPLE;
+  w->whole = whole;
+  w->stride = stride > 0 ? stride : 1;
+  w->rows = whole ? WATCH_SAMPLE * w->stride : reference;
+}
+static int watch_grows(const lt_ln_watch *w) { return w->m && w->seen < w->rows; }
+
 leat_status lt_ln_watch_open(leat_learner *l, leat_error *err) {
   const leat_params *p = l->settings;
   lt_ln_watch *w = lt_zalloc(l->rt, sizeof *w);
   if (!w) return lt_fail_memory(err, sizeof *w, "monitors");
   l->watch = w;
   int64_t reference = lt_param_int(p, "monitor_reference");
-  if (lt_param_int(p, "monitor")) w->stride = reference / WATCH_SAMPLE > 0 ? reference / WATCH_SAMPLE : 1;
+  if (lt_param_int(p, "monitor")) watch_plan(w, reference, reference <= 2 * WATCH_SAMPLE);
   leat_status st = lt_params_create(l->rt, &lt_spec_monitor, &w->settings, err);
   if (!st) st = lt_params_set_i64(w->settings, "window", lt_param_int(p, "monitor_window"), err);
   if (!st) st = lt_params_set_f64(w->settings, "warn", lt_param_real(p, "monitor_warn"), err);
@@ -61,7 +73,7 @@ int lt_ln_watches(const leat_learner *l) { return l->watch && l->watch->stride >
 
 int64_t lt_ln_watch_room(const leat_learner *l) {
   const lt_ln_watch *w = l->watch;
-  int64_t n = w->m ? lt_monitor_room(w->m) : WATCH_SAMPLE * w->stride - w->seen;
+  int64_t n = watch_grows(w) ? w->rows - w->seen : w->m ? lt_monitor_room(w->m) : WATCH_SAMPLE * w->stride - w->seen;
   return n > 0 ? n : 1;
 }
 
@@ -81,7 +93,8 @@ static leat_status watch_freeze(leat_learner *l, leat_error *err) {
   lt_batch_free(w->sample);
   w->sample = NULL;
   w->n_sample = 0;
-  watch_show(l);
+  if (w->whole) watch_show(l);
+  else lt_monitor_refer_begin(w->m);
   return LEAT_OK;
 }
 
@@ -179,6 +192,14 @@ leat_status lt_ln_watch_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n,
     w->seen++;
     if (!st && w->seen >= WATCH_SAMPLE * w->stride && w->n_sample > 0) st = watch_freeze(l, err);
   }
+  if (at < n && !st && watch_grows(w)) {
+    int64_t rows = w->rows - w->seen < n - at ? w->rows - w->seen : n - at;
+    st = lt_monitor_refer(w->m, s->rows, s->from + at, rows, w->room + at, err);
+    if (st) return st;
+    w->seen += rows;
+    at += rows;
+    if (!watch_grows(w)) watch_show(l);
+  }
   while (at < n && !st) {
     lt_monitor_shown shown = {w->room + at, l->o->m->regression ? NULL : w->room + n + at, w->room + 2 * n + at};
     int64_t done = 0;
@@ -195,7 +216,7 @@ leat_status lt_ln_watch_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n,
 void lt_ln_watch_save(const leat_learner *l, lt_put *to) {
   const lt_ln_watch *w = l->watch;
   lt_put_i64(to, w->seen);
-  lt_put_u8(to, w->m ? 2 : w->sample != NULL);
+  lt_put_u8(to, watch_grows(w) ? WATCH_GROWS : w->m ? WATCH_MONITOR : !w->sample ? WATCH_NOTHING : w->whole ? WATCH_WHOLE : WATCH_CELLS);
   if (w->m) lt_monitor_save(w->m, to);
   else if (w->sample) {
     lt_rows v;
@@ -227,10 +248,14 @@ leat_status lt_ln_watch_restore(leat_learner *l, lt_get *g, leat_error *err) {
   lt_ln_watch *w = l->watch;
   w->seen = lt_get_i64(g);
   uint8_t what = lt_get_u8(g);
-  if (w->seen < 0 || what > 2) lt_get_fail(g, LEAT_E_FORMAT);
-  if (g->failed || what == 0) return LEAT_OK;
-  if (what == 1) return restore_sample(l, g, err);
+  if (w->seen < 0 || what > WATCH_GROWS) lt_get_fail(g, LEAT_E_FORMAT);
+  if (g->failed || what == WATCH_NOTHING) return LEAT_OK;
+  if (w->stride > 0 && what == WATCH_WHOLE && !w->whole) watch_plan(w, lt_param_int(l->settings, "monitor_reference"), 1);
+  if (what == WATCH_WHOLE || what == WATCH_CELLS) return restore_sample(l, g, err);
   leat_status st = lt_monitor_load(l->rt, NULL, g, &w->m, err);
-  if (!st) watch_show(l);
-  return st;
+  if (st) return st;
+  if (what == WATCH_MONITOR) w->rows = w->seen < w->rows ? w->seen : w->rows; /* an older leat's stretches may have ended earlier */
+  if (watch_grows(w) != (what == WATCH_GROWS)) lt_get_fail(g, LEAT_E_FORMAT);
+  if (!g->failed && what == WATCH_MONITOR) watch_show(l);
+  return LEAT_OK;
 }

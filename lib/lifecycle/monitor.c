@@ -12,7 +12,7 @@
 static const lt_param_def monitor_defs[] = {
     {"window", LEAT_PARAM_I64, "0", 0, 1000000000, NULL, "Rows of a window; 0: everything is one.", 1},
     {"min_rows", LEAT_PARAM_I64, "500", 1, 1000000000, NULL, "With fewer rows the state is insufficient.", 1},
-    {"warn", LEAT_PARAM_F64, "0.1", 0, 1e6, NULL, "psi of a warning, where the number of rows does not ask for more.", 1},
+    {"warn", LEAT_PARAM_F64, "0.02", 0, 1e6, NULL, "psi of a warning, where the number of rows does not ask for more.", 1},
     {"alert", LEAT_PARAM_F64, "0.25", 0, 1e6, NULL, "psi of an alert, where the number of rows does not ask for more.", 1},
     {"alpha", LEAT_PARAM_F64, "0.001", 1e-12, 0.5, NULL, "Chance that a window without drift exceeds a limit, over all features.", 1},
     {"raise", LEAT_PARAM_I64, "2", 1, 1000, NULL, "Windows in a row that raise a state.", 1},
@@ -21,13 +21,18 @@ static const lt_param_def monitor_defs[] = {
 const lt_spec lt_spec_monitor = {"monitor", "Data against the reference profiles of a model.", monitor_defs,
                                  (int64_t)(sizeof monitor_defs / sizeof monitor_defs[0])};
 
-enum { CALIBRATION_CELLS = 10, MONITOR_STATE = 1 };
+enum { CALIBRATION_CELLS = 10, MONITOR_STATE = 2 };
 static const char prediction_name[] = "(prediction)", calibration_name[] = "(calibration)";
 /* Predicted probabilities in cells of equal width: how many, their sum, the sum of p (1 - p), how often they were right. */
 typedef struct calibration { double n[CALIBRATION_CELLS], p[CALIBRATION_CELLS], v[CALIBRATION_CELLS], right[CALIBRATION_CELLS]; } calibration;
+/* What a window has shown; the texts of leat_drift_info follow from it. */
+typedef struct verdict {
+  int64_t state, rows, reference_rows, windows, worst; /* windows 0: no window has ended; worst: a cell, -1 none */
+  double value, warn, alert, js, ks, linf, share, reference_share;
+} verdict;
 typedef struct watched {
   lt_profile *window;    /* being counted; NULL: calibration */
-  leat_drift_info last;  /* of the last whole window (window > 0) */
+  verdict last;          /* of the last whole window */
   int64_t higher, lower; /* windows in a row above and below the state */
   int64_t since, before; /* rows when the state began; the state of the window before */
 } watched;
@@ -104,6 +109,19 @@ leat_status lt_monitor_create(const leat_model *m, const leat_params *p, leat_mo
   return st;
 }
 
+/* Names, kinds and roles; the labels are in the profiles. */
+static leat_status columns_of(const leat_schema *s, leat_schema **out, leat_error *err) {
+  leat_status st = lt_schema_create(s->rt, out, err);
+  for (int64_t i = 0; i < s->n && !st; i++) {
+    const lt_column *c = &s->col[i];
+    st = lt_schema_add(*out, c->name, c->kind, c->role, c->width, c->sparse, err);
+    if (st || !(*out)->col[i].labels) continue;
+    lt_dict_free((*out)->col[i].labels);
+    (*out)->col[i].labels = NULL;
+  }
+  return st;
+}
+
 leat_status lt_monitor_of(const lt_rows *rows, const double *shown, const leat_params *p, leat_monitor **out, leat_error *err) {
   leat_runtime *rt = rows->schema->rt;
   leat_monitor *w = NULL;
@@ -122,7 +140,7 @@ leat_status lt_monitor_of(const lt_rows *rows, const double *shown, const leat_p
     w->n_profiles = n + (shown != NULL);
     w->predictions = shown != NULL;
     w->reference = w->own;
-    st = lt_schema_copy(rows->schema, &w->schema, err);
+    st = columns_of(rows->schema, &w->schema, err);
   }
   if (!st && shown) st = lt_profile_number(rt, prediction_name, shown, rows->n, &w->own[n], err);
   if (!st) st = monitor_begin(w, err);
@@ -170,7 +188,10 @@ static void cell_text(const lt_profile *p, int64_t cell, char *buf, uint64_t cap
   buf[n] = 0;
 }
 
-static int64_t state_of(const leat_monitor *w, const leat_drift_info *i) {
+/* The rate that a window may raise anything falsely is shared among all that is watched (Bonferroni). */
+static double alpha_each(const leat_monitor *w) { return lt_param_real(w->settings, "alpha") / (double)w->n; }
+
+static int64_t state_of(const leat_monitor *w, const verdict *i) {
   return i->rows < lt_param_int(w->settings, "min_rows") ? LEAT_DRIFT_INSUFFICIENT
          : i->value > i->alert                           ? LEAT_DRIFT_ALERT
          : i->value > i->warn                            ? LEAT_DRIFT_WARN
@@ -179,7 +200,7 @@ static int64_t state_of(const leat_monitor *w, const leat_drift_info *i) {
 
 /* Expected calibration error over cells of equal width, its limits .05 and .1; but none counts that chance explains: the sum
  * over the cells of (right - expected)^2 / variance is chi-squared when the probabilities are right (Hosmer, Lemeshow 1980). */
-static void compare_calibration(const leat_monitor *w, leat_drift_info *info) {
+static void compare_calibration(const leat_monitor *w, verdict *v) {
   const calibration *c = &w->cal;
   double n = 0, error = 0, chi = 0, most = -1;
   int64_t cells = 0, worst = 0;
@@ -192,54 +213,66 @@ static void compare_calibration(const leat_monitor *w, leat_drift_info *info) {
     chi += gap * gap / c->v[i];
     if (fabs(gap) > most) most = fabs(gap), worst = i;
   }
-  snprintf(info->name, sizeof info->name, "%s", calibration_name);
-  info->rows = (int64_t)n;
-  info->js = info->ks = (double)NAN;
-  info->warn = 0.05;
-  info->alert = 0.1;
-  if (n > 0) info->value = error / n;
+  v->rows = (int64_t)n;
+  v->js = v->ks = (double)NAN;
+  v->warn = 0.05;
+  v->alert = 0.1;
+  if (n > 0) v->value = error / n;
   if (c->n[worst] > 0) {
-    info->share = c->right[worst] / c->n[worst];
-    info->reference_share = c->p[worst] / c->n[worst];
-    info->linf = fabs(info->share - info->reference_share);
-    snprintf(info->worst_cell, sizeof info->worst_cell, "[0.%lld, %s%lld)", (long long)worst, worst == 9 ? "" : "0.", worst == 9 ? 1LL : (long long)worst + 1);
+    v->share = c->right[worst] / c->n[worst];
+    v->reference_share = c->p[worst] / c->n[worst];
+    v->linf = fabs(v->share - v->reference_share);
+    v->worst = worst;
   }
-  info->state = state_of(w, info);
-  if (info->state > LEAT_DRIFT_OK && chi <= lt_chi2_quantile((double)cells, lt_param_real(w->settings, "alpha"))) info->state = LEAT_DRIFT_OK;
+  v->state = state_of(w, v);
+  if (v->state > LEAT_DRIFT_OK && chi <= lt_chi2_quantile((double)cells, alpha_each(w))) v->state = LEAT_DRIFT_OK;
 }
 
-static void compare(const leat_monitor *w, int64_t k, leat_drift_info *info) {
+static void compare(const leat_monitor *w, int64_t k, verdict *v) {
   lt_drift d;
-  memset(info, 0, sizeof *info);
-  info->struct_size = sizeof *info;
+  memset(v, 0, sizeof *v);
+  v->worst = -1;
   if (k >= w->n_profiles) {
-    compare_calibration(w, info);
+    compare_calibration(w, v);
     return;
   }
-  const char *name = lt_profile_name(w->reference[k]);
+  if (lt_profile_drift(w->reference[k], w->w[k].window, alpha_each(w), &d, NULL)) return;
+  v->rows = d.m;
+  v->reference_rows = d.n;
+  v->value = d.psi;
+  v->js = d.js;
+  v->ks = d.ks;
+  v->linf = d.linf;
+  v->share = d.p;
+  v->reference_share = d.q;
+  v->warn = fmax(d.limit, lt_param_real(w->settings, "warn"));
+  v->alert = fmax(d.limit, lt_param_real(w->settings, "alert"));
+  v->worst = d.worst;
+  v->state = state_of(w, v);
+}
+
+static void worst_text(const leat_monitor *w, int64_t k, int64_t worst, char *buf, uint64_t cap) {
+  buf[0] = 0;
+  if (worst < 0) return;
+  if (k < w->n_profiles) cell_text(w->reference[k], worst, buf, cap);
+  else snprintf(buf, cap, "[0.%lld, %s%lld)", (long long)worst, worst == 9 ? "" : "0.", worst == 9 ? 1LL : (long long)worst + 1);
+}
+
+static void tell(const leat_monitor *w, int64_t k, const verdict *v, leat_drift_info *info) {
+  const char *name = k < w->n_profiles ? lt_profile_name(w->reference[k]) : calibration_name;
   uint64_t n = strlen(name) < sizeof info->name - 1 ? strlen(name) : sizeof info->name - 1;
+  *info = (leat_drift_info){.struct_size = sizeof *info, .state = v->state, .rows = v->rows, .reference_rows = v->reference_rows,
+                            .windows = v->windows, .value = v->value, .warn = v->warn, .alert = v->alert, .js = v->js, .ks = v->ks,
+                            .linf = v->linf, .share = v->share, .reference_share = v->reference_share};
   memcpy(info->name, name, n);
-  if (lt_profile_drift(w->reference[k], w->w[k].window, &d, NULL)) return;
-  info->rows = d.m;
-  info->reference_rows = d.n;
-  info->value = d.psi;
-  info->js = d.js;
-  info->ks = d.ks;
-  info->linf = d.linf;
-  info->share = d.p;
-  info->reference_share = d.q;
-  double alpha = lt_param_real(w->settings, "alpha");
-  info->warn = lt_psi_limit(&d, lt_param_real(w->settings, "warn"), alpha, w->n_profiles);
-  info->alert = lt_psi_limit(&d, lt_param_real(w->settings, "alert"), alpha, w->n_profiles);
-  cell_text(w->reference[k], d.worst, info->worst_cell, sizeof info->worst_cell);
-  info->state = state_of(w, info);
+  worst_text(w, k, v->worst, info->worst_cell, sizeof info->worst_cell);
 }
 
 /* A state is raised after `raise` windows above it, cleared after `clear` below: one odd window is no drift. */
 static void close_window(leat_monitor *w) {
   for (int64_t k = 0; k < w->n; k++) {
     watched *t = &w->w[k];
-    leat_drift_info now;
+    verdict now;
     compare(w, k, &now);
     int64_t state = t->last.state, windows = t->last.windows + 1;
     if (state == LEAT_DRIFT_INSUFFICIENT) state = now.state > LEAT_DRIFT_OK ? LEAT_DRIFT_OK : now.state;
@@ -276,6 +309,21 @@ static void count_shown(leat_monitor *w, const lt_monitor_shown *s, int64_t from
   }
 }
 
+/* Rows [from, from + n) in one profile of each feature. */
+static leat_status count_rows(leat_monitor *w, lt_profile *const *profile, const lt_rows *rows, int64_t from, int64_t n, leat_error *err) {
+  return lt_profiles_count(w->rt, w->schema, profile, w->n_profiles - w->predictions, rows, from, n, err);
+}
+
+void lt_monitor_refer_begin(leat_monitor *w) {
+  for (int64_t k = 0; k < w->n_profiles; k++) lt_profile_clear(w->own[k]);
+}
+
+leat_status lt_monitor_refer(leat_monitor *w, const lt_rows *rows, int64_t from, int64_t n, const double *shown, leat_error *err) {
+  leat_status st = count_rows(w, w->own, rows, from, n, err);
+  if (!st && w->predictions) lt_profile_add_many(w->own[w->n_profiles - 1], shown, n);
+  return st;
+}
+
 leat_status lt_monitor_rows(leat_monitor *w, const lt_rows *rows, int64_t from, int64_t n, const lt_monitor_shown *shown, int64_t *done,
                             int *closed, leat_error *err) {
   *done = *closed = 0;
@@ -283,7 +331,7 @@ leat_status lt_monitor_rows(leat_monitor *w, const lt_rows *rows, int64_t from, 
   lt_profile **profile = lt_array(w->rt, (uint64_t)w->n_profiles, sizeof *profile);
   if (!profile) return lt_fail_memory(err, (uint64_t)w->n_profiles * sizeof *profile, "a monitor's update");
   for (int64_t k = 0; k < w->n_profiles; k++) profile[k] = w->w[k].window;
-  leat_status st = lt_profiles_count(w->rt, w->schema, profile, w->n_profiles - w->predictions, rows, from, n, err);
+  leat_status st = count_rows(w, profile, rows, from, n, err);
   lt_free(w->rt, profile);
   if (st) return st;
   count_shown(w, shown, 0, n);
@@ -342,18 +390,18 @@ int64_t lt_monitor_room(const leat_monitor *w) { return w->limit ? w->limit - w-
 int64_t lt_monitor_count(const leat_monitor *w) { return w->n; }
 
 leat_status lt_monitor_at(const leat_monitor *w, int64_t index, leat_drift_info *info, leat_error *err) {
+  verdict v;
   if (index < 0 || index >= w->n)
     return lt_fail(err, LEAT_E_NOT_FOUND, "the monitor watches %lld features, there is none at %lld", (long long)w->n,
                    (long long)index);
-  if (w->limit) {
-    *info = w->w[index].last;
-    if (info->name[0]) return LEAT_OK;
-    compare(w, index, info); /* the first window is not full */
-    info->state = LEAT_DRIFT_INSUFFICIENT;
+  if (w->limit && w->w[index].last.windows) {
+    tell(w, index, &w->w[index].last, info);
     return LEAT_OK;
   }
-  compare(w, index, info);
-  info->windows = 1;
+  compare(w, index, &v);
+  if (w->limit) v.state = LEAT_DRIFT_INSUFFICIENT; /* the first window is not full */
+  else v.windows = 1;
+  tell(w, index, &v, info);
   return LEAT_OK;
 }
 
@@ -376,51 +424,63 @@ leat_status lt_monitor_state(const leat_monitor *w, int64_t *state, int64_t *row
 
 /* ---------------------------------------------------------------------------------------------- to bytes and back */
 
-static double *const *info_reals(leat_drift_info *i, double *to[8]) {
-  double *all[] = {&i->value, &i->warn, &i->alert, &i->js, &i->ks, &i->linf, &i->share, &i->reference_share};
+static void verdict_reals(verdict *v, double *to[8]) {
+  double *all[] = {&v->value, &v->warn, &v->alert, &v->js, &v->ks, &v->linf, &v->share, &v->reference_share};
   memcpy(to, all, sizeof all);
-  return to;
 }
 
 static void put_watched(const watched *t, lt_put *w) {
-  leat_drift_info last = t->last;
+  verdict last = t->last;
   double *real[8];
-  info_reals(&last, real);
-  if (t->window) lt_profile_save(t->window, w);
+  verdict_reals(&last, real);
+  if (t->window) lt_profile_save_counts(t->window, w);
   const int64_t number[] = {last.state, last.rows, last.reference_rows, last.windows, t->higher, t->lower, t->since, t->before};
   for (int i = 0; i < 8; i++) lt_put_i64(w, number[i]);
   for (int i = 0; i < 8; i++) lt_put_f64(w, *real[i]);
-  lt_put_text(w, last.name);
-  lt_put_text(w, last.worst_cell);
+  lt_put_u8(w, (uint8_t)(last.worst + 1));
 }
 
-static void get_name(lt_get *g, leat_runtime *rt, char *to, size_t cap) {
-  char *text = lt_get_text(g);
-  if (text && strlen(text) >= cap) lt_get_fail(g, LEAT_E_FORMAT);
-  if (text && !g->failed) memcpy(to, text, strlen(text) + 1);
-  lt_free(rt, text);
-}
-
-static leat_status get_watched(leat_monitor *w, watched *t, lt_get *g, leat_error *err) {
-  double *real[8];
+/* Version 1 had whole profiles as windows, and the worst cell's text. */
+static leat_status get_window_1(leat_monitor *w, watched *t, lt_get *g, leat_error *err) {
   lt_profile *p = NULL;
-  if (t->window) {
-    leat_status st = lt_profile_load(w->rt, g, &p, err);
-    if (!st && lt_profile_merge(t->window, p, NULL)) lt_get_fail(g, LEAT_E_FORMAT); /* of other cells */
-    lt_profile_free(p);
-    if (st) return st;
+  leat_status st = lt_profile_load(w->rt, g, &p, err);
+  if (!st && lt_profile_merge(t->window, p, NULL)) lt_get_fail(g, LEAT_E_FORMAT); /* of other cells */
+  lt_profile_free(p);
+  return st;
+}
+
+static void get_worst_1(leat_monitor *w, int64_t k, lt_get *g) {
+  verdict *v = &w->w[k].last;
+  char own[64];
+  int64_t cells = k < w->n_profiles ? lt_profile_cells(w->reference[k]) : CALIBRATION_CELLS;
+  lt_free(w->rt, lt_get_text(g)); /* the name: it is the profile's */
+  char *text = lt_get_text(g);
+  for (int64_t i = 0; text && v->worst < 0 && i < cells; i++) {
+    worst_text(w, k, i, own, sizeof own);
+    if (!strcmp(own, text)) v->worst = i;
   }
+  lt_free(w->rt, text);
+}
+
+static leat_status get_watched(leat_monitor *w, int64_t k, int version, lt_get *g, leat_error *err) {
+  watched *t = &w->w[k];
+  double *real[8];
+  int64_t cells = k < w->n_profiles ? lt_profile_cells(w->reference[k]) : CALIBRATION_CELLS;
+  leat_status st = LEAT_OK;
+  if (t->window && version == 1) st = get_window_1(w, t, g, err);
+  else if (t->window) lt_profile_load_counts(t->window, g);
+  if (st) return st;
   int64_t *number[] = {&t->last.state, &t->last.rows, &t->last.reference_rows, &t->last.windows, &t->higher, &t->lower, &t->since, &t->before};
   for (int i = 0; i < 8; i++) {
     *number[i] = lt_get_i64(g);
     if (*number[i] < 0) lt_get_fail(g, LEAT_E_FORMAT);
   }
-  info_reals(&t->last, real);
+  verdict_reals(&t->last, real);
   for (int i = 0; i < 8; i++) *real[i] = lt_get_f64(g);
-  get_name(g, w->rt, t->last.name, sizeof t->last.name);
-  get_name(g, w->rt, t->last.worst_cell, sizeof t->last.worst_cell);
-  t->last.struct_size = sizeof t->last;
-  if (t->last.state > LEAT_DRIFT_ALERT || t->before > LEAT_DRIFT_ALERT) lt_get_fail(g, LEAT_E_FORMAT);
+  t->last.worst = -1;
+  if (version == 1) get_worst_1(w, k, g);
+  else t->last.worst = (int64_t)lt_get_u8(g) - 1;
+  if (t->last.state > LEAT_DRIFT_ALERT || t->before > LEAT_DRIFT_ALERT || t->last.worst >= cells) lt_get_fail(g, LEAT_E_FORMAT);
   return LEAT_OK;
 }
 
@@ -463,7 +523,10 @@ void lt_monitor_save(const leat_monitor *w, lt_put *to) {
 }
 
 static leat_status load_reference(leat_monitor *w, lt_get *g, leat_error *err) {
-  leat_status st = lt_schema_load(w->rt, g, &w->schema, err);
+  leat_schema *s = NULL;
+  leat_status st = lt_schema_load(w->rt, g, &s, err);
+  if (!st) st = columns_of(s, &w->schema, err);
+  lt_schema_free(s);
   w->predictions = st ? 0 : lt_get_u8(g) != 0;
   uint64_t n = st ? 0 : lt_get_count(g, 10, LT_MAX_PROFILES + 2);
   if (st || g->failed) return st;
@@ -482,7 +545,7 @@ leat_status lt_monitor_load(leat_runtime *rt, const leat_model *m, lt_get *g, le
   *out = NULL;
   uint8_t version = lt_get_u8(g);
   int own = lt_get_u8(g) != 0;
-  if (!g->failed && (version != MONITOR_STATE || own != (m == NULL))) lt_get_fail(g, LEAT_E_FORMAT);
+  if (!g->failed && (version < 1 || version > MONITOR_STATE || own != (m == NULL))) lt_get_fail(g, LEAT_E_FORMAT);
   leat_status st = lt_get_status(g, "a monitor's state", err);
   if (!st) st = lt_params_create(rt, &lt_spec_monitor, &p, err);
   if (!st) st = lt_params_load(p, g, err);
@@ -500,7 +563,7 @@ leat_status lt_monitor_load(leat_runtime *rt, const leat_model *m, lt_get *g, le
     if (w->rows < 0 || w->in_window < 0 || w->in_window > w->rows || (w->limit && w->in_window >= w->limit) || lt_get_i64(g) != w->n)
       lt_get_fail(g, LEAT_E_FORMAT);
   }
-  for (int64_t k = 0; !st && !g->failed && k < w->n; k++) st = get_watched(w, &w->w[k], g, err);
+  for (int64_t k = 0; !st && !g->failed && k < w->n; k++) st = get_watched(w, k, version, g, err);
   if (!st && !g->failed && w->predictions) get_calibration(rt, &w->cal, g);
   if (!st) st = lt_get_status(g, "a monitor's state", err);
   lt_params_free(p);

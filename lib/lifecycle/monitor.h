@@ -8,6 +8,10 @@ leat_status lt_monitor_create(const leat_model *m, const leat_params *p, leat_mo
 /* The reference is a sample of rows, and shown [rows->n]: a number that was predicted for each (NULL: predictions are not
  * watched). Beside the features it then watches "(prediction)" and "(calibration)". */
 leat_status lt_monitor_of(const lt_rows *rows, const double *shown, const leat_params *p, leat_monitor **out, leat_error *err);
+/* Of lt_monitor_of, when the sample shall give the cells only: the reference's counts begin anew, and rows are added to them
+ * (shown: as there, begins with row `from`) before the first is compared. */
+void lt_monitor_refer_begin(leat_monitor *w);
+leat_status lt_monitor_refer(leat_monitor *w, const lt_rows *rows, int64_t from, int64_t n, const double *shown, leat_error *err);
 void lt_monitor_free(leat_monitor *w);
 lt_owner *lt_monitor_owner(leat_monitor *w);
 const leat_model *lt_monitor_model(const leat_monitor *w);

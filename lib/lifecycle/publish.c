@@ -113,9 +113,9 @@ static leat_status profiles_judge(publish_run *p, lt_profile *const *old, lt_pro
   double worst = -1;
   for (int64_t i = 0; i < n; i++) {
     lt_drift d;
-    leat_status st = lt_profile_drift(old[i], now[i], &d, err);
+    leat_status st = lt_profile_drift(old[i], now[i], lt_param_real(p->settings, "alpha") / (double)n, &d, err);
     if (st) return st;
-    double limit = lt_psi_limit(&d, lt_param_real(p->settings, "max_psi"), lt_param_real(p->settings, "alpha"), n);
+    double floor = lt_param_real(p->settings, "max_psi"), limit = d.limit > floor ? d.limit : floor;
     if (!(d.psi / (limit + 1e-9) > worst)) continue;
     worst = d.psi / (limit + 1e-9);
     p->report.psi = d.psi;

@@ -91,14 +91,14 @@ static int64_t refresh_reasons(const leat_params *p, const leat_due_info *d, int
 static leat_status refresh_tell(leat_store *s, const leat_due_info *d, leat_error *err) {
   leat_event e = {.struct_size = sizeof e, .kind = LEAT_EVENT_REFRESH_DUE};
   char age[64] = "", rows[48] = "", drift[192] = "", a[40], b[40];
-  if (d->reasons & LEAT_DUE_AGE) snprintf(age, sizeof age, "%s days old; ", few_digits((double)d->age_ns / 86400e9, a));
+  if (d->reasons & LEAT_DUE_AGE) snprintf(age, sizeof age, "%.24s days old; ", few_digits((double)d->age_ns / 86400e9, a));
   if (d->reasons & LEAT_DUE_ROWS) snprintf(rows, sizeof rows, "%lld rows since; ", (long long)d->rows);
   if (d->reasons & LEAT_DUE_DRIFT)
-    snprintf(drift, sizeof drift, "%.63s has drifted, psi %s over %s; ", d->feature, few_digits(d->drift, a),
+    snprintf(drift, sizeof drift, "%.63s has drifted, psi %.24s over %.24s; ", d->feature, few_digits(d->drift, a),
              few_digits(d->limit, b));
   e.version = d->version;
   e.value = (double)d->reasons;
-  snprintf(e.text, sizeof e.text, "%s%s%s", age, rows, drift);
+  snprintf(e.text, sizeof e.text, "%s%s%.140s", age, rows, drift);
   if (strlen(e.text) > 2) e.text[strlen(e.text) - 2] = 0;
   return lt_folder_note(s, &e, err);
 }

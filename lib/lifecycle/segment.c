@@ -111,7 +111,7 @@ leat_status lt_segment_hollow(leat_runtime *rt, const char *path, int32_t *hollo
 }
 
 leat_status lt_segment_wipe(leat_runtime *rt, const char *path, leat_error *err) {
-  static const uint8_t zero[1 << 15];
+  static const uint8_t zero[1 << 13]; /* it lies in the library's file: not larger than writing needs */
   leat_error quiet = {.struct_size = sizeof quiet};
   lt_file *f = NULL;
   uint64_t size = 0;

@@ -35,7 +35,7 @@ uint64_t lt_online_cell_bytes(const lt_online *m) {
   return (uint64_t)(m->n_slots + LT_ONLINE_PAD) * sizeof(float) << m->layout->bits;
 }
 
-uint64_t lt_online_model_bytes(const lt_online *m) { return lt_online_cell_bytes(m) + lt_net_bytes(m); }
+uint64_t lt_online_model_bytes(const lt_online *m) { return lt_online_cell_bytes(m) + lt_online_net_bytes(m); }
 
 int lt_online_same_kind(const lt_online *a, const lt_online *b) {
   return a->learners == b->learners && a->n_hidden == b->n_hidden && a->regression == b->regression;
@@ -113,7 +113,7 @@ static leat_status online_make(leat_runtime *rt, const lt_online *like, lt_onlin
     whole = m->cell[k] != NULL;
     online_start(m, &m->one[k]);
     if (!whole || !m->n_hidden) continue;
-    lt_net_make(m, &m->net[k], &m->head[k]);
+    lt_online_net_make(m, &m->net[k], &m->head[k]);
     whole = m->net[k] && m->head[k];
   }
   if (!whole) {
@@ -125,8 +125,7 @@ static leat_status online_make(leat_runtime *rt, const lt_online *like, lt_onlin
   return LEAT_OK;
 }
 
-leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t hidden, int64_t n_classes, const lt_encoder *e,
-                             lt_online **out, leat_error *err) {
+static lt_online online_shape(uint32_t learners, int64_t hidden, int64_t n_classes, const lt_encoder *e) {
   lt_online like = {0};
   like.learners = learners;
   like.n_hidden = learners & LT_LEARNER(LT_NET) ? hidden : 0;
@@ -137,6 +136,18 @@ leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t hidden
   like.hash_bits = e->hash_bits;
   like.n_hashed = e->n_slots > e->n_dense ? (int64_t)1 << e->hash_bits : 0;
   like.n_slots = 1 + like.n_dense + like.n_hashed;
+  like.layout = online_layout(learners);
+  return like;
+}
+
+uint64_t lt_online_bytes(uint32_t learners, int64_t hidden, const lt_encoder *e) {
+  const lt_online like = online_shape(learners, hidden, 2, e);
+  return lt_online_model_bytes(&like);
+}
+
+leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t hidden, int64_t n_classes, const lt_encoder *e,
+                             lt_online **out, leat_error *err) {
+  const lt_online like = online_shape(learners, hidden, n_classes, e);
   if (like.n_slots > LT_MAX_SLOTS)
     return lt_fail(err, LEAT_E_RANGE, "%lld numbers a row are too many for an online model", (long long)e->n_dense);
   return online_make(rt, &like, out, err);
@@ -160,7 +171,7 @@ void lt_online_clear(lt_online *m) {
   for (int64_t k = 0; k < m->n_models; k++) {
     online_start(m, &m->one[k]);
     memset(m->cell[k], 0, lt_online_cell_bytes(m));
-    if (m->n_hidden) lt_net_start(m, m->net[k], m->head[k]);
+    if (m->n_hidden) lt_online_net_start(m, m->net[k], m->head[k]);
   }
 }
 
@@ -209,7 +220,7 @@ static int online_more_make(const lt_online *m, online_more *a, int64_t n) {
     a->cell[k] = online_cells(m);
     whole = a->cell[k] != NULL;
     if (!whole || !m->n_hidden) continue;
-    lt_net_make(m, &a->net[k], &a->head[k]);
+    lt_online_net_make(m, &a->net[k], &a->head[k]);
     whole = a->net[k] && a->head[k];
   }
   if (!whole) online_more_free(m, a, m->n_models, n);
@@ -239,8 +250,8 @@ leat_status lt_online_add_class(lt_online *m, leat_error *err) {
   }
   if (had == 1 && m->n_hidden) {
     double *head = a.head[1];
-    memcpy(a.net[1], a.net[0], (size_t)lt_net_bytes(m));
-    lt_net_mirror(m, a.head[0], head);
+    memcpy(a.net[1], a.net[0], (size_t)lt_online_net_bytes(m));
+    lt_online_net_mirror(m, a.head[0], head);
     a.head[1] = a.head[0];
     a.head[0] = head;
   }
@@ -258,7 +269,7 @@ leat_status lt_online_add_class(lt_online *m, leat_error *err) {
 }
 
 int lt_online_fits(const lt_online *m, const lt_encoder *e) {
-  return m->n_dense == e->n_dense && m->hash_bits == e->hash_bits && (m->n_hashed > 0) == (e->n_slots > e->n_dense);
+  return lt_encoder_online_fits(e) && m->n_dense == e->n_dense && m->hash_bits == e->hash_bits && (m->n_hashed > 0) == (e->n_slots > e->n_dense);
 }
 
 /* ---------------------------------------------------------------------------------------------- bytes */
@@ -278,7 +289,7 @@ void lt_online_put_one(const lt_online *m, int64_t model, lt_put *w) {
   for (int i = 0; i < n; i++) lt_put_f64(w, o->mix_w[i]);
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) lt_put_f64(w, o->mix_p[i * LT_MIXED + j]);
-  if (m->n_hidden) lt_net_put_head(m, model, w);
+  if (m->n_hidden) lt_online_net_put_head(m, model, w);
 }
 
 uint64_t lt_online_slot_bytes(const lt_online *m) {
@@ -291,7 +302,7 @@ void lt_online_put_slot(const lt_online *m, int64_t slot, lt_put *w) {
     float v[LT_SLOT_NUMBERS];
     lt_online_numbers_of(m, k, slot, v);
     lt_put_floats(w, v, LT_SLOT_NUMBERS);
-    if (m->n_hidden) lt_net_put_slot(m, k, slot, w);
+    if (m->n_hidden) lt_online_net_put_slot(m, k, slot, w);
   }
 }
 
@@ -340,7 +351,7 @@ void lt_online_get_one(lt_online *m, int64_t model, lt_get *r) {
   for (int i = 0; i < n; i++) o->mix_w[i] = get_finite(r, any);
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) o->mix_p[i * LT_MIXED + j] = get_finite(r, any);
-  if (m->n_hidden) lt_net_get_head(m, model, r);
+  if (m->n_hidden) lt_online_net_get_head(m, model, r);
 }
 
 void lt_online_get_slots(lt_online *m, int touched, lt_get *r) {
@@ -357,7 +368,7 @@ void lt_online_get_slots(lt_online *m, int touched, lt_get *r) {
       float v[LT_SLOT_NUMBERS];
       for (int j = 0; j < LT_SLOT_NUMBERS; j++) v[j] = lt_get_f32(r);
       if (!lt_online_set_numbers(m, k, i, v) || (touched && k == 0 && !(v[LT_SLOT_N] > 0))) lt_get_fail(r, LEAT_E_FORMAT);
-      if (m->n_hidden) lt_net_get_slot(m, k, i, r);
+      if (m->n_hidden) lt_online_net_get_slot(m, k, i, r);
     }
   }
 }
@@ -383,7 +394,8 @@ leat_status lt_online_load(leat_runtime *rt, lt_get *r, lt_online **out, leat_er
       (uint64_t)like.n_dense > lt_get_left(r) / 24)
     lt_get_fail(r, LEAT_E_FORMAT);
   if (like.learners & LT_LEARNER(LT_NET)) like.n_hidden = lt_get_i64(r);
-  if (like.n_hidden < (like.learners & LT_LEARNER(LT_NET) ? 4 : 0) || like.n_hidden > LT_NET_HIDDEN || like.n_hidden % 4)
+  if (like.n_hidden < (like.learners & LT_LEARNER(LT_NET) ? 4 : 0) || like.n_hidden > LT_ONLINE_NET_HIDDEN ||
+      like.n_hidden % 4)
     lt_get_fail(r, LEAT_E_FORMAT);
   if (r->failed) return lt_get_status(r, "the online model", err);
   like.regression = like.n_classes < 0;
@@ -483,7 +495,10 @@ static leat_status online_plan_entries(online_plan *p, uint64_t n, leat_error *e
 }
 
 static leat_status online_plan_reserve(lt_plan *plan, uint64_t text_bytes, leat_error *err) {
-  return online_plan_entries((online_plan *)plan, text_bytes / 2 + 1, err);
+  const lt_encoder *e = ((online_plan *)plan)->e;
+  int pairs = 0;
+  for (int64_t k = 0; k < e->n_parts; k++) pairs |= e->part[k].type == LT_PART_TEXT && e->part[k].hashed == LT_PART_PAIRS;
+  return online_plan_entries((online_plan *)plan, lt_text_room(text_bytes, pairs), err);
 }
 
 static void online_plan_end(online_plan *p, double *out) {
@@ -502,7 +517,7 @@ static leat_status online_plan_rows(lt_plan *plan, const lt_encode *bind, const 
       if (p->e->part[k].type != LT_PART_TEXT) continue;
       uint64_t bytes = 0;
       lt_encode_text(bind, k, rows, r, &bytes);
-      leat_status st = online_plan_entries(p, bytes / 2 + 1, err);
+      leat_status st = online_plan_entries(p, lt_text_room(bytes, p->e->part[k].hashed == LT_PART_PAIRS), err);
       if (st) return st;
     }
     lt_online_row(&p->feed, bind, rows, r, p->x, p->index, p->value);
@@ -613,10 +628,9 @@ static leat_status online_array(const void *params, const char *name, const doub
   return lt_fail(err, LEAT_E_UNSUPPORTED, "an online model mixes learners and has no single '%.60s'", name);
 }
 
-/* Readers of version 1 know no network. */
+/* Readers of version 1 know no network and no settings of the encoder. */
 static int64_t online_format(const void *params, const leat_params *settings) {
-  (void)settings;
-  return ((const lt_online *)params)->n_hidden ? 2 : 1;
+  return ((const lt_online *)params)->n_hidden || lt_online_encodes(settings) ? 2 : 1;
 }
 
 const lt_family lt_family_online = {

@@ -18,13 +18,13 @@ void lt_online_copy_rest(lt_online *dst, const lt_online *src) {
   memcpy(dst->one, src->one, (size_t)src->n_models * sizeof *src->one);
   memcpy(dst->moment, src->moment, (size_t)src->n_dense * sizeof *src->moment);
   for (int64_t k = 0; src->n_hidden && k < src->n_models; k++)
-    memcpy(dst->head[k], src->head[k], (size_t)lt_net_head_size(src) * sizeof *src->head[k]);
+    memcpy(dst->head[k], src->head[k], (size_t)lt_online_net_head_size(src) * sizeof *src->head[k]);
 }
 
 void lt_online_assign(lt_online *dst, const lt_online *src) {
   lt_online_copy_rest(dst, src);
   for (int64_t k = 0; k < src->n_models; k++) memcpy(dst->cell[k], src->cell[k], lt_online_cell_bytes(src));
-  for (int64_t k = 0; src->n_hidden && k < src->n_models; k++) lt_net_assign(dst, src, k);
+  for (int64_t k = 0; src->n_hidden && k < src->n_models; k++) lt_online_net_assign(dst, src, k);
 }
 
 /* 0, or NaN when one of n numbers (a multiple of four) is not finite; four at a time. */
@@ -71,10 +71,11 @@ static int copy_net(lt_online *dst, const lt_online *src, const uint32_t *slot, 
   for (int64_t k = 0; src->n_hidden && k < src->n_models; k++)
     for (int64_t i = 0; i < n; i++) {
 #if defined(__GNUC__)
-      for (int64_t j = 0; i + AHEAD < n && j <= src->n_hidden; j += 16) __builtin_prefetch(lt_net_at(src, k, slot[i + AHEAD]) + j);
+      for (int64_t j = 0; i + AHEAD < n && j <= src->n_hidden; j += 16)
+        __builtin_prefetch(lt_online_net_at(src, k, slot[i + AHEAD]) + j);
 #endif
-      memcpy(lt_net_at(dst, k, slot[i]), lt_net_at(src, k, slot[i]), (size_t)(src->n_hidden + 1) * sizeof(float));
-      sound &= lt_net_slot_finite(src, k, slot[i]);
+      memcpy(lt_online_net_at(dst, k, slot[i]), lt_online_net_at(src, k, slot[i]), (size_t)(src->n_hidden + 1) * sizeof(float));
+      sound &= lt_online_net_slot_finite(src, k, slot[i]);
     }
   return sound;
 }
@@ -124,11 +125,11 @@ int lt_online_finite(const lt_online *m, const uint32_t *slot, int64_t n) {
   for (int64_t j = 0; j < m->n_dense; j++)
     if (!isfinite(m->moment[j].n + m->moment[j].mean + m->moment[j].m2)) return 0;
   for (int64_t k = 0; k < m->n_models; k++) {
-    if (!one_finite(&m->one[k]) || (m->n_hidden && !lt_net_finite(m, k))) return 0;
+    if (!one_finite(&m->one[k]) || (m->n_hidden && !lt_online_net_finite(m, k))) return 0;
     for (int64_t i = 0; i < (slot ? n : m->n_slots); i++) {
       const float *v = lt_online_at(m, k, slot ? slot[i] : i);
       if (!(not_finite(v, 1 << m->layout->bits) == 0)) return 0;
-      if (m->n_hidden && !lt_net_slot_finite(m, k, slot ? slot[i] : i)) return 0;
+      if (m->n_hidden && !lt_online_net_slot_finite(m, k, slot ? slot[i] : i)) return 0;
     }
   }
   return 1;
@@ -152,7 +153,8 @@ static void put_moments(const lt_online *m, lt_put *w) {
 static int slot_same(const lt_online *m, const lt_online *base, int64_t i) {
   for (int64_t k = 0; k < m->n_models; k++)
     if (memcmp(lt_online_at(m, k, i), lt_online_at(base, k, i), sizeof(float) << m->layout->bits) != 0 ||
-        (m->n_hidden && memcmp(lt_net_at(m, k, i), lt_net_at(base, k, i), (size_t)(m->n_hidden + 1) * sizeof(float)) != 0))
+        (m->n_hidden &&
+         memcmp(lt_online_net_at(m, k, i), lt_online_net_at(base, k, i), (size_t)(m->n_hidden + 1) * sizeof(float)) != 0))
       return 0;
   return 1;
 }

@@ -42,7 +42,7 @@ void lt_online_hasten(lt_online *m, float share, double beta) {
       if (m->learners & LT_LEARNER(LT_FTRL)) hasten_ftrl(v, share, beta);
       (void)lt_online_set_numbers(m, k, j, v);
     }
-    if (m->n_hidden) lt_net_hasten(m, k, share);
+    if (m->n_hidden) lt_online_net_hasten(m, k, share);
     o->alma_k = 1 + (o->alma_k - 1) * (double)share;
     for (int i = 0; i < LT_MIXED; i++)
       if (o->mix_p[i * LT_MIXED + i] > 0 && o->mix_p[i * LT_MIXED + i] < 0.05) o->mix_p[i * LT_MIXED + i] = 0.05;

@@ -237,22 +237,6 @@ static void profile_count_task(void *arg, int64_t index) {
   lt_batch_free(scratch);
 }
 
-leat_status lt_profile_clone(leat_runtime *rt, const lt_profile *p, int counts, lt_profile **out, leat_error *err) {
-  lt_put w;
-  lt_get r;
-  *out = NULL;
-  lt_put_init(&w, rt);
-  lt_profile_save(p, &w);
-  leat_status st = lt_put_status(&w, err);
-  if (!st) {
-    lt_get_init(&r, rt, w.data, w.size);
-    st = lt_profile_load(rt, &r, out, err);
-  }
-  if (!st && !counts) lt_profile_clear(*out);
-  lt_put_free(&w);
-  return st;
-}
-
 /* Counts are whole numbers: how many parts they are taken in changes nothing. */
 static leat_status profile_counts(profile_fit *f, leat_error *err) {
   int64_t tiles = (f->rows + PROFILE_TILE - 1) / PROFILE_TILE;

@@ -10,8 +10,6 @@ enum { LT_MAX_PROFILES = 4096 };
  * lt_profiles_free. */
 leat_status lt_profiles_fit(leat_runtime *rt, const leat_dataset *d, lt_profile ***out, int64_t *n, leat_error *err);
 void lt_profiles_free(leat_runtime *rt, lt_profile **profiles, int64_t n);
-/* A profile of the same cells, with its counts or (counts 0) without. */
-leat_status lt_profile_clone(leat_runtime *rt, const lt_profile *p, int counts, lt_profile **out, leat_error *err);
 /* The same of the rows at hand, all of which are counted: for a sample that somebody else has drawn. */
 leat_status lt_profiles_of(leat_runtime *rt, const lt_rows *rows, lt_profile ***out, int64_t *n, leat_error *err);
 /* Counts rows [from, from + count) in n profiles that lt_profiles_fit has made for the schema s. Columns are found by name, labels by text; a

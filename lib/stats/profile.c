@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "stats/sums.h"
 
-enum { PROFILE_CELLS = 10, PROFILE_LABELS = 100, LABEL_BYTES = 24, CELLS_TABLE = 16 };
+enum { PROFILE_CELLS = 10, LABEL_BYTES = 24, LABEL_SHORT = 14, LABELS_TEXT = 1400, CELLS_TABLE = 16 };
 _Static_assert(PROFILE_CELLS + 4 <= CELLS_TABLE, "the limits and both infinities need room");
 #define COUNT_MAX (INT64_MAX / 256) /* so that sums of counts cannot overflow */
 
@@ -18,40 +18,105 @@ typedef struct number_cells {
   double edge[PROFILE_CELLS + 1];
   int64_t count[PROFILE_CELLS], missing, non_finite, below, above;
 } number_cells;
-/* Labels are told apart by their hash; the text, perhaps shortened, is for people. */
-typedef struct label_cell { uint64_t hash; int64_t count; char text[LABEL_BYTES + 1]; } label_cell;
+/* What a profile and its windows have in common; never changed once it is made. Labels are told apart by their hash; the text,
+ * perhaps shortened, is for people. */
+typedef struct profile_shape {
+  lt_ref refs;
+  int32_t type, n_labels;
+  uint64_t *hash;    /* [n_labels], by count in the reference */
+  uint16_t *at;      /* where the text of each begins */
+  uint8_t *by_hash;  /* [n_labels] in the order of their hashes */
+  char *text, *name;
+} profile_shape;
 struct lt_profile {
   leat_runtime *rt;
-  int32_t type;
-  char *name;
-  number_cells cells[2];  /* NUMBER: one; SPARSE: non-zeros a row, norm */
-  label_cell *label;      /* CATEGORY: [PROFILE_LABELS], by count */
-  int32_t n_labels;
-  uint8_t by_hash[PROFILE_LABELS];
+  profile_shape *shape;
+  number_cells *cells; /* [n_cells] NUMBER: one; SPARSE: non-zeros a row, norm; behind this struct */
+  int64_t *count;      /* [n_labels] CATEGORY; likewise */
+  int32_t n_cells;
   int64_t other, missing;
 };
+typedef struct label_in { const char *text; uint64_t size, hash; int64_t count; } label_in;
 
-static leat_status profile_start(leat_runtime *rt, int32_t type, const char *name, lt_profile **out, leat_error *err) {
-  *out = NULL;
-  lt_profile *p = lt_zalloc(rt, sizeof *p);
-  if (!p) return lt_fail_memory(err, sizeof *p, "a profile");
-  p->rt = rt;
-  p->type = type;
-  p->name = lt_strdup(rt, name);
-  if (type == LT_PROFILE_CATEGORY) p->label = lt_zarray(rt, PROFILE_LABELS, sizeof *p->label);
-  if (!p->name || (type == LT_PROFILE_CATEGORY && !p->label)) {
-    lt_profile_free(p);
-    return lt_fail_memory(err, PROFILE_LABELS * sizeof(label_cell), "a profile");
+static leat_status shape_make(leat_runtime *rt, int32_t type, const char *name, const label_in *label, int32_t n, profile_shape **out,
+                              leat_error *err) {
+  uint64_t length = strlen(name) + 1, text = 0, k = (uint64_t)n;
+  for (int32_t i = 0; i < n; i++) text += label[i].size + 1;
+  uint64_t size = sizeof **out + k * (sizeof(uint64_t) + sizeof(uint16_t) + 1) + text + length;
+  profile_shape *s = lt_zalloc(rt, size);
+  *out = s;
+  if (!s) return lt_fail_memory(err, size, "a profile");
+  lt_ref_init(&s->refs);
+  s->type = type;
+  s->n_labels = n;
+  s->hash = (uint64_t *)(s + 1);
+  s->at = (uint16_t *)(s->hash + k);
+  s->by_hash = (uint8_t *)(s->at + k);
+  s->text = (char *)(s->by_hash + k);
+  s->name = s->text + text;
+  memcpy(s->name, name, length);
+  text = 0;
+  for (int32_t i = 0; i < n; i++) {
+    s->hash[i] = label[i].hash;
+    s->at[i] = (uint16_t)text;
+    memcpy(s->text + text, label[i].text, label[i].size);
+    text += label[i].size + 1;
+    int32_t at = i;
+    while (at > 0 && s->hash[s->by_hash[at - 1]] > label[i].hash) s->by_hash[at] = s->by_hash[at - 1], at--;
+    s->by_hash[at] = (uint8_t)i;
   }
-  *out = p;
   return LEAT_OK;
+}
+
+static void shape_drop(leat_runtime *rt, profile_shape *s) {
+  if (s && lt_ref_drop(&s->refs)) lt_free(rt, s);
+}
+
+/* Without counts; takes the caller's reference to the shape, also when it fails. */
+static leat_status profile_of_shape(leat_runtime *rt, profile_shape *s, lt_profile **out, leat_error *err) {
+  int32_t n = s->type == LT_PROFILE_NUMBER ? 1 : s->type == LT_PROFILE_SPARSE ? 2 : 0;
+  uint64_t size = sizeof **out + (uint64_t)n * sizeof(number_cells) + (uint64_t)s->n_labels * sizeof(int64_t);
+  lt_profile *p = lt_zalloc(rt, size);
+  *out = p;
+  if (!p) {
+    shape_drop(rt, s);
+    return lt_fail_memory(err, size, "a profile");
+  }
+  p->rt = rt;
+  p->shape = s;
+  p->n_cells = n;
+  p->cells = (number_cells *)(p + 1);
+  p->count = (int64_t *)(p + 1);
+  return LEAT_OK;
+}
+
+static leat_status profile_start(leat_runtime *rt, int32_t type, const char *name, const label_in *label, int32_t n, lt_profile **out,
+                                 leat_error *err) {
+  profile_shape *s = NULL;
+  *out = NULL;
+  leat_status st = shape_make(rt, type, name, label, n, &s, err);
+  if (!st) st = profile_of_shape(rt, s, out, err);
+  for (int32_t i = 0; i < n && !st; i++) (*out)->count[i] = label[i].count;
+  return st;
 }
 
 void lt_profile_free(lt_profile *p) {
   if (!p) return;
-  lt_free(p->rt, p->label);
-  lt_free(p->rt, p->name);
+  shape_drop(p->rt, p->shape);
   lt_free(p->rt, p);
+}
+
+leat_status lt_profile_clone(leat_runtime *rt, const lt_profile *p, int counts, lt_profile **out, leat_error *err) {
+  lt_ref_add(&p->shape->refs);
+  leat_status st = profile_of_shape(rt, p->shape, out, err);
+  if (st) return st;
+  lt_profile *q = *out;
+  if (p->n_cells) memcpy(q->cells, p->cells, (size_t)p->n_cells * sizeof *p->cells);
+  if (p->shape->n_labels) memcpy(q->count, p->count, (size_t)p->shape->n_labels * sizeof *p->count);
+  q->other = p->other;
+  q->missing = p->missing;
+  if (!counts) lt_profile_clear(q);
+  return LEAT_OK;
 }
 
 /* ---- numbers */
@@ -167,7 +232,7 @@ static void cells_load(number_cells *c, lt_get *r) {
 
 leat_status lt_profile_number(leat_runtime *rt, const char *name, const double *sample, int64_t n, lt_profile **out,
                               leat_error *err) {
-  leat_status st = profile_start(rt, LT_PROFILE_NUMBER, name, out, err);
+  leat_status st = profile_start(rt, LT_PROFILE_NUMBER, name, NULL, 0, out, err);
   if (st == LEAT_OK) st = cells_make(rt, &(*out)->cells[0], sample, n, err);
   if (st == LEAT_OK) return st;
   lt_profile_free(*out);
@@ -177,7 +242,7 @@ leat_status lt_profile_number(leat_runtime *rt, const char *name, const double *
 
 leat_status lt_profile_sparse(leat_runtime *rt, const char *name, const double *nnz, const double *norm, int64_t n,
                               lt_profile **out, leat_error *err) {
-  leat_status st = profile_start(rt, LT_PROFILE_SPARSE, name, out, err);
+  leat_status st = profile_start(rt, LT_PROFILE_SPARSE, name, NULL, 0, out, err);
   if (st == LEAT_OK) st = cells_make(rt, &(*out)->cells[0], nnz, n, err);
   if (st == LEAT_OK) st = cells_make(rt, &(*out)->cells[1], norm, n, err);
   if (st == LEAT_OK) return st;
@@ -187,83 +252,81 @@ leat_status lt_profile_sparse(leat_runtime *rt, const char *name, const double *
 }
 
 /* ---- categories */
-/* A label of more than LABEL_BYTES bytes is shown as its beginning (whole characters), "~" and half of its hash. */
-static void label_show(char text[LABEL_BYTES + 1], const char *label, uint64_t n, uint64_t hash) {
-  if (n <= LABEL_BYTES) {
-    memcpy(text, label, n);
-    text[n] = 0;
-    return;
+/* A label of more than `most` bytes is shown as its beginning (whole characters), "~" and the first digits of its hash. */
+static uint64_t label_show(char text[LABEL_BYTES + 1], const label_in *l, uint64_t most) {
+  uint64_t cut = most == LABEL_BYTES ? most - 9 : most - 5;
+  if (l->size <= most) {
+    memcpy(text, l->text, l->size);
+    return l->size;
   }
-  uint64_t cut = LABEL_BYTES - 9;
-  while (cut && ((uint8_t)label[cut] & 0xc0) == 0x80) cut--;
-  memcpy(text, label, cut);
+  while (cut && ((uint8_t)l->text[cut] & 0xc0) == 0x80) cut--;
+  memcpy(text, l->text, cut);
   text[cut++] = '~';
-  for (int i = 0; i < 8; i++) text[cut++] = "0123456789abcdef"[hash >> (60 - 4 * i) & 15];
-  text[cut] = 0;
-}
-
-static void labels_index(lt_profile *p) {
-  for (int32_t i = 0; i < p->n_labels; i++) {
-    int32_t at = i;
-    while (at > 0 && p->label[p->by_hash[at - 1]].hash > p->label[i].hash) p->by_hash[at] = p->by_hash[at - 1], at--;
-    p->by_hash[at] = (uint8_t)i;
-  }
+  for (int i = 0; i < (most == LABEL_BYTES ? 8 : 4); i++) text[cut++] = "0123456789abcdef"[l->hash >> (60 - 4 * i) & 15];
+  return cut;
 }
 
 leat_status lt_profile_category(leat_runtime *rt, const char *name, const char *const *labels, const int64_t *counts,
                                 int64_t n_labels, int64_t missing, lt_profile **out, leat_error *err) {
-  leat_status st = profile_start(rt, LT_PROFILE_CATEGORY, name, out, err);
-  if (st != LEAT_OK) return st;
-  lt_profile *p = *out;
-  int64_t top[PROFILE_LABELS];
+  int64_t top[LT_PROFILE_LABELS], other = 0;
+  label_in list[LT_PROFILE_LABELS];
+  char shown[LT_PROFILE_LABELS][LABEL_BYTES + 1];
   int32_t n = 0;
-  p->missing = missing;
   for (int64_t i = 0; i < n_labels; i++) { /* insertion into the best hundred */
-    p->other += counts[i];
+    other += counts[i];
     int32_t at = n;
     while (at > 0 && (counts[i] > counts[top[at - 1]] ||
                       (counts[i] == counts[top[at - 1]] && strcmp(labels[i], labels[top[at - 1]]) < 0)))
       at--;
-    if (at == PROFILE_LABELS) continue;
-    if (n < PROFILE_LABELS) n++;
+    if (at == LT_PROFILE_LABELS) continue;
+    if (n < LT_PROFILE_LABELS) n++;
     memmove(top + at + 1, top + at, (size_t)(n - 1 - at) * sizeof *top);
     top[at] = i;
   }
+  uint64_t text = 0;
   for (int32_t i = 0; i < n; i++) {
     uint64_t size = strlen(labels[top[i]]);
-    label_cell *c = &p->label[i];
-    c->hash = lt_hash64(labels[top[i]], size, 0);
-    c->count = counts[top[i]];
-    p->other -= c->count;
-    label_show(c->text, labels[top[i]], size, c->hash);
+    list[i] = (label_in){labels[top[i]], size, lt_hash64(labels[top[i]], size, 0), counts[top[i]]};
+    other -= list[i].count;
+    text += size < LABEL_BYTES ? size : LABEL_BYTES;
   }
-  p->n_labels = n;
-  labels_index(p);
+  for (int32_t i = 0; i < n; i++) { /* many long ones are shown shorter, so that a profile stays small */
+    list[i].size = label_show(shown[i], &list[i], text <= LABELS_TEXT ? LABEL_BYTES : LABEL_SHORT);
+    list[i].text = shown[i];
+  }
+  leat_status st = profile_start(rt, LT_PROFILE_CATEGORY, name, list, n, out, err);
+  if (st) return st;
+  (*out)->missing = missing;
+  (*out)->other = other;
   return LEAT_OK;
 }
 
 void lt_profile_add_label(lt_profile *p, const char *label, uint64_t n, int64_t times) {
+  const profile_shape *s = p->shape;
   if (!label) {
     p->missing += times;
     return;
   }
   uint64_t hash = lt_hash64(label, n, 0);
-  int32_t low = 0, high = p->n_labels;
+  int32_t low = 0, high = s->n_labels;
   while (low < high) {
     int32_t mid = (low + high) / 2;
-    if (p->label[p->by_hash[mid]].hash < hash) low = mid + 1;
+    if (s->hash[s->by_hash[mid]] < hash) low = mid + 1;
     else high = mid;
   }
-  if (low < p->n_labels && p->label[p->by_hash[low]].hash == hash) p->label[p->by_hash[low]].count += times;
+  if (low < s->n_labels && s->hash[s->by_hash[low]] == hash) p->count[s->by_hash[low]] += times;
   else p->other += times;
 }
 
 /* ---- all kinds */
-void lt_profile_add(lt_profile *p, double v) { cells_add(&p->cells[0], v); }
+void lt_profile_add(lt_profile *p, double v) {
+  if (p->n_cells) cells_add(&p->cells[0], v);
+}
 
 /* Without a branch: all limits in one sorted table of 16 (what is not there: NaN, below which nothing is), searched in
  * four steps; two histograms, so that equal neighbours do not wait for each other. */
 void lt_profile_add_many(lt_profile *p, const double *v, int64_t n) {
+  if (!p->n_cells) return;
   number_cells *c = &p->cells[0];
   double limit[CELLS_TABLE];
   int64_t got[2][CELLS_TABLE] = {{0}}, missing = 0;
@@ -291,37 +354,40 @@ void lt_profile_add_many(lt_profile *p, const double *v, int64_t n) {
 }
 
 void lt_profile_add_sparse(lt_profile *p, double nnz, double norm) {
+  if (p->n_cells < 2) return;
   cells_add(&p->cells[0], nnz);
   cells_add(&p->cells[1], norm);
 }
 
 void lt_profile_clear(lt_profile *p) {
-  cells_clear(&p->cells[0]);
-  cells_clear(&p->cells[1]);
-  for (int32_t i = 0; i < p->n_labels; i++) p->label[i].count = 0;
+  for (int32_t i = 0; i < p->n_cells; i++) cells_clear(&p->cells[i]);
+  if (p->shape->n_labels) memset(p->count, 0, (size_t)p->shape->n_labels * sizeof *p->count);
   p->other = p->missing = 0;
 }
 
+static int shapes_alike(const profile_shape *a, const profile_shape *b) {
+  return a == b || (a->type == b->type && a->n_labels == b->n_labels && strcmp(a->name, b->name) == 0 &&
+                    (!a->n_labels || memcmp(a->hash, b->hash, (size_t)a->n_labels * sizeof *a->hash) == 0));
+}
+
 leat_status lt_profile_merge(lt_profile *p, const lt_profile *other, leat_error *err) {
-  int alike = p->type == other->type && p->n_labels == other->n_labels && strcmp(p->name, other->name) == 0 &&
-              cells_alike(&p->cells[0], &other->cells[0]) && cells_alike(&p->cells[1], &other->cells[1]);
-  for (int32_t i = 0; alike && i < p->n_labels; i++) alike = p->label[i].hash == other->label[i].hash;
+  int alike = shapes_alike(p->shape, other->shape);
+  for (int32_t i = 0; alike && i < p->n_cells; i++) alike = cells_alike(&p->cells[i], &other->cells[i]);
   if (!alike)
-    return lt_fail(err, LEAT_E_SHAPE, "profiles of '%s' and '%s' have other cells and cannot be merged", p->name, other->name);
-  for (int32_t i = 0; i < p->n_labels; i++) p->label[i].count += other->label[i].count;
+    return lt_fail(err, LEAT_E_SHAPE, "profiles of '%s' and '%s' have other cells and cannot be merged", p->shape->name, other->shape->name);
+  for (int32_t i = 0; i < p->shape->n_labels; i++) p->count[i] += other->count[i];
   p->other += other->other;
   p->missing += other->missing;
-  cells_merge(&p->cells[0], &other->cells[0]);
-  cells_merge(&p->cells[1], &other->cells[1]);
+  for (int32_t i = 0; i < p->n_cells; i++) cells_merge(&p->cells[i], &other->cells[i]);
   return LEAT_OK;
 }
 
-int32_t lt_profile_type(const lt_profile *p) { return p->type; }
-const char *lt_profile_name(const lt_profile *p) { return p->name; }
+int32_t lt_profile_type(const lt_profile *p) { return p->shape->type; }
+const char *lt_profile_name(const lt_profile *p) { return p->shape->name; }
 
 int64_t lt_profile_cells(const lt_profile *p) {
-  if (p->type == LT_PROFILE_CATEGORY) return p->n_labels + 2;
-  return p->cells[0].n + 4 + (p->type == LT_PROFILE_SPARSE ? p->cells[1].n + 4 : 0);
+  if (p->shape->type == LT_PROFILE_CATEGORY) return p->shape->n_labels + 2;
+  return p->cells[0].n + 4 + (p->n_cells > 1 ? p->cells[1].n + 4 : 0);
 }
 
 static void cells_at(const number_cells *c, int32_t i, const char **label, double *low, double *high, int64_t *count) {
@@ -343,16 +409,17 @@ static void cells_at(const number_cells *c, int32_t i, const char **label, doubl
 
 leat_status lt_profile_cell(const lt_profile *p, int64_t index, const char **label, double *low, double *high,
                             int64_t *count, leat_error *err) {
+  const profile_shape *s = p->shape;
   *label = NULL;
   *low = *high = NAN;
   *count = 0;
   if (index < 0 || index >= lt_profile_cells(p))
-    return lt_fail(err, LEAT_E_NOT_FOUND, "the profile of '%s' has %lld cells, there is none at %lld", p->name,
+    return lt_fail(err, LEAT_E_NOT_FOUND, "the profile of '%s' has %lld cells, there is none at %lld", s->name,
                    (long long)lt_profile_cells(p), (long long)index);
   int32_t i = (int32_t)index;
-  if (p->type == LT_PROFILE_CATEGORY) {
-    *label = i < p->n_labels ? p->label[i].text : i == p->n_labels ? "(other)" : "(missing)";
-    *count = i < p->n_labels ? p->label[i].count : i == p->n_labels ? p->other : p->missing;
+  if (s->type == LT_PROFILE_CATEGORY) {
+    *label = i < s->n_labels ? s->text + s->at[i] : i == s->n_labels ? "(other)" : "(missing)";
+    *count = i < s->n_labels ? p->count[i] : i == s->n_labels ? p->other : p->missing;
   } else if (i < p->cells[0].n + 4) {
     cells_at(&p->cells[0], i, label, low, high, count);
   } else {
@@ -363,51 +430,51 @@ leat_status lt_profile_cell(const lt_profile *p, int64_t index, const char **lab
 
 int64_t lt_profile_rows(const lt_profile *p) {
   int64_t rows = p->other + p->missing;
-  if (p->type != LT_PROFILE_CATEGORY) return cells_rows(&p->cells[0]);
-  for (int32_t i = 0; i < p->n_labels; i++) rows += p->label[i].count;
+  if (p->n_cells) return cells_rows(&p->cells[0]);
+  for (int32_t i = 0; i < p->shape->n_labels; i++) rows += p->count[i];
   return rows;
 }
 
+/* ---- to bytes and back */
 void lt_profile_save(const lt_profile *p, lt_put *w) {
-  lt_put_u8(w, (uint8_t)p->type);
-  lt_put_text(w, p->name);
-  if (p->type != LT_PROFILE_CATEGORY) {
-    cells_save(&p->cells[0], w);
-    if (p->type == LT_PROFILE_SPARSE) cells_save(&p->cells[1], w);
-    return;
-  }
-  lt_put_u8(w, (uint8_t)p->n_labels);
-  for (int32_t i = 0; i < p->n_labels; i++) {
-    uint64_t n = strlen(p->label[i].text);
-    lt_put_u64(w, p->label[i].hash);
-    lt_put_i64(w, p->label[i].count);
+  const profile_shape *s = p->shape;
+  lt_put_u8(w, (uint8_t)s->type);
+  lt_put_text(w, s->name);
+  for (int32_t i = 0; i < p->n_cells; i++) cells_save(&p->cells[i], w);
+  if (p->n_cells) return;
+  lt_put_u8(w, (uint8_t)s->n_labels);
+  for (int32_t i = 0; i < s->n_labels; i++) {
+    const char *text = s->text + s->at[i];
+    uint64_t n = strlen(text);
+    lt_put_u64(w, s->hash[i]);
+    lt_put_i64(w, p->count[i]);
     lt_put_u8(w, (uint8_t)n);
-    lt_put_raw(w, p->label[i].text, n);
+    lt_put_raw(w, text, n);
   }
   lt_put_i64(w, p->other);
   lt_put_i64(w, p->missing);
 }
 
-static void labels_load(lt_profile *p, lt_get *r) {
+static leat_status labels_load(leat_runtime *rt, const char *name, lt_get *r, lt_profile **out, leat_error *err) {
+  label_in list[LT_PROFILE_LABELS];
   int32_t n = lt_get_u8(r);
-  if (n > PROFILE_LABELS) lt_get_fail(r, LEAT_E_FORMAT);
-  for (int32_t i = 0; i < n && lt_get_left(r); i++) {
-    label_cell *c = &p->label[i];
-    c->hash = lt_get_u64(r);
-    c->count = profile_get_count(r);
-    uint64_t size = lt_get_u8(r);
-    const char *text = size <= LABEL_BYTES ? lt_get_raw(r, size) : NULL;
-    if (!text || memchr(text, 0, size)) {
-      lt_get_fail(r, LEAT_E_FORMAT);
-      return;
-    }
-    memcpy(c->text, text, size);
-    c->text[size] = 0;
-    p->n_labels = i + 1;
+  *out = NULL;
+  if (n > LT_PROFILE_LABELS) lt_get_fail(r, LEAT_E_FORMAT);
+  for (int32_t i = 0; i < n && !r->failed; i++) {
+    label_in *l = &list[i];
+    l->hash = lt_get_u64(r);
+    l->count = profile_get_count(r);
+    l->size = lt_get_u8(r);
+    l->text = l->size <= LABEL_BYTES ? lt_get_raw(r, l->size) : NULL;
+    if (!l->text || memchr(l->text, 0, l->size)) lt_get_fail(r, LEAT_E_FORMAT);
   }
-  p->other = profile_get_count(r);
-  p->missing = profile_get_count(r);
-  labels_index(p);
+  int64_t other = profile_get_count(r), missing = profile_get_count(r);
+  leat_status st = lt_get_status(r, "a profile", err);
+  if (!st) st = profile_start(rt, LT_PROFILE_CATEGORY, name, list, n, out, err);
+  if (st) return st;
+  (*out)->other = other;
+  (*out)->missing = missing;
+  return LEAT_OK;
 }
 
 leat_status lt_profile_load(leat_runtime *rt, lt_get *r, lt_profile **out, leat_error *err) {
@@ -416,17 +483,64 @@ leat_status lt_profile_load(leat_runtime *rt, lt_get *r, lt_profile **out, leat_
   char *name = lt_get_text(r);
   if (type < LT_PROFILE_NUMBER || type > LT_PROFILE_SPARSE) lt_get_fail(r, LEAT_E_FORMAT);
   leat_status st = lt_get_status(r, "a profile", err);
-  if (st == LEAT_OK) st = profile_start(rt, type, name, out, err);
+  if (!st && type == LT_PROFILE_CATEGORY) st = labels_load(rt, name, r, out, err);
+  else if (!st) st = profile_start(rt, type, name, NULL, 0, out, err);
   lt_free(rt, name);
-  if (st != LEAT_OK) return st;
-  lt_profile *p = *out;
-  if (type == LT_PROFILE_CATEGORY) labels_load(p, r);
-  else cells_load(&p->cells[0], r);
-  if (type == LT_PROFILE_SPARSE) cells_load(&p->cells[1], r);
+  if (st) return st;
+  for (int32_t i = 0; i < (*out)->n_cells; i++) cells_load(&(*out)->cells[i], r);
   st = lt_get_status(r, "a profile", err);
-  if (st != LEAT_OK) {
-    lt_profile_free(p);
+  if (st) {
+    lt_profile_free(*out);
     *out = NULL;
   }
   return st;
+}
+
+/* Counts alone, in seven bits a byte, the low ones first. */
+static void put_count(lt_put *w, int64_t n) {
+  uint64_t v = (uint64_t)n;
+  for (; v > 127; v >>= 7) lt_put_u8(w, (uint8_t)(v & 127) | 128);
+  lt_put_u8(w, (uint8_t)v);
+}
+
+static int64_t get_count(lt_get *r) {
+  uint64_t v = 0;
+  for (int shift = 0; shift < 63; shift += 7) {
+    uint8_t b = lt_get_u8(r);
+    v |= (uint64_t)(b & 127) << shift;
+    if (!(b & 128)) {
+      if (v > COUNT_MAX) lt_get_fail(r, LEAT_E_FORMAT);
+      return r->failed ? 0 : (int64_t)v;
+    }
+  }
+  lt_get_fail(r, LEAT_E_FORMAT);
+  return 0;
+}
+
+void lt_profile_save_counts(const lt_profile *p, lt_put *w) {
+  for (int32_t k = 0; k < p->n_cells; k++) {
+    const number_cells *c = &p->cells[k];
+    for (int32_t i = 0; i < c->n; i++) put_count(w, c->count[i]);
+    put_count(w, c->missing);
+    put_count(w, c->non_finite);
+    put_count(w, c->below);
+    put_count(w, c->above);
+  }
+  for (int32_t i = 0; i < p->shape->n_labels; i++) put_count(w, p->count[i]);
+  put_count(w, p->other);
+  put_count(w, p->missing);
+}
+
+void lt_profile_load_counts(lt_profile *p, lt_get *r) {
+  for (int32_t k = 0; k < p->n_cells; k++) {
+    number_cells *c = &p->cells[k];
+    for (int32_t i = 0; i < c->n; i++) c->count[i] = get_count(r);
+    c->missing = get_count(r);
+    c->non_finite = get_count(r);
+    c->below = get_count(r);
+    c->above = get_count(r);
+  }
+  for (int32_t i = 0; i < p->shape->n_labels; i++) p->count[i] = get_count(r);
+  p->other = get_count(r);
+  p->missing = get_count(r);
 }

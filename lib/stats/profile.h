@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 typedef struct lt_profile lt_profile;
 enum { LT_PROFILE_NUMBER = 1, LT_PROFILE_CATEGORY = 2, LT_PROFILE_SPARSE = 3 };
+enum { LT_PROFILE_LABELS = 100 }; /* that a category lists; the others are one cell */
 /* A number's profile from a sample (any order, NaN and Inf allowed), which is counted too. Edges: at most ten distinct
  * values get a cell each; else cells of equal mass, where a value that holds more than its share has a cell of its own
  * and the rest is spread over the others. Cells are [low, high), the last one with its upper edge. */
@@ -21,6 +22,8 @@ void lt_profile_add_many(lt_profile *p, const double *v, int64_t n);   /* the sa
 void lt_profile_add_label(lt_profile *p, const char *label, uint64_t n, int64_t times); /* CATEGORY; NULL: missing */
 void lt_profile_add_sparse(lt_profile *p, double nnz, double norm);
 void lt_profile_clear(lt_profile *p);                                  /* counts to 0, edges stay */
+/* A profile of the same cells, with its counts or (counts 0) without; it shares what never changes (edges apart). */
+leat_status lt_profile_clone(leat_runtime *rt, const lt_profile *p, int counts, lt_profile **out, leat_error *err);
 leat_status lt_profile_merge(lt_profile *p, const lt_profile *other, leat_error *err);
 int32_t lt_profile_type(const lt_profile *p);
 const char *lt_profile_name(const lt_profile *p);
@@ -30,5 +33,8 @@ leat_status lt_profile_cell(const lt_profile *p, int64_t index, const char **lab
 int64_t lt_profile_rows(const lt_profile *p);
 void lt_profile_save(const lt_profile *p, lt_put *w);
 leat_status lt_profile_load(leat_runtime *rt, lt_get *r, lt_profile **out, leat_error *err);
+/* The counts alone, for one whose cells are known. */
+void lt_profile_save_counts(const lt_profile *p, lt_put *w);
+void lt_profile_load_counts(lt_profile *p, lt_get *r);
 void lt_profile_free(lt_profile *p);
 #endif

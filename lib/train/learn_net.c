@@ -24,12 +24,12 @@ static void filter_times(const double *p, const double *x, int64_t d, double *px
 
 /* v -= P x g / s; P -= h P x (P x)' / s, with s = 1 + h x' P x. */
 static void filter_step(lt_online *m, double *head, const double *x, double g, double h) {
-  const int64_t d = lt_net_d(m);
-  double px[LT_NET_HIDDEN + 2], s = 1, *p = lt_net_cov(m, head);
+  const int64_t d = lt_online_net_d(m);
+  double px[LT_ONLINE_NET_HIDDEN + 2], s = 1, *p = lt_online_net_cov(m, head);
   filter_times(p, x, d, px);
   for (int64_t i = 0; i < d; i++) s += h * x[i] * px[i];
   if (!(s >= 1)) { /* rounding has made the covariance impossible: it begins anew */
-    lt_net_prior(m, head);
+    lt_online_net_prior(m, head);
     filter_times(p, x, d, px);
     s = 1;
     for (int64_t i = 0; i < d; i++) s += h * x[i] * px[i];
@@ -46,7 +46,7 @@ static void filter_step(lt_online *m, double *head, const double *x, double g, d
     for (int64_t j = 0; j < d; j += 2) x2_store(row + j, x2_sub(x2_load(row + j), x2_mul(pi, x2_load(px + j))));
   }
   for (int64_t i = 0; i + 1 < d; i++)
-    if (p[i * d + i] < LT_NET_PRIOR) p[i * d + i] += NET_DRIFT;
+    if (p[i * d + i] < LT_ONLINE_NET_PRIOR) p[i * d + i] += NET_DRIFT;
 }
 
 /* `fours` fours of units of one slot. */
@@ -67,14 +67,14 @@ static void units_step(lt_online *m, int64_t model, const lt_online_feed *f, con
   }
 }
 
-void lt_net_step(lt_online *m, int64_t model, const lt_online_feed *f, const lt_online_dot *d, double out, double y, double w,
-                 float rate) {
-  double *head = m->head[model], x[LT_NET_HIDDEN + 2], g, h;
-  float back[LT_NET_HIDDEN];
+void lt_online_net_step(lt_online *m, int64_t model, const lt_online_feed *f, const lt_online_dot *d, double out, double y,
+                        double w, float rate) {
+  double *head = m->head[model], x[LT_ONLINE_NET_HIDDEN + 2], g, h;
+  float back[LT_ONLINE_NET_HIDDEN];
   const float *unit = d->unit + m->n_hidden;
   const double scale = 1 / sqrt((double)(d->n > 0 ? d->n : 1));
   if (m->regression) {
-    double *noise = lt_net_noise(m, head), miss = out - y, most = *noise > 1e-6 ? *noise : 1e-6;
+    double *noise = lt_online_net_noise(m, head), miss = out - y, most = *noise > 1e-6 ? *noise : 1e-6;
     double part = miss > 8 ? 8 : miss < -8 ? -8 : miss;
     g = w * (miss > 4 ? 4 : miss < -4 ? -4 : miss) / most;
     h = w / most;

@@ -259,7 +259,7 @@ static void step_number(lt_online *m, int64_t model, lt_online_feed *f, const lt
     step_coin(s, bits, f, (float)(w * (e > 1 ? 1 : e < -1 ? -1 : e)), (float)(w > 1 ? w : 1), count);
   }
   if (m->learners & LT_LEARNER(LT_GAUSS)) step_gauss(s, bits, f, w * (expert[LT_GAUSS] - y) / noise, w / noise, d->var, count);
-  if (m->n_hidden) lt_net_step(m, model, f, d, expert[LT_NET], y, w, rates->net);
+  if (m->n_hidden) lt_online_net_step(m, model, f, d, expert[LT_NET], y, w, rates->net);
   if (m->learners & (m->learners - 1)) step_mixer(m, o, expert, -w * miss / noise, w / noise);
   f->counted |= count;
   o->noise += (part * part - o->noise) * 0.001;
@@ -287,7 +287,7 @@ void lt_online_step(lt_online *m, int64_t model, lt_online_feed *f, const lt_onl
     step_gauss(s, bits, f, w * (p - y), w * (h > 0.02 ? h : 0.02), d->var, count);
   }
   f->counted |= count;
-  if (m->n_hidden) lt_net_step(m, model, f, d, expert[LT_NET], y, w, rates->net);
+  if (m->n_hidden) lt_online_net_step(m, model, f, d, expert[LT_NET], y, w, rates->net);
   if (learners & (learners - 1)) {
     double p = lt_online_sigmoid(mixed);
     step_mixer(m, &m->one[model], expert, w * (y - p), w * p * (1 - p));

@@ -155,7 +155,8 @@ static void copies(void **state) {
         for (int64_t i = 1; i < 3000; i++) {
           *(lt_online_at(a.o->m, 0, i) + 2) = (float)(i % 5);
           *(lt_online_at(b.o->m, 0, i) + 2) = (float)(i % 5);
-          for (int64_t j = 0; j < a.o->m->n_hidden; j++) lt_net_at(a.o->m, 0, i)[j] = lt_net_at(b.o->m, 0, i)[j] = (float)(i % 3);
+          for (int64_t j = 0; j < a.o->m->n_hidden; j++)
+            lt_online_net_at(a.o->m, 0, i)[j] = lt_online_net_at(b.o->m, 0, i)[j] = (float)(i % 3);
         }
         lt_guard_disturbed(a.g);
       }
@@ -333,7 +334,7 @@ enum { POISON_WEIGHT, POISON_UNIT, POISON_OUTPUT, POISONS };
 static void poison(lt_online *m, int where, float value) {
   switch (where) {
     case POISON_WEIGHT: *(lt_online_at(m, 0, 1) + m->layout->at[LT_SLOT_ADA_W]) = value; break;
-    case POISON_UNIT: lt_net_at(m, 0, 1)[2] = value; break;
+    case POISON_UNIT: lt_online_net_at(m, 0, 1)[2] = value; break;
     default: m->head[0][3] = (double)value;
   }
 }

@@ -233,6 +233,52 @@ static void size(void **state) {
   leat_runtime_free(rt);
 }
 
+/* The worst there is: categories of 150 labels of 40 bytes each. In memory and as bytes less than 5 KB a feature. */
+static void size_of_labels(void **state) {
+  enum { WIDE = 100, LABELS = 150, ROWS = 600 };
+  leat_runtime *rt = tr_runtime(1);
+  leat_schema *s = NULL;
+  leat_batch *b = NULL;
+  leat_monitor *m = NULL;
+  static char text[LABELS][48];
+  double shown[ROWS];
+  lt_rows v;
+  lt_put w;
+  int64_t before = 0, after = 0, done;
+  int closed;
+  (void)state;
+  for (int i = 0; i < LABELS; i++) snprintf(text[i], sizeof text[i], "the label of this column with number %04d", i);
+  LR_OK(leat_schema_create(rt, &s, &lr_e));
+  for (int k = 0; k < WIDE; k++) {
+    char name[8];
+    snprintf(name, sizeof name, "c%d", k);
+    LR_OK(leat_schema_add_column(s, name, LEAT_CATEGORY, LEAT_ROLE_FEATURE, &lr_e));
+    for (int i = 0; i < LABELS; i++) LR_OK(leat_schema_add_category(s, k, text[i], &lr_e));
+  }
+  LR_OK(leat_batch_create(rt, s, &b, &lr_e));
+  for (int r = 0; r < ROWS; r++) {
+    const char *field[WIDE];
+    for (int k = 0; k < WIDE; k++) field[k] = text[(r * (k + 1)) % LABELS];
+    LR_OK(leat_batch_add_text(b, field, WIDE, &lr_e));
+    shown[r] = r % 7;
+  }
+  lt_batch_rows(b, &v);
+  LR_OK(leat_runtime_stat(rt, "bytes_in_use", &before, &lr_e));
+  LR_OK(lt_monitor_of(&v, shown, NULL, &m, &lr_e));
+  lt_monitor_shown all = {shown, NULL, NULL};
+  LR_OK(lt_monitor_rows(m, &v, 0, ROWS, &all, &done, &closed, &lr_e));
+  LR_OK(leat_runtime_stat(rt, "bytes_in_use", &after, &lr_e));
+  lt_put_init(&w, rt);
+  lt_monitor_save(m, &w);
+  print_message("a category of %d labels: %lld bytes in memory, %lld saved\n", LABELS, (long long)(after - before) / WIDE, (long long)w.size / WIDE);
+  assert_true(w.size < 5000 * WIDE && after - before < 5000 * (int64_t)WIDE);
+  lt_put_free(&w);
+  lt_monitor_free(m);
+  lt_batch_free(b);
+  lt_schema_free(s);
+  leat_runtime_free(rt);
+}
+
 /* A model's monitor through the public calls: bytes to another process, which merges them; damage is refused. */
 static void bytes(void **state) {
   leat_runtime *rt = tr_runtime(1);
@@ -337,7 +383,7 @@ static void calibrated(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(clean), cmocka_unit_test(named), cmocka_unit_test(killed), cmocka_unit_test(size), cmocka_unit_test(bytes),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(clean), cmocka_unit_test(named), cmocka_unit_test(killed), cmocka_unit_test(size), cmocka_unit_test(size_of_labels), cmocka_unit_test(bytes),
                                      cmocka_unit_test(calibrated)};
   return cmocka_run_group_tests_name("lifecycle/watch", tests, NULL, NULL);
 }

@@ -91,10 +91,10 @@ static void plain_learn(plain_net *t, const uint32_t *slot, const float *z, int 
 }
 
 static void plain_same(const lt_online *m, const plain_net *t) {
-  assert_memory_equal(m->net[0], t->w, (size_t)lt_net_bytes(m));
+  assert_memory_equal(m->net[0], t->w, (size_t)lt_online_net_bytes(m));
   assert_memory_equal(m->head[0], t->v, sizeof t->v);
-  assert_memory_equal(lt_net_cov(m, m->head[0]), t->p, sizeof t->p);
-  assert_true(*lt_net_noise(m, m->head[0]) == t->noise);
+  assert_memory_equal(lt_online_net_cov(m, m->head[0]), t->p, sizeof t->p);
+  assert_true(*lt_online_net_noise(m, m->head[0]) == t->noise);
 }
 
 /* Rows as they may come: slots twice, weights, large values; every bit as the plain loops have it. */
@@ -109,10 +109,10 @@ static void as_plain_loops(void **state) {
     uint32_t slot[MOST + 1];
     float raw[MOST + 1], z[MOST + 1], units[2 * HIDDEN], u[HIDDEN];
     lt_rng r;
-    t.w = malloc((size_t)lt_net_bytes(m));
-    memcpy(t.w, m->net[0], (size_t)lt_net_bytes(m));
+    t.w = malloc((size_t)lt_online_net_bytes(m));
+    memcpy(t.w, m->net[0], (size_t)lt_online_net_bytes(m));
     memcpy(t.v, m->head[0], sizeof t.v);
-    memcpy(t.p, lt_net_cov(m, m->head[0]), sizeof t.p);
+    memcpy(t.p, lt_online_net_cov(m, m->head[0]), sizeof t.p);
     t.noise = 1;
     lt_rng_init(&r, 11, (uint64_t)kind);
     lt_online_feed f = {m, 0, 0, MOST + 1, slot, raw, z, 0, NULL, NULL};
@@ -132,7 +132,7 @@ static void as_plain_loops(void **state) {
       lt_online_dot_clear(m, &d);
       lt_online_see(&f, &d);
       double mixed = lt_online_mix(m, 0, &d, expert), out = plain_output(&t, slot, z, (int)f.n, u);
-      assert_true(out == lt_net_output(m, 0, &d));
+      assert_true(out == lt_online_net_output(m, 0, &d));
       assert_true(expert[LT_NET] == out);
       if (kind & 2) assert_true(mixed == out);
       lt_online_step(m, 0, &f, &d, expert, mixed, y, w, &rates);
@@ -151,8 +151,8 @@ static double loss_at(const lt_online *m, lt_online_feed *f, double y) {
   lt_online_dot d = {0};
   d.unit = units;
   lt_online_dot_clear(m, &d);
-  lt_net_sums(m, 0, f, &d);
-  double v = lt_net_output(m, 0, &d), p = lt_online_sigmoid(v);
+  lt_online_net_sums(m, 0, f, &d);
+  double v = lt_online_net_output(m, 0, &d), p = lt_online_sigmoid(v);
   return m->regression ? (v - y) * (v - y) / 2 : -log(y > 0.5 ? p : 1 - p);
 }
 
@@ -177,11 +177,11 @@ static void down_the_gradient(void **state) {
     lt_online_dot d = {0};
     d.unit = units;
     lt_online_dot_clear(m, &d);
-    lt_net_sums(m, 0, &f, &d);
-    lt_net_step(m, 0, &f, &d, lt_net_output(m, 0, &d), y, 1, 1);
+    lt_online_net_sums(m, 0, &f, &d);
+    lt_online_net_step(m, 0, &f, &d, lt_online_net_output(m, 0, &d), y, 1, 1);
     for (int64_t i = 0; i < 7; i++) {
-      float *old = lt_net_at(before, 0, i);
-      const float *now = lt_net_at(m, 0, i);
+      float *old = lt_online_net_at(before, 0, i);
+      const float *now = lt_online_net_at(m, 0, i);
       double root = sqrt((double)now[HIDDEN] + 1e-8);
       for (int j = 0; j < HIDDEN; j++) {
         float at = old[j];
@@ -331,14 +331,14 @@ static void copies_and_bytes(void **state) {
   lt_online_copy_rest(base, o->m);
   assert_true(lt_online_copy_slots(base, o->m, all, o->m->n_slots));
   same_model(rt, base, o->m);
-  lt_net_at(copy, 0, 7)[1] = NAN;
+  lt_online_net_at(copy, 0, 7)[1] = NAN;
   assert_false(lt_online_copy_slots(base, copy, all, 20));
   assert_false(lt_online_finite(copy, NULL, 0));
   lt_online_clear(copy);
   lt_online_free(base);
   TR_OK(lt_online_fresh(o->m, &base, &e), &e);
   same_model(rt, base, copy);
-  assert_memory_equal(base->net[0], copy->net[0], (size_t)lt_net_bytes(base));
+  assert_memory_equal(base->net[0], copy->net[0], (size_t)lt_online_net_bytes(base));
   bytes_of(rt, o->m, &w);
   lt_get_init(&g, rt, w.data, w.size);
   TR_OK(lt_online_load(rt, &g, &loaded, &e), &e);
@@ -354,7 +354,7 @@ static void copies_and_bytes(void **state) {
     lt_get_init(&g, rt, w.data, i % 8 == 5 ? lt_rng_below(&r, w.size) : w.size);
     if (lt_online_load(rt, &g, &loaded, &e) == LEAT_OK) {
       good++;
-      assert_true(lt_online_finite(loaded, NULL, 0) && loaded->n_hidden % 4 == 0 && loaded->n_hidden <= LT_NET_HIDDEN);
+      assert_true(lt_online_finite(loaded, NULL, 0) && loaded->n_hidden % 4 == 0 && loaded->n_hidden <= LT_ONLINE_NET_HIDDEN);
     }
     lt_online_free(loaded);
     w.data[at] = old;
@@ -383,12 +383,12 @@ static void mends_itself(void **state) {
   TR_OK(lt_online_open(rt, p, NULL, &o, &e), &e);
   leat_batch *b = on_rows(d, 0, 3000), *more = on_rows(d, 3000, 1000);
   TR_OK(lt_online_rows(o, b, 1, NULL, &e), &e);
-  double *cov = lt_net_cov(o->m, o->m->head[0]);
-  float squares = lt_net_at(o->m, 0, 1)[o->m->n_hidden];
+  double *cov = lt_online_net_cov(o->m, o->m->head[0]);
+  float squares = lt_online_net_at(o->m, 0, 1)[o->m->n_hidden];
   assert_true(squares > 0);
-  cov[0] = LT_NET_PRIOR / 5;
+  cov[0] = LT_ONLINE_NET_PRIOR / 5;
   lt_online_hasten(o->m, 0.25f, 1);
-  assert_true(cov[0] == LT_NET_PRIOR / 2 && lt_net_at(o->m, 0, 1)[o->m->n_hidden] == squares * 0.25f);
+  assert_true(cov[0] == LT_ONLINE_NET_PRIOR / 2 && lt_online_net_at(o->m, 0, 1)[o->m->n_hidden] == squares * 0.25f);
   cov[0] = -1e6;
   cov[35] = NAN;
   TR_OK(lt_online_rows(o, more, 1, NULL, &e), &e);
