@@ -34,6 +34,9 @@ static int collect(leat_store *s, report *r) {
     if (leat_store_at(s, i, &v, &err) == LEAT_OK) REPORT_PUSH(r->version, r->n_versions, v);
   }
   if (r->n_points) r->numbers = (r->point[r->n_points - 1].flags & LEAT_POINT_NUMBERS) != 0;
+  r->due.struct_size = sizeof r->due;
+  if (leat_store_stage(s, "production", &r->production, NULL)) r->production = 0;
+  if (r->production && leat_store_due(s, NULL, &r->due, &err)) return cli_fail_error(&err);
   leat_quarantine *q = NULL;
   st = leat_quarantine_open(s, &q, &err);
   if (st && st != LEAT_E_NOT_FOUND) return cli_fail_error(&err);

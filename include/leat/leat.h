@@ -448,13 +448,15 @@ typedef struct leat_challenge_info {
 
 /* How a learner fared up to a moment: records learned (row), scored (rows) and held back so far, and the means over all
  * that were scored: loss and score (accuracy, or RMSE of numbers) of the predictions served, and of the two baselines.
- * Windows are differences of neighbours. flags: LEAT_POINT_NUMBERS when the target is a number. */
+ * Windows are differences of neighbours. flags: LEAT_POINT_NUMBERS when the target is a number. loss_deviation: standard
+ * deviation of one row's loss, for intervals; NaN where an older leat wrote the point, or with fewer than two rows. */
 enum { LEAT_POINT_NUMBERS = 1 };
 typedef struct leat_point {
   uint64_t struct_size;
   int64_t time_ns, row, rows, quarantined;
   double loss, score, no_change_loss, no_change_score, majority_loss, majority_score;
   uint64_t flags;
+  double loss_deviation;
 } leat_point;
 
 /* A learner now. mode: leat_learner_mode. position-independent counts, for the store's whole life. */
@@ -650,6 +652,9 @@ LEAT_API const char *leat_status_text(leat_status status);
 LEAT_API leat_status leat_runtime_create(const leat_runtime_opts *opts, leat_runtime **out, leat_error *err);
 /* Gives up the caller's reference; the runtime goes when its last child has gone. Thread: safe. */
 LEAT_API void leat_runtime_free(leat_runtime *rt);
+/* The file system that a runtime uses when it is given none, for a host that changes some of its functions and hands the
+ * rest on (their `user` is files->user). Fills as much as files->struct_size says. Errors: ARG. Thread: immutable. */
+LEAT_API leat_status leat_files_default(leat_file_system *files, leat_error *err);
 /* Takes the oldest message out of the log ring into buf (UTF-8, NUL-terminated). *needed 0: the ring is empty.
  * level and time_ns may be NULL. Errors: ARG, CAPACITY (the message stays). Thread: safe. */
 LEAT_API leat_status leat_runtime_log_read(leat_runtime *rt, int64_t *level, int64_t *time_ns, char *buf, uint64_t cap,

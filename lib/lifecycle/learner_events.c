@@ -117,6 +117,14 @@ leat_status lt_ln_snapshot_due(leat_learner *l, leat_error *err) {
   return st;
 }
 
+/* Of one row's loss, from the interval of the mean. */
+static leat_status loss_deviation(const leat_metrics *k, double rows, leat_point *p, leat_error *err) {
+  double low, high;
+  leat_status st = lt_metrics_interval(k, "loss", &low, &high, err);
+  if (!st && rows > 1) p->loss_deviation = (high - p->loss) / 1.959963984540054 * sqrt(rows - 1);
+  return st;
+}
+
 leat_status lt_ln_point(leat_learner *l, leat_error *err) {
   leat_point p = {.struct_size = sizeof p, .time_ns = l->learned_ns, .row = l->o->learned, .quarantined = l->held};
   static const int64_t sets[] = {LT_PROGRESS_ALL, LT_PROGRESS_NO_CHANGE, LT_PROGRESS_MAJORITY};
@@ -124,14 +132,16 @@ leat_status lt_ln_point(leat_learner *l, leat_error *err) {
   double *const score[] = {&p.score, &p.no_change_score, &p.majority_score};
   leat_status st = LEAT_OK;
   if (lt_series_has(l->series, p.row)) return LEAT_OK;
+  p.rows = lt_progressive_rows(l->o->progress);
+  p.loss_deviation = NAN;
   for (int i = 0; i < 3 && !st; i++) {
     leat_metrics *k = NULL;
     st = lt_online_metrics(l->o, sets[i], &k, err);
     if (!st) st = lt_metrics_value(k, "loss", loss[i], err);
     if (!st) st = lt_metrics_value(k, l->o->m->regression ? "rmse" : "accuracy", score[i], err);
+    if (!st && i == 0) st = loss_deviation(k, (double)p.rows, &p, err);
     lt_metrics_free(k);
   }
-  p.rows = lt_progressive_rows(l->o->progress);
   if (l->o->m->regression) p.flags |= LEAT_POINT_NUMBERS;
   if (!st) st = lt_series_add(l->series, p.row, &p, err);
   return st ? st : lt_series_add_latency(l->series, p.row, err);

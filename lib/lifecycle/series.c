@@ -1,5 +1,6 @@
 #include "lifecycle/series.h"
 #include "base/latency.h"
+#include <math.h>
 #include <string.h>
 
 enum { SERIES_VERSION = 1, SERIES_POINT = 1, SERIES_DRIFT = 2, SERIES_LATENCY = 3 };
@@ -63,7 +64,8 @@ void lt_series_close(lt_series *x) {
 }
 
 leat_status lt_series_add(lt_series *x, int64_t ordinal, const leat_point *p, leat_error *err) {
-  const double real[] = {p->loss, p->score, p->no_change_loss, p->no_change_score, p->majority_loss, p->majority_score};
+  const double real[] = {p->loss, p->score, p->no_change_loss, p->no_change_score, p->majority_loss, p->majority_score,
+                         p->loss_deviation};
   lt_put w;
   if (lt_series_has(x, ordinal)) return LEAT_OK;
   lt_put_init(&w, x->rt);
@@ -95,6 +97,7 @@ static leat_status series_parse(leat_runtime *rt, const lt_record *rec, leat_poi
   p->quarantined = lt_get_i64(&g);
   p->flags = lt_get_u64(&g);
   for (size_t i = 0; i < sizeof real / sizeof *real; i++) *real[i] = lt_get_f64(&g);
+  p->loss_deviation = lt_get_left(&g) >= sizeof(double) ? lt_get_f64(&g) : NAN; /* the first points had none */
   return lt_get_status(&g, "a point of the series", err);
 }
 

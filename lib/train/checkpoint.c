@@ -2,6 +2,7 @@
  * saved amid an iteration makes that iteration again when it goes on; its numbers are the same bits. */
 #include "train/state.h"
 #include "base/sealed.h"
+#include "model/encoding.h"
 #include <math.h>
 #include <string.h>
 
@@ -253,6 +254,7 @@ static leat_status load_offline(lt_sealed *f, leat_trainer *t, leat_error *err) 
     st = lt_fail(err, LEAT_E_FORMAT, "the checkpoint's schema has no target: it is damaged");
   if (!st) st = section(f, "encoder", rt, &g, err);
   if (!st) st = lt_encoder_load(rt, t->schema, &g, &t->encoder, err);
+  if (!st && lt_encoder_is_online(t->encoder)) st = lt_fail(err, LEAT_E_FORMAT, "the checkpoint's encoder is of another family");
   if (!st) st = section(f, "state", rt, &g, err);
   return st ? st : (t->family == &lt_family_mlp ? get_net(t, &g, err) : get_state(t, &g, err));
 }

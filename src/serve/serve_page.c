@@ -5,10 +5,10 @@
 const char serve_page[] =
     "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
     "<meta name=\"viewport\" content=\"width=device-width\"><title>leat-serve</title><style>\n"
-    ":root{color-scheme:light dark;--bg:#fbfbfa;--card:#fff;--ink:#1b1f24;--dim:#667;--line:#e3e3df;--model:#2563c9;"
-    "--nochange:#b4690e;--majority:#8a8f98;--bad:#c62828;--good:#2e7d32}\n"
+    ":root{color-scheme:light dark;--bg:#fbfbfa;--card:#fff;--ink:#1b1f24;--dim:#555d69;--line:#e3e3df;--model:#0b62b0;"
+    "--nochange:#a35200;--majority:#6b7280;--bad:#b3261e;--good:#1b7340}\n"
     "@media(prefers-color-scheme:dark){:root{--bg:#14171b;--card:#1c2026;--ink:#e7e9ec;--dim:#9aa3ae;--line:#2e343c;"
-    "--model:#6ea8fe;--nochange:#f0a94b;--majority:#8b939e;--bad:#ff7b72;--good:#56d364}}\n"
+    "--model:#6ea8fe;--nochange:#f0a94b;--majority:#9aa3ae;--bad:#ff7b72;--good:#56d364}}\n"
     "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,sans-serif}"
     "main{max-width:1040px;margin:0 auto;padding:20px 16px 60px}\n"
     "h1{font-size:1.4rem;margin:.2em 0}h2{font-size:1.05rem;margin:1.4em 0 .5em}.dim{color:var(--dim)}.tiles{"
