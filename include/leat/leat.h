@@ -281,7 +281,8 @@ typedef struct leat_clock {
   int64_t (*monotonic_ns)(void *user);
 } leat_clock;
 
-/* How long an operation has taken, in nanoseconds. Quantiles are upper ends of buckets: at most 1/32 above the true ones. */
+/* How long an operation has taken, in nanoseconds. Quantiles are upper ends of buckets: at most 1/32 above the true
+ * ones. */
 typedef struct leat_latency {
   uint64_t struct_size;
   int64_t count, sum_ns, max_ns, p50_ns, p90_ns, p99_ns, p999_ns;
@@ -662,18 +663,19 @@ LEAT_API leat_status leat_runtime_log_read(leat_runtime *rt, int64_t *level, int
 /* A number of the runtime's: bytes_in_use, bytes_peak, allocations, threads, log_lost, fallback_ops.
  * Errors: ARG, NOT_FOUND. Thread: safe. */
 LEAT_API leat_status leat_runtime_stat(const leat_runtime *rt, const char *name, int64_t *value, leat_error *err);
-/* Times the operations LEAT_LATENCY_* of this runtime from now on: of predictions of one row one of every `every`, of the rest
- * all that succeed. 0: off, as it is at first; no clock is read then. What was counted stays. Each has a histogram of fixed size (9 KB;
- * 32 buckets a doubling: G. Tene's HdrHistogram), which threads add to without a lock. Errors: ARG, MEMORY. Thread: safe. */
+/* Times the operations LEAT_LATENCY_* of this runtime from now on: of predictions of one row one of every `every`, of the
+ * rest all that succeed. 0: off, as it is at first; no clock is read then. What was counted stays. Each has a histogram of
+ * fixed size (9 KB; 32 buckets a doubling, as G. Tene's HdrHistogram), which threads add to without a lock. Errors: ARG,
+ * MEMORY. Thread: safe. */
 LEAT_API leat_status leat_runtime_set_latency(leat_runtime *rt, int64_t every, leat_error *err);
 /* What was counted of an operation; all 0 when nothing was. Errors: ARG (op outside [0, LEAT_LATENCY_OPS)). Thread: safe. */
 LEAT_API leat_status leat_runtime_latency(const leat_runtime *rt, int64_t op, leat_latency *out, leat_error *err);
-/* The buckets that hold anything, ascending: upper_ns [cap] the largest value of each, count [cap] how many. *needed: how many there
- * are (at most 1152). Errors: ARG, CAPACITY (then as many as fit are given). Thread: safe. */
-LEAT_API leat_status leat_runtime_latency_buckets(const leat_runtime *rt, int64_t op, int64_t *upper_ns, int64_t *count, int64_t cap,
-                                                  int64_t *needed, leat_error *err);
-/* Counts `count` times ns: the host's own operations; or, bucket after bucket, what another process has counted. Errors: ARG
- * (negative), STATE (latency was never switched on). Thread: safe. */
+/* The buckets that hold anything, ascending: upper_ns [cap] the largest value of each, count [cap] how many. *needed: how
+ * many there are (at most 1152). Errors: ARG, CAPACITY (then as many as fit are given). Thread: safe. */
+LEAT_API leat_status leat_runtime_latency_buckets(const leat_runtime *rt, int64_t op, int64_t *upper_ns, int64_t *count,
+                                                  int64_t cap, int64_t *needed, leat_error *err);
+/* Counts `count` times ns: the host's own operations; or, bucket after bucket, what another process has counted. Errors:
+ * ARG (negative), STATE (latency was never switched on). Thread: safe. */
 LEAT_API leat_status leat_runtime_latency_add(leat_runtime *rt, int64_t op, int64_t ns, int64_t count, leat_error *err);
 /* Loads a device plug-in from a shared library; path has a '/' (nothing is searched).
  * Errors: ARG, NOT_FOUND, BACKEND, VERSION, MEMORY. Thread: safe. */
@@ -1169,8 +1171,9 @@ LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_poin
 /* The next drift point of the learner's series, likewise: what each monitor said at each window's end. Errors: as
  * leat_store_series. Thread: safe. */
 LEAT_API leat_status leat_store_drift(leat_store *s, int64_t *cursor, leat_drift_point *out, leat_error *err);
-/* What the operations of the store's learner took (op: LEAT_LATENCY_*), as it noted at its last window's end or when it was freed,
- * since its runtime was timed (leat_runtime_set_latency). Errors: ARG, NOT_FOUND (it was never timed), IO, FORMAT. Thread: safe. */
+/* What the operations of the store's learner took (op: LEAT_LATENCY_*), as it noted at its last window's end or when it
+ * was freed, since its runtime was timed (leat_runtime_set_latency). Errors: ARG, NOT_FOUND (it was never timed), IO,
+ * FORMAT. Thread: safe. */
 LEAT_API leat_status leat_store_latency(leat_store *s, int64_t op, leat_latency *out, leat_error *err);
 /* Notes in the history what a monitor of the production model has found (MONITORED). Errors: ARG, NOT_FOUND (no
  * production), STATE (read only; a monitor of another model, or without rows), BUSY, IO, FORMAT. Thread: safe. */
