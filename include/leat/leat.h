@@ -668,8 +668,8 @@ LEAT_API leat_status leat_runtime_stat(const leat_runtime *rt, const char *name,
  * fixed size (9 KB; 32 buckets a doubling, as G. Tene's HdrHistogram), which threads add to without a lock. Errors: ARG,
  * MEMORY. Thread: safe. */
 LEAT_API leat_status leat_runtime_set_latency(leat_runtime *rt, int64_t every, leat_error *err);
-/* What was counted of an operation; all 0 when nothing was. Errors: ARG (op outside [0, LEAT_LATENCY_OPS)). Thread:
- * safe. */
+/* What was counted of an operation; all 0 when nothing was. Errors: ARG (op outside [0, LEAT_LATENCY_OPS)).
+ * Thread: safe. */
 LEAT_API leat_status leat_runtime_latency(const leat_runtime *rt, int64_t op, leat_latency *out, leat_error *err);
 /* The buckets that hold anything, ascending: upper_ns [cap] the largest value of each, count [cap] how many. *needed: how
  * many there are (at most 1152). Errors: ARG, CAPACITY (then as many as fit are given). Thread: safe. */
