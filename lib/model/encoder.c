@@ -419,13 +419,17 @@ leat_status lt_encoder_fit(leat_runtime *rt, const leat_dataset *train, const le
   return st;
 }
 
-leat_status lt_encoder_unfitted(leat_runtime *rt, leat_schema *schema, int64_t hash_bits, lt_encoder **out,
+leat_status lt_encoder_unfitted(leat_runtime *rt, leat_schema *schema, const leat_params *settings, lt_encoder **out,
                                 leat_error *err) {
   lt_encoder *e = NULL;
   *out = NULL;
-  leat_status st = enc_new(rt, schema, hash_bits, &e, err);
+  leat_status st = enc_new(rt, schema, lt_param_int(settings, "hash_bits"), &e, err);
   if (!st) st = lt_encoder_plan(e, LT_MAX_SLOTS, 16777216, err);
+  if (!st) st = enc_settings(e, settings, err);
   if (!st) st = lt_encoder_alloc_stats(e, err);
+  int64_t bound = e ? e->n_parts : 0;
+  if (!st) st = lt_derive_fit(e, NULL, NULL, settings, err);
+  if (!st && e->n_parts > bound) st = lt_encoder_layout(e, err);
   if (st) lt_encoder_free(e);
   else *out = e;
   return st;
@@ -439,6 +443,7 @@ void lt_encoder_free(lt_encoder *e) {
   for (int64_t k = 0; k < e->n_parts; k++) {
     lt_free(rt, e->part[k].slot_of);
     lt_free(rt, e->part[k].edge);
+    lt_free(rt, e->part[k].sample);
   }
   lt_free(rt, e->part);
   lt_free(rt, e->mean);
@@ -569,6 +574,10 @@ leat_status lt_encoder_load(leat_runtime *rt, const leat_schema *schema, lt_get 
 }
 
 leat_status lt_encoder_copy(const lt_encoder *e, lt_encoder **out, leat_error *err) {
+  return lt_encoder_copy_for(e, e->schema, out, err);
+}
+
+leat_status lt_encoder_copy_for(const lt_encoder *e, const leat_schema *schema, lt_encoder **out, leat_error *err) {
   lt_put w;
   lt_get r;
   *out = NULL;
@@ -577,7 +586,7 @@ leat_status lt_encoder_copy(const lt_encoder *e, lt_encoder **out, leat_error *e
   leat_status st = lt_put_status(&w, err);
   if (!st) {
     lt_get_init(&r, e->rt, w.data, w.size);
-    st = lt_encoder_load(e->rt, e->schema, &r, out, err);
+    st = lt_encoder_load(e->rt, schema, &r, out, err);
   }
   lt_put_free(&w);
   return st;
