@@ -18,6 +18,7 @@ static const lt_param_def linear_defs[] = {
      "rows * alpha of scikit-learn's Lasso.", 1},
     {"intercept", LEAT_PARAM_BOOL, "true", 0, 0, NULL, "Learn a constant term.", 1},
     LT_DEFS_ENCODER,
+    LT_DEFS_TEXT("0"),
     {"solver", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|newton|lbfgs|tron|cd|dual",
      "How the optimum is found; auto: cd (coordinate descent) with l1, dual (coordinate ascent of the dual) for hinge, newton for "
      "few dense slots, else lbfgs or tron.", 1},
