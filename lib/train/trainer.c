@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640, LBFGS_FIRST = 1 << 20, DUAL_FROM = 16 };
+enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640, LBFGS_FIRST = 1 << 20, DUAL_FROM = 64 };
 
 static const double HESSIAN_WORK = 1e10; /* l1, softmax: up to here a Hessian of all classes costs less than the sweeps it saves */
 
