@@ -1,13 +1,13 @@
 #!/bin/bash
 # The full counts: hours, not minutes. Usage: tests/soak.sh [STEP...]; steps: units conformance faults fuzz valgrind kill kill-mlp learn
-# power opencl (all by default). LEAT_FUZZ_MINUTES (10) for each fuzz target, LEAT_KILLS (200) kills with SIGKILL. Results with their date go
+# refresh power opencl (all by default). LEAT_FUZZ_MINUTES (10) for each fuzz target, LEAT_KILLS (200) kills with SIGKILL. Results with their date go
 # into the table of docs/reliability.md. Logs: build/logs/soak-STEP.log. Exit status 1 when anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 jobs=$(nproc)
 mkdir -p build/logs
 failed=0
-wanted=${*:-units conformance faults fuzz valgrind kill kill-mlp learn power opencl}
+wanted=${*:-units conformance faults fuzz valgrind kill kill-mlp learn refresh power opencl}
 commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 
@@ -109,6 +109,7 @@ step valgrind run_valgrind
 step kill kills linear 200000
 step kill-mlp kills mlp 60000 --set layers=64,32 --set dropout=0.2 --set norm=batch --set max_iterations=4
 step learn tests/faults/kill_learn.sh build/leat "${LEAT_KILLS:-200}"
+step refresh env LEAT_SOAK=1 tests/faults/kill_refresh.sh build/leat "${LEAT_KILLS:-200}"
 step power env LEAT_SOAK=1 build/fault_power_loss
 step opencl tests/opencl/run.sh build full
 exit $failed

@@ -27,5 +27,6 @@ one "$build/fault_host"
 one "$asan/fault_power_loss"
 one tests/faults/kill_learn.sh "$build/leat"
 one tests/faults/kill_table.sh "$build/leat" "${LEAT_KILLS:-$([ -n "${LEAT_SOAK:-}" ] && echo 100 || echo 5)}"
+one tests/faults/kill_refresh.sh "$build/leat" "${LEAT_KILLS:-$([ -n "${LEAT_SOAK:-}" ] && echo 100 || echo 5)}"
 echo "$p passed, $f failed, $s skipped"
 [ $f -eq 0 ]
