@@ -94,6 +94,11 @@ leat_status lt_derive_load(lt_encoder *e, lt_get *r, leat_error *err);
  * other. index and value have room for lt_text_room(n, pairs). Returns how many. */
 int64_t lt_text_slots(const char *text, uint64_t n, int64_t hash_bits, int pairs, int32_t *index, float *value);
 uint64_t lt_text_room(uint64_t n, int pairs);
+/* A predictor's room for the slots of its longest text. */
+typedef struct lt_text_words { int32_t *index; float *value; uint64_t bytes; } lt_text_words;
+/* Room for a text of so many bytes, with pairs; never less than before. Errors: MEMORY, then the old room stays. */
+leat_status lt_text_words_reserve(leat_runtime *rt, lt_text_words *w, uint64_t bytes, leat_error *err);
+void lt_text_words_free(leat_runtime *rt, lt_text_words *w);
 /* Sign and logarithm of 1 + |x|: what a NUMBERS part with `hashed` LT_PART_LOG makes of a number. */
 static inline double lt_signed_log(double x) { return copysign(log1p(fabs(x)), x); }
 /* Slot of an index of a hashed sparse block. */
