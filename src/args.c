@@ -93,8 +93,8 @@ static const option_def option_defs[] = {
   { { "seed", KEY_SEED, "N", 0, "Seed of everything random (default: 0)", 3 }, "" },
   { { "threads", KEY_THREADS, "N", 0, "Threads that work; results do not depend on it (default: all cores)", 3 },
     "" },
-  { { "memory", KEY_MEMORY, "SIZE", 0, "Keep about so much in memory (512M, 2G), the rest in scratch files beside -o; the result "
-      "does not change (default: 512M for more than 1 GB of DATA to train on, else all)", 1 }, "ter" },
+  { { "memory", KEY_MEMORY, "SIZE", 0, "Keep at most so much in memory (512M, 2G), the rest in scratch files beside -o; the result "
+      "does not change (default: 512M for more than 1 GB of DATA to train on, else all)", 1 }, "terpcM" },
   { { "device", KEY_DEVICE, "NAME", 0, "Device that computes, see `leat devices` (default: cpu)", 3 }, "" },
   { { "set", KEY_SET, "NAME=VALUE", 0, "Set a parameter (repeatable)", 3 }, "" },
   { { "quiet", 'q', NULL, 0, "No progress and no remarks on stderr", 3 }, "" },

@@ -107,9 +107,14 @@ void cli_catch_signals(leat_trainer *t);
 
 /* ---- runtime, parameters, data (data.c) */
 int cli_runtime(const cli_args *a, leat_runtime **rt);
-/* Large work in bounded memory (pager.c): 1 and the allocator and executor to run with, 0 when that is not wanted, or -exit status. The
- * pager lives until the process ends. */
-int cli_pager_start(const cli_args *a, leat_allocator *out, leat_executor *work);
+/* Large work in bounded memory (pager.c): 1 and the allocator and the files to run with, 0 when that is not wanted, or -exit
+ * status. The pager lives until the process ends. */
+int cli_pager_start(const cli_args *a, leat_allocator *memory, leat_file_system *files);
+/* Cleared; in scratch files too, where there is a pager. Never NULL. */
+void *cli_large_alloc(uint64_t bytes);
+void cli_large_free(void *p, uint64_t bytes);
+int64_t cli_resident_peak(void); /* bytes of the process */
+int64_t cli_pager_needs(void); /* a limit that would have done, when an allocation failed for want of it; else 0 */
 int cli_device(const cli_args *a, leat_runtime *rt, const leat_device **dev);
 json_int_t cli_fallbacks(const leat_runtime *rt); /* ops that the CPU did in the device's place */
 /* Loads the plug-in of a device named PLUGIN:INDEX: 1 done, 0 there is none (or none is wanted), -1 it failed, err says why. */

@@ -213,9 +213,9 @@ static int predict_all(predict_run *r) {
   double seconds = cli_seconds() - r->begun, rate = (double)r->rows / (seconds + 1e-9);
   if (status || !a->output) return status;
   if (a->json)
-    return cli_json_print(json_pack("{s:I,s:o,s:o,s:s,s:I}", "rows", (json_int_t)r->rows, "rows_per_second",
+    return cli_json_print(json_pack("{s:I,s:o,s:o,s:s,s:I,s:I}", "rows", (json_int_t)r->rows, "rows_per_second",
                                     cli_json_real(rate), "seconds", cli_json_real(seconds), "file", a->output,
-                                    "fallback_ops", cli_fallbacks(r->rt)));
+                                    "fallback_ops", cli_fallbacks(r->rt), "resident_peak_bytes", (json_int_t)cli_resident_peak()));
   char number[32];
   cli_note(a, "%lld rows predicted to %s, %s rows/s", (long long)r->rows, a->output, cli_count(rate, number));
   return 0;

@@ -74,11 +74,6 @@ static uint64_t split_draw(uint64_t seed, uint64_t i) {
   return z ^ (z >> 31);
 }
 
-static int ascending(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return x < y ? -1 : x > y;
-}
-
 /* The first rows of a seeded permutation (Fisher and Yates) are held out; both parts keep the order of the file. */
 static int hold_out(train_run *r) {
   leat_error err;
@@ -87,18 +82,20 @@ static int hold_out(train_run *r) {
   if (k < 1 || k >= n)
     return cli_fail("--holdout %.15g: of %lld rows that leaves none to %s: give more rows or --valid DATA",
                     r->a->holdout, (long long)n, k < 1 ? "validate on" : "train on");
-  int64_t *order = cli_alloc((size_t)n * sizeof *order);
+  int64_t *order = cli_large_alloc((uint64_t)n * sizeof *order), at[2] = { 0, k };
+  uint8_t *held = cli_large_alloc((uint64_t)n);
   for (int64_t i = 0; i < n; i++) order[i] = i;
   for (int64_t i = 0; i < k; i++) {
     int64_t j = i + (int64_t)(split_draw((uint64_t)r->a->seed, (uint64_t)i) % (uint64_t)(n - i)), t = order[i];
     order[i] = order[j];
     order[j] = t;
   }
-  qsort(order, (size_t)k, sizeof *order, ascending);
-  qsort(order + k, (size_t)(n - k), sizeof *order, ascending);
+  for (int64_t i = 0; i < n; i++) held[order[i]] = i < k;
+  for (int64_t i = 0; i < n; i++) order[at[!held[i]]++] = i;
   leat_status e = leat_dataset_take(r->all.set, order, (uint64_t)k, &r->valid_own, &err);
   if (!e) e = leat_dataset_take(r->all.set, order + k, (uint64_t)(n - k), &r->train_own, &err);
-  free(order);
+  cli_large_free(order, (uint64_t)n * sizeof *order);
+  cli_large_free(held, (uint64_t)n);
   if (e) return cli_fail_error(&err);
   r->train = r->train_own;
   r->valid = r->valid_own;
@@ -358,7 +355,7 @@ static int answer(train_run *r) {
   const cli_args *a = r->a;
   leat_metrics *train = NULL, *valid = NULL;
   int64_t peak = 0;
-  char size[32], rate[32], seconds[32];
+  char size[32], stays[32], rate[32], seconds[32];
   json_t *train_metrics = metrics_json(r->t, 0, &train);
   json_t *valid_metrics = r->valid ? metrics_json(r->t, 1, &valid) : json_object();
   leat_runtime_stat(r->rt, "bytes_peak", &peak, NULL);
@@ -367,18 +364,19 @@ static int answer(train_run *r) {
   int status;
   if (a->json) {
     status = cli_json_print(json_pack(
-        "{s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:I,s:o,s:o,s:s,s:s,s:b,s:o,s:I}", "rows", (json_int_t)r->rows, "features",
+        "{s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:I,s:I,s:o,s:o,s:s,s:s,s:b,s:o,s:I}", "rows", (json_int_t)r->rows, "features",
         (json_int_t)count_features(r), "task", train_task(r), "model", a->model ? a->model : "linear", "iterations",
         (json_int_t)r->iterations, "seconds", cli_json_real(r->seconds), "rows_per_second", cli_json_real(speed),
-        "peak_bytes", (json_int_t)peak, "train", train_metrics, "valid", valid_metrics, "file", a->output, "checksum",
+        "peak_bytes", (json_int_t)peak, "resident_peak_bytes", (json_int_t)cli_resident_peak(), "train", train_metrics, "valid", valid_metrics, "file", a->output, "checksum",
         sum ? sum : "", "resumed", r->resumed, "columns", columns_json(r->schema, r->n_columns),
         "fallback_ops", cli_fallbacks(r->rt)));
   } else {
     json_decref(train_metrics);
     json_decref(valid_metrics);
     if (train) show_metrics(train, valid);
-    printf("\n%lld iterations in %s s, %s rows/s, at most %s of memory\n%s: checksum %s\n", (long long)r->iterations,
-           cli_number(r->seconds, seconds), cli_count(speed, rate), cli_bytes(peak, size), a->output, sum ? sum : "");
+    printf("\n%lld iterations in %s s, %s rows/s, at most %s of memory (%s resident)\n%s: checksum %s\n", (long long)r->iterations,
+           cli_number(r->seconds, seconds), cli_count(speed, rate), cli_bytes(peak, size), cli_bytes(cli_resident_peak(), stays), a->output,
+           sum ? sum : "");
     if (cli_fallbacks(r->rt) > 0)
       printf("%lld operations ran on the CPU in the device's place\n", (long long)cli_fallbacks(r->rt));
     status = cli_flush();

@@ -17,12 +17,12 @@ int cli_runtime(const cli_args *a, leat_runtime **rt) {
   char cache[4096];
   o.cache_folder = cli_cache_folder(a->device, cache, sizeof cache);
   leat_allocator paged;
-  leat_executor work;
-  int pager = cli_pager_start(a, &paged, &work);
+  leat_file_system files;
+  int pager = cli_pager_start(a, &paged, &files);
   if (pager < 0) return -pager;
   if (pager) {
     o.allocator = &paged;
-    o.executor = &work;
+    o.files = &files;
   }
   if (leat_runtime_create(&o, rt, &err)) return cli_fail_error(&err);
   return 0;

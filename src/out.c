@@ -38,7 +38,10 @@ int cli_wrong(const char *fmt, ...) {
 }
 
 int cli_fail_error(const leat_error *err) {
-  return cli_fail("%s", err->message[0] ? err->message : leat_status_text(err->code));
+  const char *what = err->message[0] ? err->message : leat_status_text(err->code);
+  if (err->code == LEAT_E_MEMORY && cli_pager_needs())
+    return cli_fail("%s: --memory is too little: this needs at least %lldM", what, (long long)(cli_pager_needs() >> 20) + 1);
+  return cli_fail("%s", what);
 }
 
 void cli_note(const cli_args *a, const char *fmt, ...) {

@@ -1,13 +1,13 @@
 #!/bin/bash
 # The full counts: hours, not minutes. Usage: tests/soak.sh [STEP...]; steps: units conformance faults fuzz valgrind kill kill-mlp learn
-# refresh power opencl (all by default). LEAT_FUZZ_MINUTES (10) for each fuzz target, LEAT_KILLS (200) kills with SIGKILL. Results with their date go
+# refresh power opencl memory (all by default). LEAT_FUZZ_MINUTES (10) for each fuzz target, LEAT_KILLS (200) kills with SIGKILL. Results with their date go
 # into the table of docs/reliability.md. Logs: build/logs/soak-STEP.log. Exit status 1 when anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 jobs=$(nproc)
 mkdir -p build/logs
 failed=0
-wanted=${*:-units conformance faults fuzz valgrind kill kill-mlp learn refresh power opencl}
+wanted=${*:-units conformance faults fuzz valgrind kill kill-mlp learn refresh power opencl memory}
 commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 
@@ -121,4 +121,5 @@ step learn tests/faults/kill_learn.sh build/leat "${LEAT_KILLS:-200}"
 step refresh env LEAT_SOAK=1 tests/faults/kill_refresh.sh build/leat "${LEAT_KILLS:-200}"
 step power env LEAT_SOAK=1 build/fault_power_loss
 step opencl tests/opencl/run.sh build full
+step memory tests/memory.sh 3000 512
 exit $failed

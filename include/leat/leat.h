@@ -635,6 +635,9 @@ LEAT_API const char *leat_status_text(leat_status status);
 LEAT_API leat_status leat_runtime_create(const leat_runtime_opts *opts, leat_runtime **out, leat_error *err);
 /* Gives up the caller's reference; the runtime goes when its last child has gone. Thread: safe. */
 LEAT_API void leat_runtime_free(leat_runtime *rt);
+/* The file system that a runtime uses when it is given none, for a host that changes some of its functions and hands the
+ * rest on (their `user` is files->user). Fills as much as files->struct_size says. Errors: ARG. Thread: immutable. */
+LEAT_API leat_status leat_files_default(leat_file_system *files, leat_error *err);
 /* Takes the oldest message out of the log ring into buf (UTF-8, NUL-terminated). *needed 0: the ring is empty.
  * level and time_ns may be NULL. Errors: ARG, CAPACITY (the message stays). Thread: safe. */
 LEAT_API leat_status leat_runtime_log_read(leat_runtime *rt, int64_t *level, int64_t *time_ns, char *buf, uint64_t cap,

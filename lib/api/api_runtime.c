@@ -1,5 +1,6 @@
 /* Chapter 5 of leat.h: the runtime. Devices are chapter 6, loading one is a verb of the runtime. */
 #include "api/api.h"
+#include "base/os.h"
 #include "device/device.h"
 
 leat_status lt_need(const void *argument, const char *name, leat_error *err) {
@@ -20,6 +21,15 @@ LEAT_API leat_status leat_runtime_create(const leat_runtime_opts *opts, leat_run
 }
 
 LEAT_API void leat_runtime_free(leat_runtime *rt) { lt_runtime_unref(rt); }
+
+LEAT_API leat_status leat_files_default(leat_file_system *files, leat_error *err) {
+  leat_status st = lt_need(files, "files", err);
+  leat_file_system known;
+  if (!st) st = lt_take_struct(&known, sizeof known, files, files->struct_size, "leat_file_system", err);
+  if (st) return st;
+  lt_give_struct(files, files->struct_size, lt_os_files(), sizeof *files);
+  return lt_ok(err);
+}
 
 LEAT_API leat_status leat_runtime_log_read(leat_runtime *rt, int64_t *level, int64_t *time_ns, char *buf, uint64_t cap,
                                            uint64_t *needed) {

@@ -22,10 +22,14 @@ void lt_cond_wait(lt_cond *c, lt_mutex *m) {
 }
 void lt_cond_signal(lt_cond *c) { pthread_cond_signal((pthread_cond_t *)(void *)c); }
 
+/* The host's signals are not for our threads, but for faults: those belong to the thread that makes them, and the host may
+ * answer them (memory that its allocator lets in on demand, a crash report). */
 int lt_thread_start(lt_thread *t, void *(*run)(void *arg), void *arg) {
+  const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
   sigset_t all, before;
   int rc;
   sigfillset(&all);
+  for (uint64_t i = 0; i < sizeof faults / sizeof faults[0]; i++) sigdelset(&all, faults[i]);
   rc = pthread_sigmask(SIG_SETMASK, &all, &before);
   if (rc) return rc;
   rc = pthread_create((pthread_t *)(void *)t, NULL, run, arg);

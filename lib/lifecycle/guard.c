@@ -154,6 +154,7 @@ static leat_status guard_rows(lt_guard *g, const lt_guard_call *c, int64_t at, i
     if (c->served) lt_online_score(o, c->served + (at + i) * c->n_served, c->n_served, t->y[i], t->w[i]);
     else lt_online_score(o, shown ? shown : p, shown ? n_shown : outs, t->y[i], t->w[i]);
     lt_online_golden(o, c->rows, c->from + at + i);
+    if (t->w[i] > 0) lt_derive_observe(o->encoder, o->bind, c->rows, c->from + at + i);
     o->learned++;
   }
   if (!g->on) return LEAT_OK;
@@ -201,7 +202,8 @@ leat_status lt_guard_learn(lt_guard *g, const lt_guard_call *c, int64_t *done, l
   }
   while (*done < c->n) {
     int64_t left = LT_GUARD_BLOCK - o->learned % LT_GUARD_BLOCK, k = c->n - *done < left ? c->n - *done : left;
-    int64_t before = o->learned;
+    int64_t before = o->learned, fit = lt_derive_until(o->encoder);
+    if (k > fit) k = fit; /* the rows behind it are encoded in another way */
     k = guard_alike(g, c->rows, c->from + *done, k);
     st = k ? guard_rows(g, c, *done, k, NULL, 0, err) : guard_odd(g, c, *done, err);
     if (st) return st;

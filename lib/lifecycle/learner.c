@@ -229,6 +229,7 @@ static leat_status create_params(leat_learner *l, const leat_params *model, cons
   if (!st) st = begin_put(l, m, settings ? settings : k, schema, from, err);
   if (!st) st = lt_put_status(&l->put, err);
   if (!st) st = begin_apply(l, l->put.data, l->put.size, err);
+  if (!st && l->o->schema) st = lt_ln_race_check(l, err);
   lt_params_free(m);
   lt_params_free(k);
   return st;

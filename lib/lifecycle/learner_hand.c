@@ -34,7 +34,7 @@ static leat_status rollback_model(leat_learner *l, int64_t version, const leat_m
   const lt_online *from = lt_model_params(m);
   int64_t target = lt_schema_role(s, LEAT_ROLE_TARGET);
   const lt_dict *labels = target < 0 ? NULL : s->col[target].labels;
-  if (!lt_online_same_kind(from, o->m) || !lt_online_fits(from, o->encoder) ||
+  if (!lt_online_same_kind(from, o->m) || !lt_online_fits(from, o->encoder) || !lt_encoder_same_plan(lt_model_encoder(m), o->encoder) ||
       from->n_classes > o->m->n_classes || !labels != !o->labels)
     return lt_fail(err, LEAT_E_UNSUPPORTED, "version %lld is not of this learner's columns, parameters or classes", (long long)version);
   for (int64_t k = 0; labels && k < from->n_classes; k++) {

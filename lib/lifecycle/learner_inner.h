@@ -166,6 +166,7 @@ leat_status lt_ln_watch_restore(leat_learner *l, lt_get *g, leat_error *err);
 
 /* ---- the race (learner_race.c) */
 leat_status lt_ln_race_open(leat_learner *l, leat_error *err);
+leat_status lt_ln_race_check(leat_learner *l, leat_error *err);    /* do all suit the learner's columns? */
 void lt_ln_race_free(leat_learner *l);
 int lt_ln_races(const leat_learner *l);
 /* The racers learn what the champion has learned; p [n, outs]: its own predictions, made just before each row. */

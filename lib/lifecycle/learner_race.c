@@ -46,17 +46,28 @@ void lt_ln_race_free(leat_learner *l) {
   l->race = NULL;
 }
 
+/* The end of NAME=VALUE: a comma before what is no NAME=... stands in the value, which is a list. */
+static const char *entry_end(const char *text, const char *end) {
+  for (;;) {
+    const char *stop = memchr(text, ',', (size_t)(end - text));
+    if (!stop) return end;
+    const char *next = memchr(stop + 1, ',', (size_t)(end - stop - 1));
+    if (!next) next = end;
+    if (memchr(stop + 1, '=', (size_t)(next - stop - 1))) return stop;
+    text = stop + 1;
+  }
+}
+
 /* "learner=coin,hash_bits=20" onto a copy of the model's own. */
 static leat_status race_entry(leat_learner *l, const char *text, size_t n, racer *r, leat_error *err) {
+  enum { LONGEST = 1024 };
   leat_status st = lt_params_copy(l->model, &r->params, err);
   leat_error why = {.struct_size = sizeof why};
   for (const char *end = text + n; text < end && !st;) {
-    char name[64] = {0}, value[64] = {0};
-    const char *stop = memchr(text, ',', (size_t)(end - text)), *eq;
-    if (!stop) stop = end;
-    while (text < stop && *text == ' ') text++;
-    eq = memchr(text, '=', (size_t)(stop - text));
-    if (!eq || eq == text || eq - text > 63 || stop - eq > 64)
+    char name[64] = {0}, value[LONGEST] = {0};
+    while (text < end && *text == ' ') text++;
+    const char *stop = entry_end(text, end), *eq = memchr(text, '=', (size_t)(stop - text));
+    if (!eq || eq == text || eq - text > 63 || stop - eq > LONGEST)
       return lt_fail(err, LEAT_E_ARG, "race '%.*s': expected NAME=VALUE,... of the model for each learner, ';' between learners", (int)(stop - text), text);
     memcpy(name, text, (size_t)(eq - text));
     memcpy(value, eq + 1, (size_t)(stop - eq - 1));
@@ -93,7 +104,7 @@ static void race_text(const leat_params *p, char *to, size_t cap) {
   to[0] = 0;
   for (int64_t i = 0; i < lt_params_spec(p)->count; i++) {
     leat_param_info info = {.struct_size = sizeof info};
-    char value[64];
+    char value[128];
     uint64_t needed;
     if (lt_params_info(p, i, &info, NULL) || lt_params_get_text(p, info.name, value, sizeof value, &needed, NULL)) continue;
     if (strcmp(value, info.default_text) == 0 || at + strlen(info.name) + strlen(value) + 4 > cap) continue;
@@ -119,32 +130,62 @@ static leat_status race_tell(leat_learner *l, const char *name, const leat_param
 
 /* ---------------------------------------------------------------------------------------------- rows */
 
-/* A racer begins with the champion's schema; one that does not fit into race_bytes beside the others is dropped. */
-static leat_status racer_begin(leat_learner *l, racer *r, int64_t *room, leat_error *err) {
+/* A racer begins with the champion's schema. */
+static leat_status racer_begin(leat_learner *l, racer *r, leat_error *err) {
   leat_status st = lt_online_open(l->rt, r->params, NULL, &r->o, err);
   if (!st) st = lt_online_begin(r->o, l->o->schema, err);
   if (!st) st = lt_guard_create(r->o, NULL, &r->g, err);
-  if (st) {
-    racer_stop(l, r);
-    return st;
-  }
-  int64_t bytes = (int64_t)lt_online_model_bytes(r->o->m) * r->o->m->n_models;
-  if (bytes <= *room) {
-    *room -= bytes;
-    return LEAT_OK;
-  }
-  racer_stop(l, r);
-  r->dropped = 1;
-  return race_tell(l, "memory", r->params, (double)bytes, (double)*room, -1, err);
+  if (st) racer_stop(l, r);
+  return st;
 }
 
+/* One whose parameters do not suit the columns is out, and says why; the others race. */
+static leat_status racer_refuse(leat_learner *l, racer *r, const char *why, leat_error *err) {
+  leat_event e = {0};
+  r->dropped = 1;
+  e.kind = LEAT_EVENT_RACE;
+  e.version = l->live_version;
+  snprintf(e.name, sizeof e.name, "refused");
+  snprintf(e.text, sizeof e.text, "%.250s", why);
+  return lt_ln_event(l, &e, err);
+}
+
+/* Room for those in front goes first; classes that the champion has met by now are counted before a racer's model grows. One
+ * that does not fit any more is dropped. */
 static leat_status race_begin(leat_learner *l, leat_error *err) {
   int64_t room = lt_param_int(l->settings, "race_bytes");
   leat_status st = LEAT_OK;
   for (int k = 0; k < l->race->n && !st; k++) {
     racer *r = &l->race->r[k];
-    if (r->o) room -= (int64_t)lt_online_model_bytes(r->o->m) * r->o->m->n_models;
-    else if (!r->dropped) st = racer_begin(l, r, &room, err);
+    leat_error why = {.struct_size = sizeof why};
+    uint64_t one = r->o ? lt_online_model_bytes(r->o->m) : 0;
+    if (r->dropped) continue;
+    if (!r->o) st = lt_online_suits(l->rt, r->params, l->o->schema, &one, &why);
+    if (st == LEAT_E_MEMORY) return lt_fail(err, st, "%s", why.message);
+    if (st) {
+      st = racer_refuse(l, r, why.message, err);
+      continue;
+    }
+    int64_t bytes = (int64_t)one * l->o->m->n_models;
+    if (bytes <= room) {
+      room -= bytes;
+      if (!r->o) st = racer_begin(l, r, err);
+      continue;
+    }
+    racer_stop(l, r);
+    r->dropped = 1;
+    st = race_tell(l, "memory", r->params, (double)bytes, (double)room, -1, err);
+  }
+  return st;
+}
+
+leat_status lt_ln_race_check(leat_learner *l, leat_error *err) {
+  leat_status st = LEAT_OK;
+  for (int k = 0; l->race && k < l->race->n && !st; k++) {
+    leat_error why = {.struct_size = sizeof why};
+    uint64_t bytes;
+    st = lt_online_suits(l->rt, l->race->r[k].params, l->o->schema, &bytes, &why);
+    if (st) lt_fail(err, st, "race: %.400s", why.message);
   }
   return st;
 }
@@ -255,6 +296,8 @@ leat_status lt_ln_race_decide(leat_learner *l, leat_error *err) {
 
 /* ---------------------------------------------------------------------------------------------- to bytes and back */
 
+enum { RACING = 1, AT_REST = 2, RACING_EDGES = 3 }; /* how a racer stands in a file; 0: not begun */
+
 static void put_bets(lt_put *to, const lt_evidence *e) {
   lt_put_u64(to, LT_EVIDENCE_BETS);
   lt_evidence_save(e, to);
@@ -268,7 +311,8 @@ void lt_ln_race_save(const leat_learner *l, lt_put *to) {
   for (int k = 0; k < c->n; k++) {
     const racer *r = &c->r[k];
     lt_params_save(r->params, to);
-    lt_put_u8(to, (uint8_t)(r->dropped ? 2 : r->o != NULL));
+    int edges = r->o && lt_encoder_is_online(r->o->encoder);
+    lt_put_u8(to, (uint8_t)(r->dropped ? AT_REST : !r->o ? 0 : edges ? RACING_EDGES : RACING));
     put_bets(to, &r->better);
     put_bets(to, &r->worse);
     if (!r->o) continue;
@@ -276,6 +320,7 @@ void lt_ln_race_save(const leat_learner *l, lt_put *to) {
     lt_put_i64(to, n);
     for (int64_t i = 0; i < n; i++) lt_put_text(to, lt_dict_text(r->o->labels, i, NULL));
     lt_online_save(r->o->m, to);
+    if (edges) lt_derive_put_edges(r->o->encoder, to);
   }
 }
 
@@ -284,11 +329,10 @@ static void get_bets(lt_get *g, lt_evidence *e) {
   lt_evidence_load(e, g);
 }
 
-static leat_status racer_restore(leat_learner *l, racer *r, lt_get *g, leat_error *err) {
+static leat_status racer_restore(leat_learner *l, racer *r, int edges, lt_get *g, leat_error *err) {
   lt_online *m = NULL;
-  int64_t room = INT64_MAX;
   if (!l->o->m) lt_get_fail(g, LEAT_E_FORMAT);
-  leat_status st = g->failed ? LEAT_OK : racer_begin(l, r, &room, err);
+  leat_status st = g->failed ? LEAT_OK : racer_begin(l, r, err);
   uint64_t n = st || g->failed ? 0 : lt_get_count(g, 8, LT_ONLINE_CLASSES);
   for (uint64_t i = 0; i < n && !st && !g->failed; i++) {
     char *text = lt_get_text(g);
@@ -307,6 +351,7 @@ static leat_status racer_restore(leat_learner *l, racer *r, lt_get *g, leat_erro
   }
   lt_online_free(r->o->m);
   r->o->m = m;
+  if (edges) lt_derive_get_edges(r->o->encoder, g);
   lt_guard_disturbed(r->g);
   return m->regression ? LEAT_OK : lt_progressive_grow(r->o->progress, m->n_classes > 2 ? m->n_classes : 2, err);
 }
@@ -324,11 +369,11 @@ leat_status lt_ln_race_restore(leat_learner *l, lt_get *g, leat_error *err) {
     st = lt_params_load(r->params, g, err);
     if (st) break;
     uint8_t what = lt_get_u8(g);
-    if (what > 2) lt_get_fail(g, LEAT_E_FORMAT);
+    if (what > RACING_EDGES) lt_get_fail(g, LEAT_E_FORMAT);
     get_bets(g, &r->better);
     get_bets(g, &r->worse);
-    r->dropped = what == 2;
-    if (what == 1 && !g->failed) st = racer_restore(l, r, g, err);
+    r->dropped = what == AT_REST;
+    if ((what == RACING || what == RACING_EDGES) && !g->failed) st = racer_restore(l, r, what == RACING_EDGES, g, err);
   }
   return st;
 }

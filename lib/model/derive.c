@@ -69,17 +69,29 @@ static leat_status sample_column(const lt_encoder *e, const lt_encode *bind, con
     if (!st && isfinite(x[*n])) ++*n;
   }
   lt_batch_free(scratch);
-  for (int64_t gap = *n / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11) /* shell sort: no memory */
-    for (int64_t i = gap; i < *n; i++) {
+  lt_derive_sort(x, *n);
+  return st;
+}
+
+void lt_derive_sort(double *x, int64_t n) {
+  for (int64_t gap = n / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11) /* shell sort */
+    for (int64_t i = gap; i < n; i++) {
       double v = x[i];
       int64_t j = i;
       for (; j >= gap && x[j - gap] > v; j -= gap) x[j] = x[j - gap];
       x[j] = v;
     }
-  return st;
 }
 
-/* Edges between cells of about equal numbers of values; equal ones fall together. */
+int64_t lt_derive_edges(const double *x, int64_t n, int64_t cells, double *edge) {
+  int64_t edges = 0;
+  for (int64_t c = 1; n && c < cells; c++) {
+    double v = x[c * n / cells];
+    if (v > x[0] && (!edges || v > edge[edges - 1])) edge[edges++] = v;
+  }
+  return edges;
+}
+
 static leat_status fit_edges(lt_encoder *e, const lt_encode *bind, const leat_dataset *train, lt_part *p, int64_t cells,
                              leat_error *err) {
   int64_t n = 0;
@@ -87,12 +99,21 @@ static leat_status fit_edges(lt_encoder *e, const lt_encode *bind, const leat_da
   p->edge = lt_array(e->rt, (uint64_t)cells, sizeof *p->edge);
   leat_status st = x && p->edge ? sample_column(e, bind, train, p->source, x, &n, err)
                                 : lt_fail_memory(err, (DERIVE_SAMPLE + 2) * sizeof *x, "buckets");
-  for (int64_t c = 1; !st && n && c < cells; c++) {
-    double v = x[c * n / cells];
-    if (v > x[0] && (!p->n_edges || v > p->edge[p->n_edges - 1])) p->edge[p->n_edges++] = v;
-  }
+  if (!st) p->n_edges = lt_derive_edges(x, n, cells, p->edge);
   lt_free(e->rt, x);
   return st;
+}
+
+/* The same for a learner that will see its rows one by one. */
+static leat_status await_edges(lt_encoder *e, lt_part *p, int64_t cells, leat_error *err) {
+  p->hashed = LT_PART_ONLINE;
+  p->cells = cells;
+  if (!cells) return LEAT_OK;
+  p->edge = lt_array(e->rt, (uint64_t)cells, sizeof *p->edge);
+  p->sample = lt_array(e->rt, LT_EDGES_LAST, sizeof *p->sample);
+  if (!p->edge || !p->sample) return lt_fail_memory(err, LT_EDGES_LAST * sizeof *p->sample, "buckets");
+  e->n_fitting++;
+  return LEAT_OK;
 }
 
 static leat_status add_buckets(lt_encoder *e, const lt_encode *bind, const leat_dataset *train, const char *list, leat_error *err) {
@@ -110,11 +131,12 @@ static leat_status add_buckets(lt_encoder *e, const lt_encode *bind, const leat_
                      w.second ? w.second : "", DERIVE_MOST_EDGES + 1);
     st = find_part(e, w.text, LT_PART_NUMBERS, "a number", &source, err);
     if (!st) st = derive_add(e, LT_PART_BUCKETS, source, -1, &p, err);
-    if (!st) st = fit_edges(e, bind, train, p, cells, err);
+    if (!st) st = train ? fit_edges(e, bind, train, p, cells, err) : await_edges(e, p, cells, err);
   }
   return st;
 }
 
+/* max_onehot -1: of a learner row by row. */
 static leat_status add_crosses(lt_encoder *e, const char *list, int64_t max_onehot, leat_error *err) {
   derive_word w;
   leat_status st = LEAT_OK;
@@ -126,7 +148,7 @@ static leat_status add_crosses(lt_encoder *e, const char *list, int64_t max_oneh
     if (!st) st = find_part(e, w.second, LT_PART_CATEGORY, "a category", &b, err);
     if (!st && a == b) st = lt_fail(err, LEAT_E_ARG, "cross: '%s' with itself says nothing new", w.text);
     if (!st) st = derive_add(e, LT_PART_CROSS, a, b, &p, err);
-    if (!st) p->hashed = (e->part[a].n_labels + 1) * (e->part[b].n_labels + 1) > max_onehot;
+    if (!st) p->hashed = max_onehot < 0 ? LT_PART_ONLINE : (e->part[a].n_labels + 1) * (e->part[b].n_labels + 1) > max_onehot;
   }
   return st;
 }
@@ -159,12 +181,24 @@ static leat_status add_missing(lt_encoder *e, const lt_encode *bind, const leat_
   return st;
 }
 
+/* An indicator for each number column: who learns row by row cannot know beforehand which of them miss values. */
+static leat_status await_missing(lt_encoder *e, leat_error *err) {
+  leat_status st = LEAT_OK;
+  for (int64_t k = 0, n = base_parts(e); !st && k < n; k++) {
+    lt_part *p;
+    if (e->part[k].type != LT_PART_NUMBERS || e->part[k].width != 1) continue;
+    st = derive_add(e, LT_PART_BUCKETS, k, -1, &p, err);
+    if (!st) st = await_edges(e, p, 0, err);
+  }
+  return st;
+}
+
 leat_status lt_derive_fit(lt_encoder *e, const lt_encode *bind, const leat_dataset *train, const leat_params *settings, leat_error *err) {
   const char *buckets = lt_param_str(settings, "buckets"), *cross = lt_param_str(settings, "cross");
   leat_status st = LEAT_OK;
   if (buckets[0]) st = add_buckets(e, bind, train, buckets, err);
-  if (!st && lt_param_int(settings, "missing")) st = add_missing(e, bind, train, err);
-  if (!st && cross[0]) st = add_crosses(e, cross, lt_param_int(settings, "max_onehot"), err);
+  if (!st && lt_param_int(settings, "missing")) st = train ? add_missing(e, bind, train, err) : await_missing(e, err);
+  if (!st && cross[0]) st = add_crosses(e, cross, train ? lt_param_int(settings, "max_onehot") : -1, err);
   return st;
 }
 
@@ -175,6 +209,10 @@ leat_status lt_derive_layout(const lt_encoder *e, lt_part *p, leat_error *err) {
   int64_t cells = p->n_edges + 2;
   p->number = a->number;
   p->numbers = 0;
+  if (p->hashed == LT_PART_ONLINE) { /* so that there is something beside the numbers */
+    p->width = 1;
+    return LEAT_OK;
+  }
   if (p->type == LT_PART_CROSS) {
     int64_t na = a->n_labels + 1, nb = e->part[p->other].n_labels + 1;
     if (na > derive_most_cells / nb)
@@ -227,7 +265,11 @@ static void put_label(const lt_encoder *e, int64_t k, int64_t code, lt_put *w) {
 
 void lt_derive_name(const lt_encoder *e, const lt_part *p, int64_t at, lt_put *w) {
   char number[32];
-  if (p->type == LT_PART_CROSS && p->hashed) {
+  if (p->hashed == LT_PART_ONLINE) { /* one name for all: a learner hashes its cells */
+    put_words(w, e->schema->col[p->column].name);
+    put_words(w, p->type == LT_PART_CROSS ? "*" : p->cells ? " in buckets" : "=(missing)");
+    if (p->type == LT_PART_CROSS) put_words(w, e->schema->col[e->part[p->other].column].name);
+  } else if (p->type == LT_PART_CROSS && p->hashed) {
     put_words(w, e->schema->col[p->column].name);
     put_words(w, "*");
     put_words(w, e->schema->col[e->part[p->other].column].name);
@@ -259,6 +301,13 @@ void lt_derive_name(const lt_encoder *e, const lt_part *p, int64_t at, lt_put *w
 
 /* ---- bytes */
 
+/* Cells wanted, whether edges are still fitted, the values so far. */
+static void put_sample(const lt_part *p, lt_put *w) {
+  lt_put_i64(w, p->cells);
+  lt_put_u8(w, p->sample != NULL);
+  if (p->sample) lt_put_f64s(w, p->sample, (uint64_t)p->n_sample);
+}
+
 void lt_derive_save(const lt_encoder *e, lt_put *w) {
   int64_t from = base_parts(e);
   lt_put_i64(w, e->n_parts - from);
@@ -269,16 +318,88 @@ void lt_derive_save(const lt_encoder *e, lt_put *w) {
     lt_put_i64(w, p->source);
     lt_put_i64(w, p->other);
     lt_put_f64s(w, p->edge, (uint64_t)p->n_edges);
+    if (p->hashed == LT_PART_ONLINE && p->type == LT_PART_BUCKETS) put_sample(p, w);
   }
 }
 
 /* A part must be of what its type says, and its edges ascend. */
 static int derive_fits(const lt_encoder *e, int32_t type, int32_t hashed, int64_t source, int64_t other, int64_t base) {
   if (source < 0 || source >= base) return 0;
+  int online = hashed == LT_PART_ONLINE;
   if (type == LT_PART_BUCKETS)
-    return e->part[source].type == LT_PART_NUMBERS && e->schema->col[e->part[source].column].width == 1 && other == -1 && !hashed;
-  return type == LT_PART_CROSS && hashed <= 1 && other >= 0 && other < base && other != source &&
+    return e->part[source].type == LT_PART_NUMBERS && e->schema->col[e->part[source].column].width == 1 && other == -1 &&
+           (!hashed || online);
+  return type == LT_PART_CROSS && (hashed <= 1 || online) && other >= 0 && other < base && other != source &&
          e->part[source].type == LT_PART_CATEGORY && e->part[other].type == LT_PART_CATEGORY;
+}
+
+static int edges_ascend(const double *edge, uint64_t n) {
+  for (uint64_t i = 0; i < n; i++)
+    if (!isfinite(edge[i]) || (i && !(edge[i] > edge[i - 1]))) return 0;
+  return 1;
+}
+
+/* Behind the edges, which p has already. */
+static void get_sample(lt_encoder *e, lt_part *p, lt_get *r) {
+  leat_runtime *rt = e->rt;
+  uint64_t n = 0;
+  p->cells = lt_get_i64(r);
+  int open = lt_get_u8(r);
+  if (open > 1 || p->cells < 0 || p->cells > DERIVE_MOST_EDGES + 1 || p->cells == 1 || (p->cells == 0 && open) ||
+      p->n_edges > (p->cells > 0 ? p->cells - 1 : 0))
+    lt_get_fail(r, LEAT_E_FORMAT);
+  if (!open || r->failed) return;
+  double *have = lt_get_f64s(r, &n), *edge = lt_array(rt, (uint64_t)p->cells, sizeof *edge);
+  p->sample = lt_array(rt, LT_EDGES_LAST, sizeof *p->sample);
+  if (!r->failed && (!edge || !p->sample)) lt_get_fail(r, LEAT_E_MEMORY);
+  if (!r->failed && n >= LT_EDGES_LAST) lt_get_fail(r, LEAT_E_FORMAT);
+  for (uint64_t i = 0; !r->failed && i < n; i++) {
+    p->sample[i] = have[i];
+    if (!isfinite(have[i])) lt_get_fail(r, LEAT_E_FORMAT);
+  }
+  if (!r->failed) { /* room for those that will be fitted */
+    p->n_sample = (int64_t)n;
+    e->n_fitting++;
+    memcpy(edge, p->edge, (size_t)p->n_edges * sizeof *edge);
+    lt_free(rt, p->edge);
+    p->edge = edge;
+    edge = NULL;
+  }
+  lt_free(rt, edge);
+  lt_free(rt, have);
+}
+
+void lt_derive_put_edges(const lt_encoder *e, lt_put *w) {
+  for (int64_t k = base_parts(e); k < e->n_parts; k++) {
+    const lt_part *p = &e->part[k];
+    if (p->type != LT_PART_BUCKETS || !p->cells) continue;
+    lt_put_f64s(w, p->edge, (uint64_t)p->n_edges);
+    put_sample(p, w);
+  }
+}
+
+void lt_derive_get_edges(lt_encoder *e, lt_get *r) {
+  for (int64_t k = base_parts(e); k < e->n_parts && !r->failed; k++) {
+    lt_part *p = &e->part[k];
+    int64_t cells = p->cells;
+    uint64_t n = 0;
+    if (p->type != LT_PART_BUCKETS || !cells) continue;
+    double *edge = lt_get_f64s(r, &n);
+    if (!r->failed && (n >= (uint64_t)cells || !edges_ascend(edge, n))) lt_get_fail(r, LEAT_E_FORMAT);
+    if (r->failed) {
+      lt_free(e->rt, edge);
+      return;
+    }
+    lt_free(e->rt, p->edge);
+    lt_free(e->rt, p->sample);
+    e->n_fitting -= p->sample != NULL;
+    p->edge = edge;
+    p->n_edges = (int64_t)n;
+    p->sample = NULL;
+    p->n_sample = 0;
+    get_sample(e, p, r);
+    if (p->cells != cells) lt_get_fail(r, LEAT_E_FORMAT);
+  }
 }
 
 leat_status lt_derive_load(lt_encoder *e, lt_get *r, leat_error *err) {
@@ -292,9 +413,8 @@ leat_status lt_derive_load(lt_encoder *e, lt_get *r, leat_error *err) {
     double *edge = lt_get_f64s(r, &edges);
     lt_part *p = NULL;
     if (!r->failed && !derive_fits(e, type, hashed, source, other, base)) lt_get_fail(r, LEAT_E_FORMAT);
-    for (uint64_t i = 0; !r->failed && i < edges; i++)
-      if (type != LT_PART_BUCKETS || edges > DERIVE_MOST_EDGES || !isfinite(edge[i]) || (i && !(edge[i] > edge[i - 1])))
-        lt_get_fail(r, LEAT_E_FORMAT);
+    if (!r->failed && edges && (type != LT_PART_BUCKETS || edges > DERIVE_MOST_EDGES || !edges_ascend(edge, edges)))
+      lt_get_fail(r, LEAT_E_FORMAT);
     if (!r->failed) st = derive_add(e, type, source, other, &p, err);
     if (st || r->failed) {
       lt_free(e->rt, edge);
@@ -303,6 +423,7 @@ leat_status lt_derive_load(lt_encoder *e, lt_get *r, leat_error *err) {
     p->hashed = hashed;
     p->edge = edge;
     p->n_edges = (int64_t)edges;
+    if (hashed == LT_PART_ONLINE && type == LT_PART_BUCKETS) get_sample(e, p, r);
   }
   return st;
 }

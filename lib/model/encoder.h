@@ -21,9 +21,13 @@ typedef struct lt_encode lt_encode; /* an encoder bound to rows of one schema ob
  * standardize, max_onehot, hash_bits, max_width. */
 leat_status lt_encoder_fit(leat_runtime *rt, const leat_dataset *train, const leat_params *settings, lt_encoder **out,
                            leat_error *err);
-/* The layout alone, for learners that keep statistics themselves: standardize no, sparse blocks wider than 2^24 hashed. */
-leat_status lt_encoder_unfitted(leat_runtime *rt, leat_schema *schema, int64_t hash_bits, lt_encoder **out,
+/* The layout alone, for learners that see their rows one by one and keep statistics themselves: of the settings hash_bits,
+ * words, log, buckets, missing and cross; standardize no, sparse blocks wider than 2^24 hashed. ARG, NOT_FOUND: settings that
+ * do not fit the columns. */
+leat_status lt_encoder_unfitted(leat_runtime *rt, leat_schema *schema, const leat_params *settings, lt_encoder **out,
                                 leat_error *err);
+/* A copy for a schema that differs in nothing but the labels of the target. */
+leat_status lt_encoder_copy_for(const lt_encoder *e, const leat_schema *schema, lt_encoder **out, leat_error *err);
 leat_status lt_encoder_copy(const lt_encoder *e, lt_encoder **out, leat_error *err);
 void lt_encoder_free(lt_encoder *e);
 void lt_encoder_save(const lt_encoder *e, lt_put *w);

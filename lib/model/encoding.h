@@ -7,7 +7,10 @@ enum {
   LT_PART_NUMBERS = 1, LT_PART_CATEGORY = 2, LT_PART_TEXT = 3, LT_PART_SPARSE = 4,
   LT_PART_BUCKETS = 5, LT_PART_CROSS = 6 /* derived of other parts (derive.c), behind them */
 };
-enum { LT_PART_LOG = 1, LT_PART_PAIRS = 2 };
+enum { LT_PART_LOG = 1, LT_PART_PAIRS = 2, LT_PART_ONLINE = 3 };
+/* Values after which the edges of a learner's buckets are fitted: at each power of two from the first to the last, which is
+ * for ever. */
+enum { LT_EDGES_FIRST = 64, LT_EDGES_LAST = 1024 };
 /* One FEATURE column as encoded. */
 typedef struct lt_part {
   int32_t type;
@@ -16,11 +19,17 @@ typedef struct lt_part {
   int64_t slot, width;       /* encoded slots [slot, slot + width) */
   int64_t number, numbers;   /* feature numbers [number, number + numbers) of a row as numbers */
   int64_t n_labels;          /* CATEGORY */
+  double length;             /* TEXT: of a text's vector of words */
   int32_t *slot_of;          /* CATEGORY: slot (from `slot`) of code 0 .. n_labels; the last is unseen and missing */
   /* derived: n_labels and slot_of as above. BUCKETS: of the number of part `source`, [edge[c - 1], edge[c]); the last code
    * is missing; no edges: present or missing. CROSS: code of `source` * (labels of `other` + 1) + code of `other` */
   int64_t source, other, n_edges;
   double *edge;
+  /* derived with `hashed` LT_PART_ONLINE, of a learner that sees no rows beforehand (derive_online.c): they have no slots here,
+   * the learner hashes them. BUCKETS: how many are wanted (0: only whether the number is missing), and the values so far,
+   * [LT_EDGES_LAST], while edges are still fitted */
+  int64_t cells, n_sample;
+  double *sample;
 } lt_part;
 static inline int lt_part_is_derived(const lt_part *p) { return p->type >= LT_PART_BUCKETS; }
 /* Does it fill one slot of a row, by a code? */
@@ -36,6 +45,7 @@ struct lt_encoder {
   double *inverse;           /* 1 / scale */
   double *sparse_scale;      /* [width of the sparse part]: factor of its slots; NULL: 1 */
   int64_t sparse_part;       /* its part, or -1 */
+  int64_t n_fitting;         /* parts with a sample */
 };
 enum { LT_MAX_SLOTS = 2147483647 };
 /* Lays the slots out from the columns and the choices (types and hashed) of the parts. */
@@ -80,7 +90,8 @@ int64_t lt_encode_code(const lt_encode *b, int64_t k, const lt_rows *rows, int64
 const char *lt_encode_text(const lt_encode *b, int64_t k, const lt_rows *rows, int64_t r, uint64_t *n);
 /* The raw number of part k (NUMBERS of width 1) of row r; NaN when missing. */
 double lt_encode_number(const lt_encode *b, int64_t k, const lt_rows *rows, int64_t r);
-/* ---- derived parts (derive.c): buckets, missing and cross of the settings; the others as of all parts */
+/* ---- derived parts (derive.c): buckets, missing and cross of the settings; the others as of all parts. train NULL: of a
+ * learner row by row */
 leat_status lt_derive_fit(lt_encoder *e, const lt_encode *bind, const leat_dataset *train, const leat_params *settings,
                           leat_error *err);
 leat_status lt_derive_layout(const lt_encoder *e, lt_part *p, leat_error *err);
@@ -90,6 +101,22 @@ int64_t lt_bucket_of(const double *edge, int64_t n, double x);
 void lt_derive_name(const lt_encoder *e, const lt_part *p, int64_t at, lt_put *w);
 void lt_derive_save(const lt_encoder *e, lt_put *w);
 leat_status lt_derive_load(lt_encoder *e, lt_get *r, leat_error *err);
+/* ---- derived parts of a learner row by row (derive_online.c) */
+int lt_encoder_is_online(const lt_encoder *e);             /* has it any? No other family can use it then */
+int lt_encoder_online_fits(const lt_encoder *e);           /* all derived parts are such */
+/* The same columns in the same ways; edges may differ. */
+int lt_encoder_same_plan(const lt_encoder *a, const lt_encoder *b);
+/* Rows that may be encoded before edges are fitted again: at least 1; INT64_MAX: they are final. */
+int64_t lt_derive_until(const lt_encoder *e);
+/* Row r has been learned: its numbers count for the edges. */
+void lt_derive_observe(lt_encoder *e, const lt_encode *bind, const lt_rows *rows, int64_t r);
+/* What of the state is not in the settings, into a checkpoint and back; into an encoder of the same plan. */
+void lt_derive_put_edges(const lt_encoder *e, lt_put *w);
+void lt_derive_get_edges(lt_encoder *e, lt_get *r);
+/* Ascending; no memory. */
+void lt_derive_sort(double *x, int64_t n);
+/* Edges between `cells` cells of about equal numbers of x (ascending), into edge [cells]; equal ones fall together. */
+int64_t lt_derive_edges(const double *x, int64_t n, int64_t cells, double *edge);
 /* Text -> ascending slots (from 0) and weights of length 1 of its words, with pairs also of each two that follow each
  * other. index and value have room for lt_text_room(n, pairs). Returns how many. */
 int64_t lt_text_slots(const char *text, uint64_t n, int64_t hash_bits, int pairs, int32_t *index, float *value);
@@ -99,6 +126,10 @@ typedef struct lt_text_words { int32_t *index; float *value; uint64_t bytes; } l
 /* Room for a text of so many bytes, with pairs; never less than before. Errors: MEMORY, then the old room stays. */
 leat_status lt_text_words_reserve(leat_runtime *rt, lt_text_words *w, uint64_t bytes, leat_error *err);
 void lt_text_words_free(leat_runtime *rt, lt_text_words *w);
+/* From length 1 to another; 1 keeps the bits. */
+static inline void lt_text_stretch(float *value, int64_t n, double length) {
+  for (int64_t i = 0; length != 1.0 && i < n; i++) value[i] = (float)((double)value[i] * length);
+}
 /* Sign and logarithm of 1 + |x|: what a NUMBERS part with `hashed` LT_PART_LOG makes of a number. */
 static inline double lt_signed_log(double x) { return copysign(log1p(fabs(x)), x); }
 /* Slot of an index of a hashed sparse block. */

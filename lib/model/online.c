@@ -125,8 +125,7 @@ static leat_status online_make(leat_runtime *rt, const lt_online *like, lt_onlin
   return LEAT_OK;
 }
 
-leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t hidden, int64_t n_classes, const lt_encoder *e,
-                             lt_online **out, leat_error *err) {
+static lt_online online_shape(uint32_t learners, int64_t hidden, int64_t n_classes, const lt_encoder *e) {
   lt_online like = {0};
   like.learners = learners;
   like.n_hidden = learners & LT_LEARNER(LT_NET) ? hidden : 0;
@@ -137,6 +136,18 @@ leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t hidden
   like.hash_bits = e->hash_bits;
   like.n_hashed = e->n_slots > e->n_dense ? (int64_t)1 << e->hash_bits : 0;
   like.n_slots = 1 + like.n_dense + like.n_hashed;
+  like.layout = online_layout(learners);
+  return like;
+}
+
+uint64_t lt_online_bytes(uint32_t learners, int64_t hidden, const lt_encoder *e) {
+  const lt_online like = online_shape(learners, hidden, 2, e);
+  return lt_online_model_bytes(&like);
+}
+
+leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t hidden, int64_t n_classes, const lt_encoder *e,
+                             lt_online **out, leat_error *err) {
+  const lt_online like = online_shape(learners, hidden, n_classes, e);
   if (like.n_slots > LT_MAX_SLOTS)
     return lt_fail(err, LEAT_E_RANGE, "%lld numbers a row are too many for an online model", (long long)e->n_dense);
   return online_make(rt, &like, out, err);
@@ -258,7 +269,7 @@ leat_status lt_online_add_class(lt_online *m, leat_error *err) {
 }
 
 int lt_online_fits(const lt_online *m, const lt_encoder *e) {
-  return m->n_dense == e->n_dense && m->hash_bits == e->hash_bits && (m->n_hashed > 0) == (e->n_slots > e->n_dense);
+  return lt_encoder_online_fits(e) && m->n_dense == e->n_dense && m->hash_bits == e->hash_bits && (m->n_hashed > 0) == (e->n_slots > e->n_dense);
 }
 
 /* ---------------------------------------------------------------------------------------------- bytes */
@@ -484,7 +495,10 @@ static leat_status online_plan_entries(online_plan *p, uint64_t n, leat_error *e
 }
 
 static leat_status online_plan_reserve(lt_plan *plan, uint64_t text_bytes, leat_error *err) {
-  return online_plan_entries((online_plan *)plan, text_bytes / 2 + 1, err);
+  const lt_encoder *e = ((online_plan *)plan)->e;
+  int pairs = 0;
+  for (int64_t k = 0; k < e->n_parts; k++) pairs |= e->part[k].type == LT_PART_TEXT && e->part[k].hashed == LT_PART_PAIRS;
+  return online_plan_entries((online_plan *)plan, lt_text_room(text_bytes, pairs), err);
 }
 
 static void online_plan_end(online_plan *p, double *out) {
@@ -503,7 +517,7 @@ static leat_status online_plan_rows(lt_plan *plan, const lt_encode *bind, const 
       if (p->e->part[k].type != LT_PART_TEXT) continue;
       uint64_t bytes = 0;
       lt_encode_text(bind, k, rows, r, &bytes);
-      leat_status st = online_plan_entries(p, bytes / 2 + 1, err);
+      leat_status st = online_plan_entries(p, lt_text_room(bytes, p->e->part[k].hashed == LT_PART_PAIRS), err);
       if (st) return st;
     }
     lt_online_row(&p->feed, bind, rows, r, p->x, p->index, p->value);
@@ -614,10 +628,9 @@ static leat_status online_array(const void *params, const char *name, const doub
   return lt_fail(err, LEAT_E_UNSUPPORTED, "an online model mixes learners and has no single '%.60s'", name);
 }
 
-/* Readers of version 1 know no network. */
+/* Readers of version 1 know no network and no settings of the encoder. */
 static int64_t online_format(const void *params, const leat_params *settings) {
-  (void)settings;
-  return ((const lt_online *)params)->n_hidden ? 2 : 1;
+  return ((const lt_online *)params)->n_hidden || lt_online_encodes(settings) ? 2 : 1;
 }
 
 const lt_family lt_family_online = {

@@ -4,7 +4,9 @@
  * A row is a list of slots with values z: slot 0 the bias (z = 1); slots 1 .. n_dense the numbers, standardised by the
  * mean and deviation so far *with this row's own value* and clipped to +-8; behind them, when the model has other
  * columns, 2^hash_bits slots for indices of sparse blocks (as they are while they fit), labels and words (hashed), each
- * value divided by the root mean square of the slot's values, this one among them. Missing numbers are left out. */
+ * value divided by the root mean square of the slot's values, this one among them. Missing numbers are left out. What the
+ * settings words, log, buckets, missing and cross ask for is hashed too: pairs of words and of labels by their text, a number's
+ * cell by its place. */
 #ifndef LEAT_MODEL_ONLINE_H
 #define LEAT_MODEL_ONLINE_H
 #include "model/encoding.h"
@@ -57,6 +59,8 @@ extern const lt_family lt_family_online;
 /* hidden: units of the network, a multiple of 4 up to LT_ONLINE_NET_HIDDEN; 0 when LT_NET is not among the learners. */
 leat_status lt_online_create(leat_runtime *rt, uint32_t learners, int64_t hidden, int64_t n_classes, const lt_encoder *e,
                              lt_online **out, leat_error *err);
+/* lt_online_model_bytes of such a one. */
+uint64_t lt_online_bytes(uint32_t learners, int64_t hidden, const lt_encoder *e);
 void lt_online_free(lt_online *m);
 leat_status lt_online_copy(const lt_online *m, lt_online **out, leat_error *err);
 /* One more class; the third one turns the model of two classes into one a class. On failure nothing has changed. */
@@ -83,6 +87,7 @@ uint32_t lt_online_learners(const char *name, int regression);
 /* A copy of settings of "online/linear" or "online/mlp", as those of "online/linear", which is what is kept everywhere. */
 leat_status lt_online_settings(leat_runtime *rt, const leat_params *p, leat_params **out, leat_error *err);
 int lt_online_is_spec(const lt_spec *spec);
+int lt_online_encodes(const leat_params *settings); /* does it set anything of the encoder but hash_bits? */
 extern const lt_spec lt_online_spec, lt_online_mlp_spec;
 
 /* ---- rows (online_rows.c) */

@@ -40,9 +40,17 @@ static uint32_t index_slot(const lt_online *m, int32_t index) {
   return hashed_slot(m, i < (uint32_t)m->n_hashed ? i : lt_mix32(i));
 }
 
-static uint32_t label_slot(const lt_online *m, int64_t column, const char *label, uint64_t n) {
-  uint64_t h = lt_hash64(label, n, (uint64_t)column + 1);
-  return hashed_slot(m, (uint32_t)(h ^ h >> 32));
+static uint64_t label_hash(int64_t column, const char *label, uint64_t n) { return lt_hash64(label, n, (uint64_t)column + 1); }
+static uint32_t hash_slot(const lt_online *m, uint64_t h) { return hashed_slot(m, (uint32_t)(h ^ h >> 32)); }
+
+/* Two labels together. */
+static uint32_t cross_slot(const lt_online *m, uint64_t a, uint64_t b) {
+  unsigned char both[16];
+  for (int i = 0; i < 8; i++) {
+    both[i] = (unsigned char)(a >> 8 * i);
+    both[8 + i] = (unsigned char)(b >> 8 * i);
+  }
+  return hash_slot(m, lt_hash64(both, sizeof both, 3));
 }
 
 /* Mean and deviation are Welford's ("Note on a method for calculating corrected sums of squares and products", 1962),
@@ -64,8 +72,15 @@ void lt_online_refill(lt_online_feed *f, const double *x, const float *raw) {
   for (int64_t i = 1; i < f->n_done; i++) f->raw[i] = dense_z(&f->m->moment[f->slot[i] - 1], x[f->slot[i] - 1]);
 }
 
-/* A label by its text, however the rows hold it: labels that the model's schema has never listed are features too. */
-static void feed_label(lt_online_feed *f, const lt_encode *bind, int64_t k, const lt_rows *rows, int64_t r) {
+/* A number's cell: by its place, so that what was learned of a cell stays while its edges are fitted. */
+static void feed_cell(lt_online_feed *f, const lt_encoder *e, int64_t k, double v) {
+  const lt_part *p = &e->part[k];
+  int64_t code = isfinite(v) ? lt_bucket_of(p->edge, p->n_edges, v) + 1 : 0;
+  if (p->cells || !code) feed_hashed(f, hashed_slot(f->m, lt_mix32(lt_mix32((uint32_t)k + 0x62636b74U) + (uint32_t)code)), 1);
+}
+
+/* Hash of a label by its text, however the rows hold it: labels that the model's schema has never listed are features too. */
+static uint64_t row_label(const lt_encode *bind, int64_t k, const lt_rows *rows, int64_t r) {
   const lt_bound *u = &bind->part[k];
   const lt_column *c = &bind->schema->col[u->column];
   const lt_col *v = &rows->col[u->column];
@@ -85,7 +100,14 @@ static void feed_label(lt_online_feed *f, const lt_encode *bind, int64_t k, cons
       text = number;
     }
   }
-  feed_hashed(f, label_slot(f->m, column, text && n ? text : "", text && n ? n : 0), 1);
+  return label_hash(column, text && n ? text : "", text && n ? n : 0);
+}
+
+/* BUCKETS or CROSS. */
+static void feed_derived(lt_online_feed *f, const lt_encode *bind, int64_t k, const lt_rows *rows, int64_t r) {
+  const lt_part *p = &bind->e->part[k];
+  if (p->type == LT_PART_BUCKETS) feed_cell(f, bind->e, k, lt_encode_number(bind, p->source, rows, r));
+  else feed_hashed(f, cross_slot(f->m, row_label(bind, p->source, rows, r), row_label(bind, p->other, rows, r)), 1);
 }
 
 static void feed_text(lt_online_feed *f, const lt_encode *bind, int64_t k, const lt_rows *rows, int64_t r, int32_t *index,
@@ -93,7 +115,8 @@ static void feed_text(lt_online_feed *f, const lt_encode *bind, int64_t k, const
   uint64_t n = 0;
   uint32_t own = lt_mix32((uint32_t)bind->e->part[k].column + 1); /* words of two columns are two features */
   const char *text = lt_encode_text(bind, k, rows, r, &n);
-  int64_t words = lt_text_slots(text, n, f->m->hash_bits, 0, index, value);
+  int pairs = bind->e->part[k].hashed == LT_PART_PAIRS;
+  int64_t words = lt_text_slots(text, n, f->m->hash_bits, pairs, index, value);
   for (int64_t i = 0; i < words; i++) feed_hashed(f, hashed_slot(f->m, (uint32_t)index[i] ^ own), value[i]);
 }
 
@@ -154,7 +177,8 @@ void lt_online_row(lt_online_feed *f, const lt_encode *bind, const lt_rows *rows
   for (int64_t j = 0; j < f->m->n_dense; j++) feed_number(f, j, x[j]);
   for (int64_t k = 0; k < e->n_parts; k++) {
     const lt_col *v = &rows->col[bind->part[k].column];
-    if (e->part[k].type == LT_PART_CATEGORY) feed_label(f, bind, k, rows, r);
+    if (lt_part_is_derived(&e->part[k])) feed_derived(f, bind, k, rows, r);
+    if (e->part[k].type == LT_PART_CATEGORY) feed_hashed(f, hash_slot(f->m, row_label(bind, k, rows, r)), 1);
     if (e->part[k].type == LT_PART_TEXT) feed_text(f, bind, k, rows, r, index, value);
     if (e->part[k].type != LT_PART_SPARSE || !v->row_start) continue;
     const int64_t *at = v->row_start + r;
@@ -163,20 +187,28 @@ void lt_online_row(lt_online_feed *f, const lt_encode *bind, const lt_rows *rows
   }
 }
 
+/* Hash of the label whose code stands among the numbers. */
+static uint64_t code_label(const lt_encoder *e, int64_t k, const double *x) {
+  const lt_part *p = &e->part[k];
+  double code = x[p->number];
+  uint64_t n = 0;
+  const char *text = "";
+  if (code >= 0 && code < (double)p->n_labels) text = lt_dict_text(e->schema->col[p->column].labels, (int64_t)code, &n);
+  return label_hash(p->column, text, n);
+}
+
 void lt_online_numbers(lt_online_feed *f, const lt_encoder *e, const double *x) {
   feed_begin(f);
   for (int64_t k = 0; k < e->n_parts; k++) {
     const lt_part *p = &e->part[k];
-    for (int64_t j = 0; p->type == LT_PART_NUMBERS && j < p->numbers; j++) feed_number(f, p->slot + j, x[p->number + j]);
+    for (int64_t j = 0; p->type == LT_PART_NUMBERS && j < p->numbers; j++)
+      feed_number(f, p->slot + j, p->hashed == LT_PART_LOG ? lt_signed_log(x[p->number + j]) : x[p->number + j]);
   }
   for (int64_t k = 0; k < e->n_parts; k++) {
     const lt_part *p = &e->part[k];
-    if (p->type != LT_PART_CATEGORY) continue;
-    double code = x[p->number];
-    uint64_t n = 0;
-    const char *text = "";
-    if (code >= 0 && code < (double)p->n_labels) text = lt_dict_text(e->schema->col[p->column].labels, (int64_t)code, &n);
-    feed_hashed(f, label_slot(f->m, p->column, text, n), 1);
+    if (p->type == LT_PART_CATEGORY) feed_hashed(f, hash_slot(f->m, code_label(e, k, x)), 1);
+    if (p->type == LT_PART_BUCKETS) feed_cell(f, e, k, x[e->part[p->source].number]);
+    if (p->type == LT_PART_CROSS) feed_hashed(f, cross_slot(f->m, code_label(e, p->source, x), code_label(e, p->other, x)), 1);
   }
 }
 

@@ -17,6 +17,14 @@
     {"hidden", LEAT_PARAM_I64, "32", 4, 128, NULL,                                                                        \
      "Units of the network (mlp, net), a multiple of 4: a slot takes 4 * hidden + 4 bytes more.", 2},                     \
     {"net_rate", LEAT_PARAM_F64, "1", 0, 1e6, NULL, "The learning rate of the network's units.", 2},                      \
+    {"words", LEAT_PARAM_I64, "1", 1, 2, NULL, "Texts are their words; 2: and each two words that follow each other.", 2}, \
+    {"log", LEAT_PARAM_TEXT, "", 0, 0, NULL,                                                                              \
+     "Number columns of which sign(x) * log(1 + |x|) is learned from, for amounts and counts; commas between them.", 2},  \
+    {"buckets", LEAT_PARAM_TEXT, "", 0, 0, NULL,                                                                          \
+     "Number columns that are learned in cells of equal mass too, as age:10,income:20 (10 when no number is given); the " \
+     "edges are those of the first 1024 values.", 2},                                                                     \
+    {"missing", LEAT_PARAM_BOOL, "false", 0, 0, NULL, "Number columns get a feature that says that the value is missing.", 2},\
+    {"cross", LEAT_PARAM_TEXT, "", 0, 0, NULL, "Pairs of categories that are learned together too, as region*plan.", 2},  \
     {"half_life", LEAT_PARAM_I64, "1000", 1, 1000000000, NULL, "Rows after which a row counts half in the faded metrics.", 1},\
     {"window", LEAT_PARAM_I64, "1000", 1, 1000000, NULL, "Rows of the window metrics.", 1}
 static const lt_param_def online_defs[] = {LEARNER_DEF("race"), OTHER_DEFS};
@@ -30,6 +38,11 @@ const lt_spec lt_online_mlp_spec = {
 
 int lt_online_is_spec(const lt_spec *spec) { return spec == &lt_online_spec || spec == &lt_online_mlp_spec; }
 
+int lt_online_encodes(const leat_params *p) {
+  return lt_param_int(p, "words") != 1 || lt_param_int(p, "missing") || *lt_param_str(p, "log") || *lt_param_str(p, "buckets") ||
+         *lt_param_str(p, "cross");
+}
+
 /* Packages, journals and checkpoints know one table only, so that a champion of either kind may follow the other. */
 leat_status lt_online_settings(leat_runtime *rt, const leat_params *p, leat_params **out, leat_error *err) {
   const lt_spec *spec = lt_params_spec(p);
@@ -37,10 +50,15 @@ leat_status lt_online_settings(leat_runtime *rt, const leat_params *p, leat_para
   leat_params *q = NULL;
   leat_status st = lt_params_create(rt, &lt_online_spec, &q, err);
   for (int64_t i = 0; i < spec->count && !st; i++) {
+    const char *name = spec->defs[i].name;
     char text[64];
     uint64_t needed;
-    st = lt_params_get_text(p, spec->defs[i].name, text, sizeof text, &needed, err);
-    if (!st) st = lt_params_set_text(q, spec->defs[i].name, text, err);
+    if (spec->defs[i].type == LEAT_PARAM_TEXT) {
+      st = lt_params_set_text(q, name, lt_param_str(p, name), err);
+      continue;
+    }
+    st = lt_params_get_text(p, name, text, sizeof text, &needed, err);
+    if (!st) st = lt_params_set_text(q, name, text, err);
   }
   if (st) lt_params_free(q);
   *out = st ? NULL : q;

@@ -5,6 +5,7 @@
 #include "base/number.h"
 #include "device/vec.h"
 #include "model/model_inner.h"
+#include "model/online.h"
 #include <math.h>
 #include <string.h>
 
@@ -222,7 +223,9 @@ static leat_status read_schema(package_reader *p, lt_get *r) {
 }
 
 static leat_status read_encoder(package_reader *p, lt_get *r) {
-  return lt_encoder_load(p->m->rt, p->m->schema, r, &p->m->encoder, p->err);
+  leat_status st = lt_encoder_load(p->m->rt, p->m->schema, r, &p->m->encoder, p->err);
+  if (!st && lt_encoder_is_online(p->m->encoder) && p->m->family != &lt_family_online) return package_bad(p, "encoder");
+  return st;
 }
 
 static leat_status read_params(package_reader *p, lt_get *r) {

@@ -77,7 +77,7 @@ void lt_online_close(lt_online_trainer *o) {
 }
 
 /* A schema's target -> number of classes; -1: a number. */
-static leat_status online_target(const lt_online_trainer *o, const leat_schema *s, int64_t *classes, leat_error *err) {
+static leat_status online_target(const leat_params *settings, const leat_schema *s, int64_t *classes, leat_error *err) {
   int64_t at = lt_schema_role(s, LEAT_ROLE_TARGET);
   *classes = 0;
   if (at < 0) return lt_fail(err, LEAT_E_DATA, "the rows have no target column: one column must have the role TARGET");
@@ -87,18 +87,29 @@ static leat_status online_target(const lt_online_trainer *o, const leat_schema *
   else if (c->kind == LEAT_CATEGORY) *classes = lt_dict_count(c->labels);
   else return lt_fail(err, LEAT_E_UNSUPPORTED, "the target '%.100s' must be a number, a category or a bool", c->name);
   lt_task task;
-  return lt_family_online.task(*classes < 0 ? 0 : *classes ? *classes : 2, o->settings, &task, err);
+  return lt_family_online.task(*classes < 0 ? 0 : *classes ? *classes : 2, settings, &task, err);
+}
+
+leat_status lt_online_suits(leat_runtime *rt, const leat_params *settings, leat_schema *s, uint64_t *bytes, leat_error *err) {
+  int64_t classes;
+  lt_encoder *e = NULL;
+  leat_status st = online_target(settings, s, &classes, err);
+  if (!st) st = lt_encoder_unfitted(rt, s, settings, &e, err);
+  *bytes = st ? 0
+              : lt_online_bytes(lt_online_learners(lt_param_str(settings, "learner"), classes < 0), lt_param_int(settings, "hidden"), e);
+  lt_encoder_free(e);
+  return st;
 }
 
 leat_status lt_online_begin(lt_online_trainer *o, leat_schema *s, leat_error *err) {
   int64_t classes;
-  leat_status st = online_target(o, s, &classes, err);
+  leat_status st = online_target(o->settings, s, &classes, err);
   if (st) return st;
   lt_schema_ref(s);
   o->schema = s;
   const lt_column *c = &s->col[lt_schema_role(s, LEAT_ROLE_TARGET)];
   if (c->labels) st = lt_dict_copy(c->labels, &o->labels, err);
-  if (!st) st = lt_encoder_unfitted(o->rt, s, lt_param_int(o->settings, "hash_bits"), &o->encoder, err);
+  if (!st) st = lt_encoder_unfitted(o->rt, s, o->settings, &o->encoder, err);
   if (!st)
     st = lt_online_create(o->rt, lt_online_learners(lt_param_str(o->settings, "learner"), classes < 0),
                           lt_param_int(o->settings, "hidden"), classes, o->encoder, &o->m, err);
@@ -119,12 +130,23 @@ leat_status lt_online_begin(lt_online_trainer *o, leat_schema *s, leat_error *er
 
 leat_status lt_online_from_model(lt_online_trainer *o, const leat_model *model, leat_error *err) {
   const lt_online *from = lt_model_params(model);
+  const lt_encoder *encoder = lt_model_encoder(model);
   lt_online *m = NULL;
+  lt_encoder *e = NULL;
   leat_status st = lt_online_begin(o, lt_model_schema(model), err);
-  if (!st && (!lt_online_same_kind(o->m, from) || !lt_online_fits(from, o->encoder)))
-    st = lt_fail(err, LEAT_E_ARG, "the model was learned with another learner or other hash_bits or hidden: leave the parameters out");
+  if (!st && (!lt_online_same_kind(o->m, from) || !lt_online_fits(from, o->encoder) || !lt_encoder_same_plan(encoder, o->encoder)))
+    st = lt_fail(err, LEAT_E_ARG,
+                 "the model was learned with another learner or other hash_bits, hidden, words, log, buckets, missing or cross: "
+                 "leave the parameters out");
+  if (!st) st = lt_encoder_copy_for(encoder, o->schema, &e, err); /* with its edges */
   if (!st) st = lt_online_copy(from, &m, err);
-  if (st) return st;
+  if (st) {
+    lt_encoder_free(e);
+    return st;
+  }
+  online_unbind(o);
+  lt_encoder_free(o->encoder);
+  o->encoder = e;
   lt_online_free(o->m);
   o->m = m;
   return LEAT_OK;
@@ -169,7 +191,7 @@ leat_status lt_online_bind(lt_online_trainer *o, leat_schema *s, int need_target
   int64_t target = lt_schema_role(s, LEAT_ROLE_TARGET);
   if (need_target && target < 0) {
     int64_t classes;
-    return online_target(o, s, &classes, err);
+    return online_target(o->settings, s, &classes, err);
   }
   const lt_column *c = target >= 0 ? &s->col[target] : NULL;
   const lt_column *own = &o->schema->col[lt_schema_role(o->schema, LEAT_ROLE_TARGET)];
@@ -387,6 +409,7 @@ static leat_status online_chunk(lt_online_trainer *o, const lt_rows *v, int64_t 
     if (!(w > 0)) continue;
     if (!p || n > 1 || o->m->n_models != before) lt_online_look(o, v, r);
     online_learn(o, y, w);
+    lt_derive_observe(o->encoder, o->bind, v, r);
   }
   return LEAT_OK;
 }

@@ -60,11 +60,14 @@ leat_status lt_online_rows(lt_online_trainer *o, const leat_batch *rows, int64_t
 leat_status lt_online_predict(lt_online_trainer *o, const leat_batch *rows, const leat_matrix *pred, leat_error *err);
 leat_status lt_online_metrics(const lt_online_trainer *o, int64_t set, leat_metrics **out, leat_error *err);
 leat_status lt_online_snapshot(const lt_online_trainer *o, const char *lineage, leat_model **out, leat_error *err);
-/* Sections of a checkpoint beside "settings" and "lineage": schema, labels, online, progress, golden. */
+/* Sections of a checkpoint beside "settings" and "lineage": schema, labels, online, progress, golden, edges (of buckets). */
 struct lt_seal;
 struct lt_sealed;
 leat_status lt_online_put(const lt_online_trainer *o, struct lt_seal *seal, leat_error *err);
 leat_status lt_online_get(lt_online_trainer *o, struct lt_sealed *f, leat_error *err);
+/* Can these settings learn rows of this schema? ARG, DATA, UNSUPPORTED, NOT_FOUND say why not. *bytes: of one model's slots
+ * (of each class, when there are more than two). */
+leat_status lt_online_suits(leat_runtime *rt, const leat_params *settings, leat_schema *s, uint64_t *bytes, leat_error *err);
 /* For the files of this trainer. */
 leat_status lt_online_begin(lt_online_trainer *o, leat_schema *s, leat_error *err);
 leat_status lt_online_schema(const lt_online_trainer *o, leat_schema **out, leat_error *err);

@@ -40,7 +40,7 @@ leat_status lt_online_snapshot(const lt_online_trainer *o, const char *lineage, 
     return lt_fail(err, LEAT_E_STATE, "one class has come up so far: a model needs two");
   leat_status st = lt_online_schema(o, &s, err);
   if (!st) st = golden_of(o, s, &golden, err);
-  if (!st) st = lt_encoder_unfitted(o->rt, s, o->m->hash_bits, &e, err);
+  if (!st) st = lt_encoder_copy_for(o->encoder, s, &e, err);
   if (!st) {
     lt_model_parts parts = {0};
     parts.schema = s;
@@ -77,7 +77,7 @@ static void put_golden(const lt_online_trainer *o, lt_put *w) {
 }
 
 leat_status lt_online_put(const lt_online_trainer *o, struct lt_seal *seal, leat_error *err) {
-  static const char *const names[] = {"schema", "labels", "online", "progress", "golden"};
+  static const char *const names[] = {"schema", "labels", "online", "progress", "golden", "edges"};
   leat_schema *now = NULL;
   leat_status st = LEAT_OK;
   for (size_t i = 0; i < sizeof names / sizeof *names && !st; i++) {
@@ -91,9 +91,11 @@ leat_status lt_online_put(const lt_online_trainer *o, struct lt_seal *seal, leat
         break;
       case 2: lt_online_save(o->m, &w); break;
       case 3: put_progress(o, &w); break;
-      default: put_golden(o, &w);
+      case 4: put_golden(o, &w); break;
+      default: lt_derive_put_edges(o->encoder, &w);
     }
-    if (!st) st = lt_seal_add_put(seal, names[i], LT_SEAL_ZSTD, &w, err);
+    if (!st && i == 5 && w.size == 0) st = lt_put_status(&w, err); /* no buckets */
+    else if (!st) st = lt_seal_add_put(seal, names[i], LT_SEAL_ZSTD, &w, err);
     lt_put_free(&w);
   }
   lt_schema_free(now);
@@ -198,5 +200,13 @@ leat_status lt_online_get(lt_online_trainer *o, struct lt_sealed *f, leat_error 
   if (!st) st = get_progress(o, &g, err);
   if (!st) st = online_section(o, f, "golden", &g, err);
   if (!st) st = get_golden(o, &g, err);
+  if (st || !lt_encoder_is_online(o->encoder)) return st;
+  const void *data = NULL;
+  uint64_t size = 0;
+  st = lt_sealed_section(f, "edges", &data, &size, err);
+  if (st && st != LEAT_E_NOT_FOUND) return st;
+  lt_get_init(&g, o->rt, data, st ? 0 : size); /* nothing where there are no buckets */
+  lt_derive_get_edges(o->encoder, &g);
+  st = online_whole(&g, "the checkpoint's edges", err);
   return st;
 }

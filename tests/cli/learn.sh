@@ -119,3 +119,33 @@ call 0 '' 'learns on' "$leat" learn part.csv --target churn --store M4 --from ne
 call 0 '' 'predicts' "$leat" predict net.leat part.csv -o net.csv
 [ "$(wc -l <net.csv)" -eq 4001 ] && ok 'a line a record' || bad 'a line a record' "$(head -2 net.csv)"
 call 0 '' 'the network races with the linear ones' "$leat" learn stream.csv --target churn --store M5 --race 'learner=mlp,hidden=8;learner=net' --json
+
+# The encoder's settings, by the names that trained models have: killed and resumed, and raced.
+seen='--set cross=contract*internet --set buckets=tenure_months:20,monthly_charge --set log=data_gb --set missing=yes'
+call 0 '' 'learn with settings of the encoder' "$leat" learn dirty.csv --target churn --store N1 $seen --json
+cp out seen.json
+kills=0
+for i in 1 2 3 4 5 6; do
+  "$leat" learn dirty.csv --target churn --store N2 --resume $seen --commit-ms 0 -q >/dev/null 2>&1 &
+  pid=$!
+  sleep 0.0$((i % 4 + 2))
+  kill -9 $pid 2>/dev/null && kills=$((kills + 1))
+  wait $pid 2>/dev/null
+done
+call 0 '' "resume after $kills kills" "$leat" learn dirty.csv --target churn --store N2 --resume $seen --json -q
+same 'the killed one ends as the whole one' seen.json out
+call 0 '' 'a snapshot of it' "$leat" store N1 export "$(number seen.json live_version)" -o seen.leat
+call 0 '' 'is whole' "$leat" inspect seen.leat
+call 0 '' 'learns on' "$leat" learn part.csv --target churn --store N3 --from seen.leat --json
+call 0 '' 'predicts' "$leat" predict seen.leat part.csv -o seen.csv
+call 1 "did you mean 'contract'" 'a cross of a column that is not there' "$leat" learn part.csv --target churn --store N4 --set cross=contrat*internet
+call 1 'no feature that is a number' 'a logarithm of labels' "$leat" learn part.csv --target churn --store N4 --set log=contract
+printf 'left,right,y\n' >pairs.csv
+awk 'BEGIN { srand(3); split("u v w", s); for (i = 0; i < 6000; i++) { a = int(rand() * 3) + 1; b = int(rand() * 3) + 1; print s[a] "," s[b] "," (a == b ? "yes" : "no") } }' >>pairs.csv
+call 0 '' 'a race of encoders' "$leat" learn pairs.csv --target y --store N5 --race 'cross=left*right;learner=mlp,hidden=8;hash_bits=10' --json -q
+call 0 'race .*champion .*cross=left\*right' 'the one that sees the pair is champion, in the history' "$leat" store N5 log
+call 0 '' 'and is what is published' "$leat" store N5 export "$("$leat" store N5 status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["versions"][-1]["version"])')" -o pairs.leat -q
+call 0 'accuracy +1( |$)' 'with its encoder' "$leat" evaluate pairs.leat pairs.csv
+call 0 '' 'a race that has no room' "$leat" learn pairs.csv --target y --store N6 --race 'hash_bits=20' --set race_bytes=1000000 --json -q
+call 0 'race .*memory .*hash_bits=20' 'says so' "$leat" store N6 log
+call 1 "race: .*there is no column" 'a racer of a column that is not there' "$leat" learn pairs.csv --target y --store N7 --race 'cross=left*nowhere'

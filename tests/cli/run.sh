@@ -54,6 +54,7 @@ print(v)' "$@"; }
 . "$root/tests/cli/networks.sh"
 . "$root/tests/cli/input.sh"
 . "$root/tests/cli/dataset.sh"
+. "$root/tests/cli/memory.sh"
 . "$root/tests/cli/learn.sh"
 . "$root/tests/cli/damage.sh"
 . "$root/tests/cli/table.sh"

@@ -30,7 +30,7 @@ static inline leat_params *lr_params(leat_runtime *rt, const char *spec, const c
   leat_params *p = NULL;
   LR_OK(leat_params_create(rt, spec, &p, &lr_e));
   while (text && *text) {
-    char name[64] = {0}, value[128] = {0};
+    char name[64] = {0}, value[256] = {0};
     size_t n = strcspn(text, "=");
     memcpy(name, text, n);
     text += n + 1;

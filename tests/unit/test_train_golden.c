@@ -1,6 +1,7 @@
 /* The package of the online family and the checkpoints of both trainers in format version 1, read for ever: what they must
- * answer, and that damage to them is refused; the same of the online family with a network, whose package is of version 2.
- * Written once: --write-golden FOLDER writes the five files and prints the numbers below. The rows are made of integers alone, so that they are the same on every machine. */
+ * answer, and that damage to them is refused; the same of the online family with a network, and with settings of the encoder
+ * (edges of buckets in the middle of being fitted), whose packages are of version 2.
+ * Written once: --write-golden FOLDER writes the seven files and prints the numbers below. The rows are made of integers alone, so that they are the same on every machine. */
 #include "base/number.h"
 #include "base/sealed.h"
 #include "data/store.h"
@@ -10,8 +11,10 @@
 enum { ROWS = 300, MORE = 100, ASKED = 4, NUMBERS = 12 };
 static const char model_file[] = "model-online-v1.leat", online_file[] = "trainer-online-v1.ckpt",
                   linear_file[] = "trainer-linear-v1.ckpt", mlp_file[] = "model-online-mlp-v2.leat",
-                  net_file[] = "trainer-online-mlp-v1.ckpt";
-static const double asked[ASKED][3] = {{12, 1.5, 0}, {NAN, -3.25, 1}, {31, NAN, 2}, {3, 7.5, -1}};
+                  net_file[] = "trainer-online-mlp-v1.ckpt", encoder_file[] = "model-online-encoder-v2.leat",
+                  cells_file[] = "trainer-online-encoder-v1.ckpt";
+static const double asked[ASKED][4] = {{12, 1.5, 0, 1}, {NAN, -3.25, 1, 0}, {31, NAN, 2, -1}, {3, 7.5, -1, 1}};
+static int shapes; /* rows have a second category, for crosses */
 
 /* What a file holds is expected to 1e-9, what comes of learning on from it to 1e-6: kernels differ in a sum's last bits. */
 static const double model_want[ASKED] = {
@@ -30,6 +33,14 @@ static const double net_want[NUMBERS] = {
     0.063870433885283032, 0.92162328746420574, 0.88153445320345258, 0.0024681130968293974,
     400, 0.3628766248443121, 0.53884711779448624, 0.51879699248120303,
 };
+static const double encoder_want[ASKED] = {
+    0.028460620638846586, 0.97823971175422575, 0.91976289028585445, 0.0066475703646475129,
+};
+static const double cells_want[NUMBERS] = {
+    300, 0.43777898083938915, 0.80000000000000004, 0.87187187187187187,
+    0.028460620638846586, 0.97823971175422575, 0.91976289028585445, 0.0066475703646475129,
+    400, 0.41321076852087546, 0.53884711779448624, 0.51879699248120303,
+};
 static const double linear_want[NUMBERS] = {
     3, 1200, 0.31061073317555932, 0.85999999999999999,
     4, 0.30207808154655641, 0.29865816627790326, 0.043090021300381975,
@@ -44,10 +55,13 @@ static leat_schema *golden_schema(leat_runtime *rt) {
   TR_OK(leat_schema_add_column(s, "size", LEAT_NUMBER, LEAT_ROLE_FEATURE, &e), &e);
   TR_OK(leat_schema_add_column(s, "heat", LEAT_NUMBER, LEAT_ROLE_FEATURE, &e), &e);
   TR_OK(leat_schema_add_column(s, "colour", LEAT_CATEGORY, LEAT_ROLE_FEATURE, &e), &e);
+  if (shapes) TR_OK(leat_schema_add_column(s, "shape", LEAT_CATEGORY, LEAT_ROLE_FEATURE, &e), &e);
   TR_OK(leat_schema_add_column(s, "answer", LEAT_CATEGORY, LEAT_ROLE_TARGET, &e), &e);
   for (int k = 0; k < 3; k++) TR_OK(leat_schema_add_category(s, 2, colours[k], &e), &e);
-  TR_OK(leat_schema_add_category(s, 3, "no", &e), &e);
-  TR_OK(leat_schema_add_category(s, 3, "yes", &e), &e);
+  if (shapes) TR_OK(leat_schema_add_category(s, 3, "round", &e), &e);
+  if (shapes) TR_OK(leat_schema_add_category(s, 3, "square", &e), &e);
+  TR_OK(leat_schema_add_category(s, shapes ? 4 : 3, "no", &e), &e);
+  TR_OK(leat_schema_add_category(s, shapes ? 4 : 3, "yes", &e), &e);
   return s;
 }
 
@@ -65,8 +79,9 @@ static leat_batch *golden_rows(leat_runtime *rt, uint64_t seed, int n) {
     int yes = 2 * a - h + 30 * (c == 1) + (int64_t)lt_rng_below(&r, 60) > 80;
     lt_i64_text(a, size);
     lt_f64_text((double)h / 4, heat);
-    const char *field[] = {i % 17 == 5 ? "" : size, i % 23 == 7 ? "" : heat, colours[c], yes ? "yes" : "no"};
-    TR_OK(leat_batch_add_text(b, field, 4, &e), &e);
+    const char *answer = yes ? "yes" : "no";
+    const char *field[] = {i % 17 == 5 ? "" : size, i % 23 == 7 ? "" : heat, colours[c], shapes ? i % 3 ? "round" : "square" : answer, answer};
+    TR_OK(leat_batch_add_text(b, field, shapes ? 5 : 4, &e), &e);
   }
   leat_schema_free(s);
   return b;
@@ -90,7 +105,7 @@ static void model_answers(const leat_model *m, double out[ASKED]) {
   leat_predictor *q = NULL;
   leat_error e = tr_error();
   TR_OK(leat_predictor_create(m, NULL, NULL, &q, &e), &e);
-  for (int i = 0; i < ASKED; i++) TR_OK(leat_predictor_one_f64(q, asked[i], 3, out + i, 1, &e), &e);
+  for (int i = 0; i < ASKED; i++) TR_OK(leat_predictor_one_f64(q, asked[i], shapes ? 4 : 3, out + i, 1, &e), &e);
   leat_predictor_free(q);
 }
 
@@ -217,6 +232,13 @@ static void model_mlp_v2(void **state) {
   model_file_read(mlp_file, net_file, mlp_want, 2, "mlp");
 }
 
+static void model_encoder_v2(void **state) {
+  (void)state;
+  shapes = 1;
+  model_file_read(encoder_file, cells_file, encoder_want, 2, "cheap");
+  shapes = 0;
+}
+
 static void online_v1(void **state) {
   (void)state;
   online_file_read(online_file, online_want);
@@ -225,6 +247,13 @@ static void online_v1(void **state) {
 static void online_mlp_v1(void **state) {
   (void)state;
   online_file_read(net_file, net_want);
+}
+
+static void online_encoder_v1(void **state) {
+  (void)state;
+  shapes = 1;
+  online_file_read(cells_file, cells_want);
+  shapes = 0;
 }
 
 static void linear_v1(void **state) {
@@ -264,19 +293,19 @@ static void refused(leat_runtime *rt, int is_model, const uint8_t *data, uint64_
 /* A byte of every section flipped (a stride below the smallest section's size), and 50 cuts. */
 static void damage(void **state) {
   (void)state;
-  static const char *const files[] = {model_file, online_file, linear_file, mlp_file, net_file};
+  static const char *const files[] = {model_file, online_file, linear_file, mlp_file, net_file, cells_file, encoder_file};
   leat_runtime *rt = tr_runtime(1);
   leat_error e = tr_error();
   char path[128], broken[128];
   snprintf(broken, sizeof broken, "/tmp/leat-golden-%p.ckpt", (void *)rt);
-  for (int i = 0; i < 5; i++) {
+  for (int i = 0; i < 7; i++) {
     void *raw = NULL;
     uint64_t n = 0, stride = 31;
     lt_sealed *s = NULL;
     snprintf(path, sizeof path, "tests/golden/%s", files[i]);
     TR_OK(lt_file_load(rt, path, 1u << 20, &raw, &n, &e), &e);
     assert_true(n > 500 && n < 32768);
-    TR_OK(lt_sealed_open_bytes(rt, raw, n, path, "", i == 3 ? 2 : 1, 0, &s, &e), &e);
+    TR_OK(lt_sealed_open_bytes(rt, raw, n, path, "", i % 3 == 0 && i > 0 ? 2 : 1, 0, &s, &e), &e);
     for (int64_t k = 0; k < lt_sealed_count(s); k++) {
       const char *name = NULL;
       uint64_t stored = 0, size = 0;
@@ -340,6 +369,11 @@ static int write_golden(const char *folder) {
   leat_trainer *t = NULL;
   leat_status st = write_online(rt, folder, "learner=race hash_bits=8 window=64", model_file, online_file, &e);
   if (!st) st = write_online(rt, folder, "learner=mlp hidden=8 hash_bits=8 window=64", mlp_file, net_file, &e);
+  shapes = 1;
+  if (!st)
+    st = write_online(rt, folder, "learner=cheap hash_bits=8 window=64 log=heat buckets=size:5,heat missing=yes cross=colour*shape words=2",
+                      encoder_file, cells_file, &e);
+  shapes = 0;
   leat_dataset *d = golden_data(rt);
   t = tr_trainer(rt, "solver=lbfgs l2=0.5 lbfgs_memory=3", d, NULL);
   for (int i = 0; i < 3 && !st; i++) st = leat_trainer_step(t, 0, NULL, &e);
@@ -365,6 +399,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test(linear_v1),
       cmocka_unit_test(model_mlp_v2),
       cmocka_unit_test(online_mlp_v1),
+      cmocka_unit_test(model_encoder_v2),
+      cmocka_unit_test(online_encoder_v1),
       cmocka_unit_test(damage),
   };
   if (argc == 3 && strcmp(argv[1], "--write-golden") == 0) return write_golden(argv[2]);
