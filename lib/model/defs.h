@@ -24,6 +24,10 @@
   {"cross", LEAT_PARAM_TEXT, "", 0, 0, NULL, \
    "Pairs of categories that are learned together too, as region*plan; more cells than max_onehot are hashed.", 1}, \
   {"max_width", LEAT_PARAM_I64, "4194304", 1, 2147483647, NULL, "Sparse blocks wider than this are hashed.", 1}
+#define LT_DEFS_TEXT(usual) \
+  {"text_length", LEAT_PARAM_F64, usual, 0, 1000000, NULL, \
+   "Length of the vector of words that a text is, which penalties are felt by; 0: the root of the mean number of " \
+   "different words, as long as a mark for each word would be.", 1}
 /* Calibration, decisions, class weights. */
 #define LT_DEFS_DECISION \
   {"calibrate", LEAT_PARAM_CHOICE, "none", 0, 0, "none|platt|isotonic|temperature", \

@@ -387,6 +387,7 @@ int64_t lt_encode_sparse(const lt_encode *b, const lt_rows *rows, int64_t r, int
       uint64_t len = 0;
       const char *text = lt_encode_text(b, k, rows, r, &len);
       got = lt_text_slots(text, len, e->hash_bits, p->hashed == LT_PART_PAIRS, index + n, value + n);
+      lt_text_stretch(value + n, got, p->length);
     } else {
       got = encode_block(e, p, &rows->col[b->part[k].column], r, index + n, value + n);
     }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ENC_TILE = 4096, ENC_DERIVED = 2 };
+enum { ENC_TILE = 4096, ENC_DERIVED = 2, ENC_TEXTS = 4, ENC_TEXT_ROWS = 65536 };
 
 /* ---------------------------------------------------------------------------------------------- layout */
 
@@ -48,6 +48,7 @@ leat_status lt_encoder_layout(lt_encoder *e, leat_error *err) {
       if (st) return st;
     } else if (p->type == LT_PART_TEXT) {
       p->width = (int64_t)1 << e->hash_bits;
+      if (p->length == 0.0) p->length = 1.0;
     } else if (lt_part_is_derived(p)) {
       leat_status st = lt_derive_layout(e, p, err);
       if (st) return st;
@@ -323,6 +324,60 @@ static leat_status enc_settings(lt_encoder *e, const leat_params *settings, leat
   return st;
 }
 
+/* Different words of some of the rows (spread evenly) of part k: their number in all, and the rows that have words. */
+static leat_status enc_count_words(const lt_encode *bind, int64_t k, const leat_dataset *train, double *words, double *texts,
+                                   leat_error *err) {
+  const lt_encoder *e = bind->e;
+  int64_t rows = lt_dataset_rows(train), step = rows / ENC_TEXT_ROWS + 1;
+  uint64_t room = 0;
+  int32_t *index = NULL;
+  float *value = NULL;
+  leat_batch *scratch = NULL;
+  leat_status st = lt_batch_create(e->rt, e->schema, &scratch, err);
+  *words = *texts = 0.0;
+  for (int64_t r = 0; !st && r < rows; r += step) {
+    lt_rows v;
+    uint64_t n = 0;
+    st = lt_dataset_view(train, r, 1, scratch, &v, err);
+    if (st) break;
+    const char *text = lt_encode_text(bind, k, &v, 0, &n);
+    uint64_t need = lt_text_room(n, e->part[k].hashed == LT_PART_PAIRS);
+    if (need > room) {
+      lt_free(e->rt, index);
+      lt_free(e->rt, value);
+      room = need + need / 2;
+      index = lt_array(e->rt, room, sizeof *index);
+      value = lt_array(e->rt, room, sizeof *value);
+      if (!index || !value) {
+        st = lt_fail_memory(err, room * 8, "the words of a text");
+        break;
+      }
+    }
+    int64_t got = lt_text_slots(text, n, e->hash_bits, e->part[k].hashed == LT_PART_PAIRS, index, value);
+    *words += (double)got;
+    *texts += got > 0;
+  }
+  lt_batch_free(scratch);
+  lt_free(e->rt, index);
+  lt_free(e->rt, value);
+  return st;
+}
+
+/* A word of a text of unit length weighs little beside a category's label, and the penalty on weights is felt the more. So a
+ * text is as long as a mark (1) for each of its words would be in the mean, but all texts are of one length. */
+static leat_status enc_fit_texts(lt_encoder *e, const lt_encode *bind, const leat_dataset *train, const leat_params *settings,
+                                 leat_error *err) {
+  double length = lt_param_real(settings, "text_length");
+  leat_status st = LEAT_OK;
+  for (int64_t k = 0; !st && k < e->n_parts; k++) {
+    double words = 0.0, texts = 0.0;
+    if (e->part[k].type != LT_PART_TEXT) continue;
+    if (length == 0.0) st = enc_count_words(bind, k, train, &words, &texts, err);
+    e->part[k].length = length > 0.0 ? length : texts > 0.0 ? sqrt(words / texts) : 1.0;
+  }
+  return st;
+}
+
 static leat_status enc_new(leat_runtime *rt, leat_schema *schema, int64_t hash_bits, lt_encoder **out, leat_error *err) {
   lt_encoder *e = lt_zalloc(rt, sizeof *e);
   if (!e) return lt_fail_memory(err, sizeof *e, "the encoder");
@@ -355,6 +410,7 @@ leat_status lt_encoder_fit(leat_runtime *rt, const leat_dataset *train, const le
   int64_t bound = e ? e->n_parts : 0;
   if (!st && e->n_dense > 0) st = enc_fit_dense(e, bind, train, err);
   if (!st && e->sparse_part >= 0 && lt_param_is(settings, "standardize", "yes")) st = enc_fit_sparse(e, train, err);
+  if (!st) st = enc_fit_texts(e, bind, train, settings, err);
   if (!st) st = lt_derive_fit(e, bind, train, settings, err);
   if (!st && e->n_parts > bound) st = lt_encoder_layout(e, err);
   lt_encode_free(bind);
@@ -399,12 +455,18 @@ void lt_encoder_free(lt_encoder *e) {
   lt_runtime_unref(rt);
 }
 
+static int enc_has_lengths(const lt_encoder *e) {
+  for (int64_t k = 0; k < e->n_parts; k++)
+    if (e->part[k].type == LT_PART_TEXT && e->part[k].length != 1.0) return 1;
+  return 0;
+}
+
 void lt_encoder_save(const lt_encoder *e, lt_put *w) {
   lt_put_i64(w, e->hash_bits);
   int64_t n = e->n_parts;
   while (n && lt_part_is_derived(&e->part[n - 1])) n--;
-  int derived = n < e->n_parts;
-  lt_put_u8(w, (uint8_t)(e->standardize | (derived ? ENC_DERIVED : 0)));
+  int derived = n < e->n_parts, texts = enc_has_lengths(e);
+  lt_put_u8(w, (uint8_t)(e->standardize | (derived ? ENC_DERIVED : 0) | (texts ? ENC_TEXTS : 0)));
   lt_put_i64(w, n);
   for (int64_t k = 0; k < n; k++) {
     lt_put_i64(w, e->part[k].column);
@@ -415,6 +477,8 @@ void lt_encoder_save(const lt_encoder *e, lt_put *w) {
   lt_put_f64s(w, e->scale, (uint64_t)e->n_dense);
   lt_put_f64s(w, e->sparse_scale, e->sparse_scale ? (uint64_t)e->part[e->sparse_part].width : 0);
   if (derived) lt_derive_save(e, w);
+  for (int64_t k = 0; texts && k < n; k++)
+    if (e->part[k].type == LT_PART_TEXT) lt_put_f64(w, e->part[k].length);
 }
 
 /* The type that a part of a column must have; hashed must be possible for it. */
@@ -487,7 +551,7 @@ leat_status lt_encoder_load(leat_runtime *rt, const leat_schema *schema, lt_get 
   if (st) return st;
   int flags = lt_get_u8(r);
   e->standardize = flags & 1;
-  if (e->hash_bits < 1 || e->hash_bits > 24 || flags > (1 | ENC_DERIVED)) lt_get_fail(r, LEAT_E_FORMAT);
+  if (e->hash_bits < 1 || e->hash_bits > 24 || flags > (1 | ENC_DERIVED | ENC_TEXTS)) lt_get_fail(r, LEAT_E_FORMAT);
   if (!r->failed) enc_load_parts(e, r);
   if (!r->failed) {
     st = lt_encoder_layout(e, err);
@@ -495,6 +559,12 @@ leat_status lt_encoder_load(leat_runtime *rt, const leat_schema *schema, lt_get 
     if (!st && !r->failed && flags & ENC_DERIVED) {
       st = lt_derive_load(e, r, err);
       if (!st && !r->failed) st = lt_encoder_layout(e, err);
+    }
+    for (int64_t k = 0; flags & ENC_TEXTS && !st && !r->failed && k < e->n_parts; k++) {
+      if (e->part[k].type != LT_PART_TEXT) continue;
+      double length = lt_get_f64(r);
+      if (!isfinite(length) || !(length > 0.0)) lt_get_fail(r, LEAT_E_FORMAT);
+      else e->part[k].length = length;
     }
   }
   if (!st) st = lt_get_status(r, "the encoder", err);

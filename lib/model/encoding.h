@@ -19,6 +19,7 @@ typedef struct lt_part {
   int64_t slot, width;       /* encoded slots [slot, slot + width) */
   int64_t number, numbers;   /* feature numbers [number, number + numbers) of a row as numbers */
   int64_t n_labels;          /* CATEGORY */
+  double length;             /* TEXT: of a text's vector of words */
   int32_t *slot_of;          /* CATEGORY: slot (from `slot`) of code 0 .. n_labels; the last is unseen and missing */
   /* derived: n_labels and slot_of as above. BUCKETS: of the number of part `source`, [edge[c - 1], edge[c]); the last code
    * is missing; no edges: present or missing. CROSS: code of `source` * (labels of `other` + 1) + code of `other` */
@@ -120,6 +121,10 @@ int64_t lt_derive_edges(const double *x, int64_t n, int64_t cells, double *edge)
  * other. index and value have room for lt_text_room(n, pairs). Returns how many. */
 int64_t lt_text_slots(const char *text, uint64_t n, int64_t hash_bits, int pairs, int32_t *index, float *value);
 uint64_t lt_text_room(uint64_t n, int pairs);
+/* From length 1 to another; 1 keeps the bits. */
+static inline void lt_text_stretch(float *value, int64_t n, double length) {
+  for (int64_t i = 0; length != 1.0 && i < n; i++) value[i] = (float)((double)value[i] * length);
+}
 /* Sign and logarithm of 1 + |x|: what a NUMBERS part with `hashed` LT_PART_LOG makes of a number. */
 static inline double lt_signed_log(double x) { return copysign(log1p(fabs(x)), x); }
 /* Slot of an index of a hashed sparse block. */

@@ -14,15 +14,18 @@ static const lt_param_def linear_defs[] = {
      "Penalty: the objective is sum of weight * loss over the rows + l2 / 2 * |weights|^2, intercept free. It is 1 / C of "
      "liblinear and scikit-learn, and alpha of scikit-learn's Ridge.", 1},
     {"l1", LEAT_PARAM_F64, "0", 0, 1e30, NULL,
-     "Penalty l1 * sum of |weights|, intercept free, beside l2's; not for softmax. It is 1 / C of liblinear's -s 6, and "
+     "Penalty l1 * sum of |weights|, intercept free, beside l2's. It is 1 / C of liblinear's -s 6, and "
      "rows * alpha of scikit-learn's Lasso.", 1},
     {"intercept", LEAT_PARAM_BOOL, "true", 0, 0, NULL, "Learn a constant term.", 1},
     LT_DEFS_ENCODER,
-    {"solver", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|newton|lbfgs|tron|cd",
-     "How the optimum is found; auto: cd (coordinate descent) with l1, newton for few dense slots, else lbfgs or tron.", 1},
+    LT_DEFS_TEXT("0"),
+    {"solver", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|newton|lbfgs|tron|cd|dual",
+     "How the optimum is found; auto: cd (coordinate descent) with l1, dual (coordinate ascent of the dual) for hinge, newton for "
+     "few dense slots, else lbfgs or tron.", 1},
     {"max_iterations", LEAT_PARAM_I64, "1000", 1, 1000000000, NULL, "The most iterations of the solver.", 1},
     {"tolerance", LEAT_PARAM_F64, "1e-6", 0, 1, NULL,
-     "Stop when the gradient's norm is below tolerance times the norm at the start.", 1},
+     "Stop when the gradient's norm is below tolerance times the norm at the start; dual: when the gap to the least value is below "
+     "tolerance times the objective.", 1},
     {"patience", LEAT_PARAM_I64, "5", 0, 1000000000, NULL,
      "With validation rows: stop after this many iterations without a better loss on them and keep the best; 0: never.", 1},
     LT_DEFS_DECISION,
@@ -234,7 +237,7 @@ static int64_t linear_format(const void *params, const leat_params *settings) {
                                         "false_positive_cost", "false_negative_cost", "interval"};
   static const double defaults[] = {1.35, 0.5, 0, 0.5, 0, 0, 0};
   const lt_linear *m = params;
-  int newer = m->calibration || !lt_decision_is_none(&m->decision) || m->loss != linear_auto_loss(m->n_classes) || lt_param_is(settings, "solver", "cd") ||
+  int newer = m->calibration || !lt_decision_is_none(&m->decision) || m->loss != linear_auto_loss(m->n_classes) || lt_param_is(settings, "solver", "cd") || lt_param_is(settings, "solver", "dual") ||
               !lt_param_is(settings, "calibrate", "none");
   for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
     if (lt_param_real(settings, numbers[k]) != defaults[k]) newer = 1;

@@ -480,6 +480,7 @@ static leat_status rows_rest(lin_plan *p, const lt_encode *bind, const lt_rows *
     leat_status st = lt_linear_plan_reserve((lt_plan *)p, n, err);
     if (st) return st;
     int64_t words = lt_text_slots(text, n, f->hash_bits, f->text[i].pairs, p->index, p->value);
+    lt_text_stretch(p->value, words, bind->e->part[f->text[i].part].length);
     margins_sparse(p, f->text[i].at, (int64_t)1 << f->hash_bits, 0, p->index, p->value, words);
   }
   if (f->block_part >= 0) {

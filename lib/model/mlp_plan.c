@@ -362,6 +362,7 @@ static leat_status row_rest(mlp_plan *p, const lt_encode *bind, const lt_rows *r
     leat_status st = lt_mlp_plan_reserve((lt_plan *)p, n, err);
     if (st) return st;
     int64_t words = lt_text_slots(text, n, f->e->hash_bits, f->text[k].pairs, p->index, p->value);
+    lt_text_stretch(p->value, words, bind->e->part[f->text[k].part].length);
     for (int64_t j = 0; j < words; j++)
       add_slot(p, at, lt_mlp_slot_row(f->m, f->e->part[f->text[k].part].slot + p->index[j]), p->value[j]);
   }

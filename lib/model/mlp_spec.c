@@ -35,6 +35,7 @@ static const lt_param_def mlp_defs[] = {
     {"patience", LEAT_PARAM_I64, "5", 0, 1000000000, NULL,
      "With validation rows: stop after this many epochs without a better loss on them; the best is kept; 0: never stop.", 2},
     LT_DEFS_ENCODER,
+    LT_DEFS_TEXT("1"),
     LT_DEFS_DECISION,
     {"seed", LEAT_PARAM_I64, "0", 0, 9007199254740992.0, NULL, "Seed of the first weights, of the rows' order, of dropout.", 2},
 };

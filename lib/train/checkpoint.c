@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CKPT_VERSION = 1, MAX_NAME = 256 };
+enum { CKPT_VERSION = 1, CKPT_DUAL = 2, MAX_NAME = 256 }; /* 2: with dual variables */
 
 /* A network's trainer, at any row of an epoch. */
 static leat_status put_net(leat_trainer *t, lt_put *w, leat_error *err) {
@@ -75,6 +75,14 @@ static void put_state(const leat_trainer *t, lt_put *w) {
   lt_put_f64s(w, fresh && !t->warm_start ? t->null_model : s->base, (uint64_t)n);
   lt_put_f64s(w, t->best, t->best && !isnan(t->best_score) ? (uint64_t)n : 0);
   if (t->loss->flags & LT_LOSS_SMOOTHED) lt_put_f64(w, t->o->args.width);
+  if (s->kind == LT_SOLVER_DUAL) {
+    double *limit;
+    int64_t *iterations;
+    lt_dual_state(s->dual, &limit, &iterations);
+    lt_put_f64(w, *limit);
+    lt_put_i64(w, *iterations);
+    lt_put_f64s(w, lt_dual_beta(s->dual), (uint64_t)t->x->n);
+  }
   if (s->kind != LT_SOLVER_LBFGS) return;
   lt_put_i64(w, s->count);
   lt_put_i64(w, s->head);
@@ -110,7 +118,8 @@ leat_status lt_trainer_save(leat_trainer *t, const char *path, leat_error *err) 
   leat_status st = lt_trainer_sums(t, err);
   if (st) return st;
   lt_seal *seal = NULL;
-  st = lt_seal_create(t->rt, "CKPT", CKPT_VERSION, CKPT_VERSION, &seal, err);
+  uint32_t version = t->solver && t->solver->kind == LT_SOLVER_DUAL ? CKPT_DUAL : CKPT_VERSION;
+  st = lt_seal_create(t->rt, "CKPT", version, version, &seal, err);
   if (st) return st;
   static const char *const names[] = {"settings", "schema", "encoder", "state", "lineage"};
   for (size_t i = 0; i < sizeof names / sizeof *names && !st; i++) {
@@ -170,7 +179,7 @@ static leat_status get_state(leat_trainer *t, lt_get *g, leat_error *err) {
   r->radius = lt_get_f64(g);
   if (warm > 1 || done > 1 || r->n < 0 || t->iterations < 0 || t->rows_seen < 0 || rows < 1 || r->n_valid_rows < -1 ||
       t->best_iteration < 0 || t->since_best < 0 || isnan(r->g0) || isnan(r->radius) || r->kind < LT_SOLVER_NEWTON ||
-      r->kind > LT_SOLVER_CD_ROWS || (done && r->g0 < 0))
+      r->kind > LT_SOLVER_DUAL || (done && r->g0 < 0))
     lt_get_fail(g, LEAT_E_FORMAT);
   t->warm_start = (int32_t)warm;
   t->phase = done ? PHASE_DONE : 0;
@@ -184,7 +193,14 @@ static leat_status get_state(leat_trainer *t, lt_get *g, leat_error *err) {
   const lt_loss *loss = lt_linear_loss(t->settings, lt_schema_classes(t->schema));
   if (loss && loss->flags & LT_LOSS_SMOOTHED) {
     r->width = lt_get_f64(g);
-    if (!(r->width > 0) || !isfinite(r->width)) lt_get_fail(g, LEAT_E_FORMAT);
+    if (!(r->kind == LT_SOLVER_DUAL ? r->width == 0 : r->width > 0) || !isfinite(r->width)) lt_get_fail(g, LEAT_E_FORMAT);
+  }
+  if (r->kind == LT_SOLVER_DUAL) {
+    r->radius = lt_get_f64(g);
+    r->head = lt_get_i64(g);
+    r->count = rows;
+    r->metric = get_vector(g, rows);
+    if (!(r->radius > 0) || !isfinite(r->radius) || r->head < 0) lt_get_fail(g, LEAT_E_FORMAT);
   }
   if (r->kind == LT_SOLVER_LBFGS) {
     int64_t memory = lt_param_int(t->settings, "lbfgs_memory");
@@ -265,7 +281,7 @@ leat_status lt_trainer_load(leat_runtime *rt, const char *path, const leat_devic
   if (dev && lt_device_runtime(dev) != rt) return lt_fail(err, LEAT_E_ARG, "the device belongs to another runtime");
   lt_sealed *f = NULL;
   leat_trainer *t = NULL;
-  leat_status st = lt_sealed_open(rt, path, "CKPT", CKPT_VERSION, 0, &f, err);
+  leat_status st = lt_sealed_open(rt, path, "CKPT", CKPT_DUAL, 0, &f, err);
   if (!st) st = load_settings(f, rt, dev, &t, err);
   if (!st) st = load_lineage(f, t, err);
   if (!st) st = t->online ? lt_online_get(t->online, f, err) : load_offline(f, t, err);

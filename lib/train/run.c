@@ -59,8 +59,8 @@ static void end_training(leat_trainer *t, const char *why, int32_t level) {
   char f[32], g[32];
   lt_f64_text(t->last_loss, f);
   lt_f64_text(t->solver->g0 > 0 ? lt_solver_gradient(t->solver) / t->solver->g0 : 0, g);
-  lt_log(t->rt, level, "training stopped after %lld iterations: %s (mean loss %s, gradient %s of its first)",
-         (long long)t->iterations, why, f, g);
+  lt_log(t->rt, level, "training stopped after %lld iterations: %s (mean loss %s, %s %s)",
+         (long long)t->iterations, why, f, t->solver->kind == LT_SOLVER_DUAL ? "relative duality gap" : "gradient beside its first", g);
   t->phase = PHASE_DONE;
 }
 
@@ -89,7 +89,7 @@ static int narrower(leat_trainer *t) {
 /* The base is settled: converged, or the solver's next iteration. */
 static void leave_base(leat_trainer *t) {
   lt_solver *s = t->solver;
-  int wide = t->loss->flags & LT_LOSS_SMOOTHED && s->gap > s->tolerance * fabs(s->f); /* of use only on the way */
+  int wide = t->o->args.width > 0 && t->loss->flags & LT_LOSS_SMOOTHED && s->gap > s->tolerance * fabs(s->f); /* of use only on the way */
   if (lt_solver_converged(s, wide ? fmax(s->tolerance, STAGE_TOLERANCE) : s->tolerance)) {
     if (!narrower(t)) end_training(t, "converged", LEAT_LOG_INFO);
   } else if (t->has_valid && t->patience > 0 && t->since_best >= t->patience) {
@@ -253,6 +253,14 @@ leat_status lt_trainer_advance(leat_trainer *t, int64_t max_rows, int one_iterat
     if (t->net) {
       int64_t now = 0;
       st = lt_trainer_net_pass(t, one_iteration ? FIT_ROWS : max_rows - seen, &now, &iteration, err);
+      seen += now;
+      t->rows_seen += now;
+      lt_trainer_publish(t);
+      continue;
+    }
+    if (t->phase == PHASE_SEARCH && t->solver->ascending) {
+      int64_t now = 0;
+      st = lt_solver_ascend(t->solver, &now, err);
       seen += now;
       t->rows_seen += now;
       lt_trainer_publish(t);

@@ -23,11 +23,13 @@ uint32_t lt_solver_wants(int32_t kind) {
   if (kind == LT_SOLVER_CD) return want | LT_WANT_HESS;
   if (kind == LT_SOLVER_CD_ROWS) return want | LT_WANT_DIAG | LT_WANT_CURVE;
   if (kind == LT_SOLVER_LBFGS) return want | LT_WANT_DIAG;
+  if (kind == LT_SOLVER_DUAL) return LT_WANT_LOSS | LT_WANT_CURVE | LT_WANT_HV;
   return want | LT_WANT_DIAG | LT_WANT_CURVE | LT_WANT_HV;
 }
 
 uint32_t lt_solver_base_want(const lt_solver *s) {
   uint32_t want = LT_WANT_LOSS | LT_WANT_GRAD;
+  if (s->kind == LT_SOLVER_DUAL) return LT_WANT_LOSS;
   if (s->kind == LT_SOLVER_NEWTON || s->kind == LT_SOLVER_CD) return want | LT_WANT_HESS;
   if (s->kind == LT_SOLVER_TRON || s->kind == LT_SOLVER_CD_ROWS) return want | LT_WANT_DIAG | LT_WANT_CURVE;
   return s->g0 < 0 ? want | LT_WANT_DIAG : want;
@@ -42,6 +44,7 @@ void lt_solver_free(lt_solver *s) {
                          s->factor, s->alpha, s->hv_dir};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) lt_free(rt, own[i]);
   lt_columns_free(s->columns);
+  lt_dual_free(s->dual);
   lt_free(rt, s);
 }
 
@@ -56,6 +59,7 @@ static int solver_room(lt_solver *s, int32_t kind) {
     return (s->diag = lt_zarray(rt, un, 8)) && (s->r = lt_zarray(rt, un, 8)) && (s->hd = lt_zarray(rt, un, 8)) &&
            (s->z = lt_zarray(rt, un, 8)) && (s->step = lt_zarray(rt, un, 8));
   if (kind == LT_SOLVER_CD) return (s->hv_dir = lt_zarray(rt, un, 8)) != NULL;
+  if (kind == LT_SOLVER_DUAL) return 1;
   return (s->diag = lt_zarray(rt, un, 8)) != NULL; /* CD_ROWS */
 }
 
@@ -70,6 +74,7 @@ leat_status lt_solver_create(leat_runtime *rt, int32_t kind, int64_t n, int64_t 
   s->memory = memory;
   s->tolerance = tolerance;
   s->g0 = s->radius = s->radius_base = -1;
+  if (kind == LT_SOLVER_DUAL) s->gap = INFINITY;
   uint64_t un = (uint64_t)n, um = (uint64_t)memory;
   int ok = (s->base = lt_zarray(rt, un, 8)) && (s->g = lt_zarray(rt, un, 8)) && (s->point = lt_zarray(rt, un, 8)) &&
            (s->dir = lt_zarray(rt, un, 8));
@@ -106,6 +111,10 @@ int lt_solver_change(lt_solver *s) {
 
 void lt_solver_at_base(lt_solver *s) {
   s->f = s->o->f + lt_cd_penalty(s, s->o->point);
+  if (s->kind == LT_SOLVER_DUAL) {
+    s->g0 = 1; /* what is asked of the solution is the gap */
+    return;
+  }
   s->gap = s->o->gap;
   memcpy(s->g, s->o->g, (size_t)s->n * sizeof *s->g);
   s->has_h = (s->o->want & LT_WANT_HESS) != 0;
@@ -122,6 +131,7 @@ void lt_solver_at_base(lt_solver *s) {
 }
 
 double lt_solver_gradient(const lt_solver *s) {
+  if (s->kind == LT_SOLVER_DUAL) return s->gap / fmax(fabs(s->f), 1e-300);
   return s->l1 ? lt_cd_gradient(s, s->base, s->g) : lt_norm(s->g, s->n);
 }
 
@@ -133,13 +143,55 @@ void lt_solver_forget(lt_solver *s) {
   s->radius = s->radius_base = -1;
 }
 
+/* ---- the dual */
+
+static int dual_begin(lt_solver *s) {
+  if (lt_dual_stuck(s->dual)) return LT_STUCK;
+  lt_dual_begin(s->dual, s->base);
+  s->ascending = 1;
+  return LT_MORE;
+}
+
+leat_status lt_solver_ascend(lt_solver *s, int64_t *rows, leat_error *err) {
+  int done = 0;
+  leat_status st = lt_dual_wave(s->dual, rows, &done, err);
+  if (st || !done) return st;
+  s->ascending = 0;
+  lt_dual_point(s->dual, s->point);
+  s->hv = lt_dual_prepare(s->dual);
+  s->next_point = s->point;
+  s->next_want = LT_WANT_LOSS;
+  if (!s->hv) {
+    s->low = lt_dual_value(s->dual, NULL);
+  } else {
+    memset(s->dir, 0, (size_t)s->n * sizeof *s->dir);
+    s->dir[s->n - 1] = 1;
+    s->next_point = s->dir;
+    s->next_want = LT_WANT_HV;
+  }
+  return LEAT_OK;
+}
+
+static int dual_after(lt_solver *s) {
+  if (s->hv) {
+    s->hv = 0;
+    s->next_point = s->point;
+    s->next_want = LT_WANT_LOSS;
+    s->low = lt_dual_value(s->dual, s->o->g);
+    return LT_MORE;
+  }
+  return LT_ACCEPT;
+}
+
 int lt_solver_begin(lt_solver *s) {
+  if (s->kind == LT_SOLVER_DUAL) return dual_begin(s);
   if (s->kind == LT_SOLVER_NEWTON) return lt_newton_begin(s);
   if (s->kind == LT_SOLVER_CD || s->kind == LT_SOLVER_CD_ROWS) return lt_cd_begin(s);
   return s->kind == LT_SOLVER_LBFGS ? lt_lbfgs_begin(s) : lt_tron_begin(s);
 }
 
 int lt_solver_after(lt_solver *s) {
+  if (s->kind == LT_SOLVER_DUAL) return dual_after(s);
   if (s->kind == LT_SOLVER_NEWTON) return lt_newton_after(s);
   if (s->kind == LT_SOLVER_CD || s->kind == LT_SOLVER_CD_ROWS) return lt_cd_after(s);
   return s->kind == LT_SOLVER_LBFGS ? lt_lbfgs_after(s) : lt_tron_after(s);
@@ -147,6 +199,10 @@ int lt_solver_after(lt_solver *s) {
 
 void lt_solver_commit(lt_solver *s) {
   if (s->kind == LT_SOLVER_LBFGS) lt_lbfgs_commit(s);
+  if (s->kind == LT_SOLVER_DUAL) {
+    lt_dual_commit(s->dual);
+    s->gap = s->o->f - s->low;
+  }
   memcpy(s->base, s->point, (size_t)s->n * sizeof *s->base);
   lt_solver_at_base(s);
 }

@@ -6,9 +6,9 @@
  * Hessian, curvature) is made again from the base by one pass, which gives the same bits. */
 #ifndef LEAT_TRAIN_SOLVER_H
 #define LEAT_TRAIN_SOLVER_H
-#include "train/objective.h"
-/* CD: coordinate descent on Newton's model with its whole Hessian (few dense slots); CD_ROWS: on the rows, column by column. */
-enum { LT_SOLVER_NEWTON = 1, LT_SOLVER_LBFGS = 2, LT_SOLVER_TRON = 3, LT_SOLVER_CD = 4, LT_SOLVER_CD_ROWS = 5 };
+#include "train/dual.h"
+/* DUAL: see dual.h. CD: coordinate descent on Newton's model with its whole Hessian (few dense slots); CD_ROWS: on the rows, column by column. */
+enum { LT_SOLVER_NEWTON = 1, LT_SOLVER_LBFGS = 2, LT_SOLVER_TRON = 3, LT_SOLVER_CD = 4, LT_SOLVER_CD_ROWS = 5, LT_SOLVER_DUAL = 6 };
 enum { LT_MORE = 0, LT_ACCEPT = 1, LT_STUCK = 2 };
 /* A design's columns: the dense ones lie one after another, the others compressed. */
 typedef struct lt_columns {
@@ -17,7 +17,7 @@ typedef struct lt_columns {
   int64_t *start;       /* [n_slots - n_dense + 1] */
   int32_t *row;
   float *value;         /* NULL: all ones */
-  double *moved;        /* [n] work: X direction */
+  double *moved;        /* [n_out, n] work: X direction */
 } lt_columns;
 typedef struct lt_solver {
   leat_runtime *rt;
@@ -34,6 +34,7 @@ typedef struct lt_solver {
   double *metric;       /* L-BFGS: diagonal of the Hessian at zero, [n] */
   const double *l1;     /* CD: [n] the penalty on |u_j|; else NULL. Then f is the objective with it */
   lt_columns *columns;  /* CD_ROWS; owned */
+  lt_dual *dual;        /* DUAL; owned */
   /* work */
   double f, *g, gap;    /* at the base */
   int has_h;            /* Newton: o->h is the Hessian at the base */
@@ -45,7 +46,8 @@ typedef struct lt_solver {
   double *r, *hd, *z, *step;
   double step_len, slope, low, high, gz, cg_goal;
   int64_t cg, tries;
-  int hv;               /* TRON: the running pass is a Hessian-vector product */
+  int hv;               /* TRON: the running pass is a Hessian-vector product; DUAL: the sum over one side */
+  int ascending;        /* DUAL: waves over its own rows are wanted (lt_solver_ascend), not a pass */
   const double *next_point; /* the pass that is wanted */
   uint32_t next_want;
 } lt_solver;
@@ -71,6 +73,8 @@ void lt_solver_forget(lt_solver *s);
 int lt_solver_begin(lt_solver *s);
 /* The wanted pass is done. LT_MORE (next_* are set), LT_ACCEPT (o holds f and g of s->point) or LT_STUCK. */
 int lt_solver_after(lt_solver *s);
+/* DUAL while ascending: some rows. When the iteration's sweeps are over a pass is wanted. */
+leat_status lt_solver_ascend(lt_solver *s, int64_t *rows, leat_error *err);
 /* The offered point becomes the base. */
 void lt_solver_commit(lt_solver *s);
 double lt_norm(const double *v, int64_t n);
@@ -89,7 +93,7 @@ int lt_cd_begin(lt_solver *s);
 int lt_cd_after(lt_solver *s);
 double lt_cd_penalty(const lt_solver *s, const double *point); /* 0 without l1 */
 double lt_cd_gradient(const lt_solver *s, const double *point, const double *g);
-leat_status lt_columns_create(const lt_design *d, lt_columns **out, leat_error *err);
+leat_status lt_columns_create(const lt_design *d, int64_t n_out, lt_columns **out, leat_error *err);
 void lt_columns_free(lt_columns *c);
 /* In place Cholesky of the symmetric a [n, n] (lower triangle used) ; 0 when it is not positive definite. solve: x = a^-1 b, in place. For tests too. */
 int lt_cholesky(const lt_vec *vec, double *a, int64_t n);

@@ -2,7 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640, LBFGS_FIRST = 1 << 20 };
+enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640, LBFGS_FIRST = 1 << 20, DUAL_FROM = 16 };
+
+static const double HESSIAN_WORK = 1e10; /* l1, softmax: up to here a Hessian of all classes costs less than the sweeps it saves */
 
 leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, const leat_schema *schema,
                              const leat_device *dev, leat_trainer **out, leat_error *err) {
@@ -279,17 +281,28 @@ static leat_status make_designs(leat_trainer *t, leat_error *err) {
   return st;
 }
 
+/* A model or an older checkpoint to start from has no dual variables. */
+static int auto_dual(const leat_trainer *t, int64_t n) {
+  return strcmp(t->loss->name, "hinge") == 0 && n > DUAL_FROM && lt_param_real(t->settings, "l2") > 0 && !t->warm_start &&
+         (!t->resume || t->resume->kind == LT_SOLVER_DUAL);
+}
+
 static leat_status choose_solver(const leat_trainer *t, int32_t *kind, int32_t *second, leat_error *err) {
   const lt_design *d = t->x;
   int dense = d->n_dense == d->n_slots;
   int64_t n = t->task.n_out * (d->n_slots + t->intercept);
   const char *name = lt_param_str(t->settings, "solver");
   if (strcmp(name, "cd") == 0 || lt_param_real(t->settings, "l1") > 0) {
-    if (t->task.n_out != 1)
-      return lt_fail(err, LEAT_E_UNSUPPORTED, "softmax has no l1 and no solver cd: use l1=0 and solver=auto");
     if (strcmp(name, "cd") != 0 && strcmp(name, "auto") != 0)
       return lt_fail(err, LEAT_E_ARG, "solver=%s has no l1: use solver=auto or solver=cd", name);
-    *kind = dense && n <= NEWTON_LIMIT ? LT_SOLVER_CD : LT_SOLVER_CD_ROWS;
+    int whole = t->task.n_out == 1 || n <= NEWTON_AUTO_SOFTMAX || (double)d->n * (double)n * (double)n < HESSIAN_WORK;
+    *kind = dense && n <= NEWTON_LIMIT && whole ? LT_SOLVER_CD : LT_SOLVER_CD_ROWS;
+  } else if (strcmp(name, "dual") == 0) {
+    if (!lt_dual_takes(t->loss))
+      return lt_fail(err, LEAT_E_UNSUPPORTED, "solver dual has no loss=%s: use solver=auto", t->loss->name);
+    if (!(lt_param_real(t->settings, "l2") > 0))
+      return lt_fail(err, LEAT_E_ARG, "solver=dual needs l2 above 0: the dual problem is made of the penalty");
+    *kind = LT_SOLVER_DUAL;
   } else if (strcmp(name, "newton") == 0) {
     if (!dense || n > NEWTON_LIMIT)
       return lt_fail(err, LEAT_E_UNSUPPORTED, "solver newton takes up to %d parameters of dense rows, here are %lld%s: use lbfgs%s",
@@ -301,6 +314,8 @@ static leat_status choose_solver(const leat_trainer *t, int32_t *kind, int32_t *
     *kind = LT_SOLVER_TRON;
   } else if (strcmp(name, "lbfgs") == 0) {
     *kind = LT_SOLVER_LBFGS;
+  } else if (auto_dual(t, n)) {
+    *kind = LT_SOLVER_DUAL;
   } else if (dense && n <= (t->task.n_out == 1 ? NEWTON_AUTO : NEWTON_AUTO_SOFTMAX)) {
     *kind = LT_SOLVER_NEWTON;
   } else {
@@ -341,6 +356,15 @@ static leat_status adopt_resume(leat_trainer *t, leat_error *err) {
   s->g0 = r->g0;
   s->radius = s->radius_base = r->radius;
   if (t->loss->flags & LT_LOSS_SMOOTHED) t->o->args.width = r->width;
+  if (s->kind == LT_SOLVER_DUAL) {
+    double *limit;
+    int64_t *iterations;
+    if (r->count != t->x->n) return lt_fail(err, LEAT_E_FORMAT, "the checkpoint has dual variables of other rows: it is damaged");
+    memcpy(lt_dual_beta(s->dual), r->metric, (size_t)r->count * sizeof *r->metric);
+    lt_dual_state(s->dual, &limit, &iterations);
+    *limit = r->radius;
+    *iterations = r->head;
+  }
   if (s->kind == LT_SOLVER_LBFGS) {
     s->count = r->count;
     s->head = r->head;
@@ -384,9 +408,11 @@ static leat_status make_l1(leat_trainer *t, leat_error *err) {
   double l1 = lt_param_real(t->settings, "l1");
   t->l1 = lt_zarray(t->rt, (uint64_t)t->o->n, sizeof *t->l1);
   if (!t->l1) return lt_fail_memory(err, (uint64_t)t->o->n * 8, "a solver's vectors");
-  for (int64_t j = 0; j < d->n_slots; j++) t->l1[j] = l1 * (j < d->n_scaled ? d->scale[j] : 1);
+  for (int64_t k = 0; k < t->o->n_out; k++) {
+    for (int64_t j = 0; j < d->n_slots; j++) t->l1[k * t->o->n_par + j] = l1 * (j < d->n_scaled ? d->scale[j] : 1);
+  }
   t->solver->l1 = t->l1;
-  return t->solver->kind == LT_SOLVER_CD_ROWS ? lt_columns_create(d, &t->solver->columns, err) : LEAT_OK;
+  return t->solver->kind == LT_SOLVER_CD_ROWS ? lt_columns_create(d, t->o->n_out, &t->solver->columns, err) : LEAT_OK;
 }
 
 static leat_status make_solver(leat_trainer *t, leat_error *err) {
@@ -397,6 +423,7 @@ static leat_status make_solver(leat_trainer *t, leat_error *err) {
   if (!st) st = lt_trainer_loss(t, &plan.args, err);
   if (st) return st;
   plan.want = lt_solver_wants(kind) | (second ? lt_solver_wants(second) : 0);
+  if (kind == LT_SOLVER_DUAL) plan.args.width = 0; /* the corner itself */
   t->least_width = 1e-9 * plan.args.width;
   st = lt_objective_create(&plan, &t->o, err);
   if (!st && t->valid) {
@@ -413,6 +440,11 @@ static leat_status make_solver(leat_trainer *t, leat_error *err) {
   if (st) return st;
   t->solver->o = t->o;
   if (kind == LT_SOLVER_CD || kind == LT_SOLVER_CD_ROWS) st = make_l1(t, err);
+  if (kind == LT_SOLVER_DUAL) {
+    double mean = 0, spread = 1;
+    if (t->task.n_classes == 0) lt_trainer_target(t, &mean, &spread);
+    st = lt_dual_create(t->o, spread, &t->solver->dual, err);
+  }
   if (st) return st;
   if (!t->best && t->valid) {
     t->best = lt_array(t->rt, (uint64_t)t->o->n, sizeof *t->best);
@@ -420,7 +452,7 @@ static leat_status make_solver(leat_trainer *t, leat_error *err) {
     t->best_score = NAN;
   }
   if (t->resume) return adopt_resume(t, err);
-  if (t->warm_start) {
+  if (t->warm_start && kind != LT_SOLVER_DUAL) {
     start_from_model(t);
   } else {
     memcpy(t->solver->base, t->null_model, (size_t)t->o->n * sizeof *t->solver->base);
@@ -487,7 +519,7 @@ leat_status lt_trainer_set_data(leat_trainer *t, const leat_dataset *train, cons
     t->phase = done ? PHASE_DONE : PHASE_BASE;
   } else {
     t->part = sub_part(t);
-    t->phase = t->warm_start ? PHASE_NULL_MODEL : t->part > 1 ? PHASE_SUB_BASE : PHASE_BASE;
+    t->phase = t->warm_start && t->solver->kind != LT_SOLVER_DUAL ? PHASE_NULL_MODEL : t->part > 1 ? PHASE_SUB_BASE : PHASE_BASE;
   }
   t->pass_open = 0;
   t->sub_steps = 0;

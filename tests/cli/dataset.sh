@@ -63,7 +63,7 @@ else
   zstd -dqc "$LEAT_DATA_DIR/sms_spam.tsv.zst" >sms.tsv
   for k in 0 1 2 3 4; do
     awk -v k=$k 'NR % 5 == k' sms.tsv >fold.tsv; awk -v k=$k 'NR % 5 != k' sms.tsv >rest.tsv
-    "$leat" train rest.tsv --no-header --target 1 --text 2 --set l2=0.1 -o sms.leat -q >/dev/null
+    "$leat" train rest.tsv --no-header --target 1 --text 2 -o sms.leat -q >/dev/null
     "$leat" evaluate sms.leat fold.tsv --no-header --json >out
     n=$(number out rows); all=$((all + n)); right=$(awk -v r=$right -v n=$n -v a="$(number out metrics.accuracy)" 'BEGIN { print r + n * a }')
   done

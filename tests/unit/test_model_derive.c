@@ -183,6 +183,58 @@ static void test_pairs(void **state) {
   lt_dataset_free(d);
 }
 
+/* All texts of ten different words: sqrt(10) long, or as long as is asked, also in the package; length 1 is what packages of
+ * before say by saying nothing. */
+static void test_text_length(void **state) {
+  (void)state;
+  static const struct { const char *set; double length; } cases[] = {
+      {"hash_bits=22", 3.1622776601683795}, {"text_length=1", 1}, {"text_length=2.5", 2.5}, {"hash_bits=22 words=2", 4.358898943540674}};
+  leat_dataset *d = rows_of(240, 1);
+  uint64_t plain = 0;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    leat_params *p = kit_params(rt, "model/linear", cases[i].set);
+    lt_encoder *e = NULL, *copy = NULL;
+    lt_encode *bind = NULL;
+    leat_batch *scratch = NULL;
+    lt_rows rows;
+    lt_put w;
+    OK(lt_encoder_fit(rt, d, p, &e, err));
+    OK(lt_encoder_copy(e, &copy, err));
+    OK(lt_encode_create(copy, d->schema, &bind, err));
+    OK(lt_batch_create(rt, d->schema, &scratch, err));
+    OK(lt_dataset_view(d, 0, 240, scratch, &rows, err));
+    for (int64_t r = 0; r < 240; r++) {
+      int32_t index[64];
+      float value[64];
+      double square = 0;
+      int64_t n = lt_encode_sparse(bind, &rows, r, index, value);
+      for (int64_t k = 0; k < n; k++)
+        if (index[k] >= (int32_t)(copy->n_slots - ((int64_t)1 << copy->hash_bits))) /* the last column */
+          square += (double)value[k] * (double)value[k];
+      assert_true(fabs(sqrt(square) - cases[i].length) < 1e-5 * cases[i].length);
+    }
+    lt_put_init(&w, rt);
+    lt_encoder_save(e, &w);
+    assert_int_equal(w.data[8] & 4, cases[i].length == 1 ? 0 : 4);
+    if (cases[i].length == 1) plain = w.size;
+    if (i == 2) assert_int_equal(w.size, plain + 8);
+    if (i == 2) { /* a length that is none */
+      lt_get g;
+      lt_encoder *bad = NULL;
+      memset(w.data + w.size - 8, 0, 8);
+      lt_get_init(&g, rt, w.data, w.size);
+      assert_int_equal(lt_encoder_load(rt, d->schema, &g, &bad, NULL), LEAT_E_FORMAT);
+    }
+    lt_put_free(&w);
+    lt_batch_free(scratch);
+    lt_encode_free(bind);
+    lt_encoder_free(e);
+    lt_encoder_free(copy);
+    lt_params_free(p);
+  }
+  lt_dataset_free(d);
+}
+
 /* Encoders whose derived parts lie get an error. */
 static void test_lies(void **state) {
   (void)state;
@@ -220,7 +272,8 @@ static void test_lies(void **state) {
 int main(void) {
   rt = kit_runtime(2);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_encoded), cmocka_unit_test(test_settings),
-                                     cmocka_unit_test(test_predictions), cmocka_unit_test(test_pairs), cmocka_unit_test(test_lies)};
+                                     cmocka_unit_test(test_predictions), cmocka_unit_test(test_pairs),
+                                     cmocka_unit_test(test_text_length), cmocka_unit_test(test_lies)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   kit_balanced(rt);
   return failed;
