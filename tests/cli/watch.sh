@@ -5,6 +5,8 @@ call 0 '' 'learn with monitors' "$leat" learn calm.csv --target churn --key cust
 call 0 '' 'status of a calm store' "$leat" store calm status --json
 check 'it has age, staleness and alerts' json out age_seconds staleness alerts
 [ "$(number out alerts)" = '[]' ] && ok 'nothing has drifted' || bad 'nothing has drifted' "$(number out alerts)"
+check 'and how long its operations took' json out latency.learn.count latency.learn.p99_seconds latency.journal_sync.max_seconds latency.snapshot.sum_seconds
+call 0 'journal_sync +[0-9]' 'which are also a table' "$leat" store calm status
 call 0 '' 'learn a stream whose prices rise' "$leat" learn dear.csv --target churn --key customer_id --store dear --quiet --json --set monitor_reference=2000 --set monitor_window=1000
 check 'learn tells the alert' json out alerts.0.name
 call 0 'monthly_charge' 'status names the column' "$leat" store dear status
