@@ -399,6 +399,7 @@ int cmd_learn(const cli_args *a) {
   int status = check_usage(a);
   name_source(&r);
   if (!status) status = cli_runtime(a, &r.rt);
+  if (!status && leat_runtime_set_latency(r.rt, 1, NULL)) status = cli_fail("out of memory");
   if (!status) status = learn_params(&r);
   if (!status && a->resume) status = open_store(&r); /* its learner knows the columns */
   if (!status) status = schema_to_read(&r);

@@ -131,6 +131,26 @@ static json_t *open_alerts(store_job *j) {
   return list;
 }
 
+/* How long the learner's operations took, as it noted last. */
+static json_t *latencies(store_job *j, cli_table *t) {
+  static const char *const operation[] = { "predict_one", "predict_rows", "learn", "journal_sync", "snapshot", "version_add", "version_swap" };
+  json_t *all = json_object();
+  for (int op = 0; op < 7; op++) {
+    leat_latency l = { .struct_size = sizeof l };
+    char v[6][32];
+    if (leat_store_latency(j->s, op, &l, NULL) || !l.count) continue;
+    const int64_t ns[] = { l.sum_ns / l.count, l.p50_ns, l.p90_ns, l.p99_ns, l.max_ns };
+    for (int i = 0; i < 5; i++) cli_number((double)ns[i] / 1e6, v[i]);
+    snprintf(v[5], sizeof v[5], "%lld", (long long)l.count);
+    const char *row[] = { operation[op], v[5], v[0], v[1], v[2], v[3], v[4] };
+    cli_table_row(t, row);
+    json_object_set_new(all, operation[op], json_pack("{s:I,s:f,s:f,s:f,s:f,s:f,s:f}", "count", (json_int_t)l.count, "sum_seconds", (double)l.sum_ns / 1e9,
+                                                      "p50_seconds", (double)l.p50_ns / 1e9, "p90_seconds", (double)l.p90_ns / 1e9, "p99_seconds",
+                                                      (double)l.p99_ns / 1e9, "p999_seconds", (double)l.p999_ns / 1e9, "max_seconds", (double)l.max_ns / 1e9));
+  }
+  return all;
+}
+
 static const char *staleness(double seconds) { return seconds < 86400 ? "fresh" : seconds < 7 * 86400.0 ? "aging" : "stale"; }
 
 /* How old the newest version is, and what monitors say. */
@@ -158,6 +178,12 @@ static int store_status(store_job *j, const char *word) {
   if (!j->a->json && isfinite(age)) printf("\nthe newest version is %s (%s hours old)\n", staleness(age), cli_number(age / 3600, a));
   if (!j->a->json && json_array_size(alerts)) puts("");
   cli_table_print(t, !j->a->json && json_array_size(alerts) ? stdout : NULL, 2);
+  static const char *const took[] = { "milliseconds", "times", "mean", "p50", "p90", "p99", "longest" };
+  cli_table *l = cli_table_create("lrrrrrr", took);
+  json_t *latency = latencies(j, l);
+  if (!j->a->json && json_object_size(latency)) puts("");
+  cli_table_print(l, !j->a->json && json_object_size(latency) ? stdout : NULL, 2);
+  json_object_set_new(j->root, "latency", latency);
   json_object_set_new(j->root, "age_seconds", cli_json_real(age));
   json_object_set_new(j->root, "staleness", json_string(isfinite(age) ? staleness(age) : "none"));
   json_object_set_new(j->root, "alerts", alerts);

@@ -149,6 +149,17 @@ enum {
   LEAT_FROZEN = 2,             /* it predicts and scores but does not learn, until leat_learner_thaw */
   LEAT_STOPPED = 3             /* the disk failed or is full: it predicts; open the store again to go on */
 };
+enum {                         /* what is timed: see leat_runtime_set_latency */
+  LEAT_LATENCY_ONE = 0,        /* a prediction of one row */
+  LEAT_LATENCY_ROWS = 1,       /* a call that predicts many */
+  LEAT_LATENCY_FEED = 2,       /* a learner takes a batch: gate, journal, prediction, learning */
+  LEAT_LATENCY_JOURNAL = 3,    /* a journal is written through to the disk */
+  LEAT_LATENCY_SNAPSHOT = 4,   /* a learner writes a snapshot into the store */
+  LEAT_LATENCY_ADD = 5,        /* a version is added to a store */
+  LEAT_LATENCY_SWAP = 6,       /* an endpoint loads a version, tests it and swaps it in */
+  LEAT_LATENCY_HOST = 8,       /* eight of the host's own, 8 to 15, which it adds itself */
+  LEAT_LATENCY_OPS = 16
+};
 typedef int32_t leat_table_answer; /* what a look-up found; positive, never an error */
 enum {
   LEAT_TABLE_MISS = 1,         /* the key is not there; the values are NaN */
@@ -269,6 +280,13 @@ typedef struct leat_clock {
   int64_t (*now_ns)(void *user);
   int64_t (*monotonic_ns)(void *user);
 } leat_clock;
+
+/* How long an operation has taken, in nanoseconds. Quantiles are upper ends of buckets: at most 1/32 above the true
+ * ones. */
+typedef struct leat_latency {
+  uint64_t struct_size;
+  int64_t count, sum_ns, max_ns, p50_ns, p90_ns, p99_ns, p999_ns;
+} leat_latency;
 
 /* Files. Every function returns 0 or an errno value (ENOENT, ENOSPC, EIO, ...). Thread-safe; a file is used by one
  * thread at a time except read_at. Modes of open: LEAT_FILE_*. list calls `each` with every name in the folder but
@@ -645,6 +663,21 @@ LEAT_API leat_status leat_runtime_log_read(leat_runtime *rt, int64_t *level, int
 /* A number of the runtime's: bytes_in_use, bytes_peak, allocations, threads, log_lost, fallback_ops.
  * Errors: ARG, NOT_FOUND. Thread: safe. */
 LEAT_API leat_status leat_runtime_stat(const leat_runtime *rt, const char *name, int64_t *value, leat_error *err);
+/* Times the operations LEAT_LATENCY_* of this runtime from now on: of predictions of one row one of every `every`, of the
+ * rest all that succeed. 0: off, as it is at first; no clock is read then. What was counted stays. Each has a histogram of
+ * fixed size (9 KB; 32 buckets a doubling, as G. Tene's HdrHistogram), which threads add to without a lock. Errors: ARG,
+ * MEMORY. Thread: safe. */
+LEAT_API leat_status leat_runtime_set_latency(leat_runtime *rt, int64_t every, leat_error *err);
+/* What was counted of an operation; all 0 when nothing was. Errors: ARG (op outside [0, LEAT_LATENCY_OPS)).
+ * Thread: safe. */
+LEAT_API leat_status leat_runtime_latency(const leat_runtime *rt, int64_t op, leat_latency *out, leat_error *err);
+/* The buckets that hold anything, ascending: upper_ns [cap] the largest value of each, count [cap] how many. *needed: how
+ * many there are (at most 1152). Errors: ARG, CAPACITY (then as many as fit are given). Thread: safe. */
+LEAT_API leat_status leat_runtime_latency_buckets(const leat_runtime *rt, int64_t op, int64_t *upper_ns, int64_t *count,
+                                                  int64_t cap, int64_t *needed, leat_error *err);
+/* Counts `count` times ns: the host's own operations; or, bucket after bucket, what another process has counted. Errors:
+ * ARG (negative), STATE (latency was never switched on). Thread: safe. */
+LEAT_API leat_status leat_runtime_latency_add(leat_runtime *rt, int64_t op, int64_t ns, int64_t count, leat_error *err);
 /* Loads a device plug-in from a shared library; path has a '/' (nothing is searched).
  * Errors: ARG, NOT_FOUND, BACKEND, VERSION, MEMORY. Thread: safe. */
 LEAT_API leat_status leat_runtime_load_backend(leat_runtime *rt, const char *path, leat_error *err);
@@ -1139,6 +1172,10 @@ LEAT_API leat_status leat_store_series(leat_store *s, int64_t *cursor, leat_poin
 /* The next drift point of the learner's series, likewise: what each monitor said at each window's end. Errors: as
  * leat_store_series. Thread: safe. */
 LEAT_API leat_status leat_store_drift(leat_store *s, int64_t *cursor, leat_drift_point *out, leat_error *err);
+/* What the operations of the store's learner took (op: LEAT_LATENCY_*), as it noted at its last window's end or when it
+ * was freed, since its runtime was timed (leat_runtime_set_latency). Errors: ARG, NOT_FOUND (it was never timed), IO,
+ * FORMAT. Thread: safe. */
+LEAT_API leat_status leat_store_latency(leat_store *s, int64_t op, leat_latency *out, leat_error *err);
 /* Notes in the history what a monitor of the production model has found (MONITORED). Errors: ARG, NOT_FOUND (no
  * production), STATE (read only; a monitor of another model, or without rows), BUSY, IO, FORMAT. Thread: safe. */
 LEAT_API leat_status leat_store_monitored(leat_store *s, const leat_monitor *w, leat_error *err);

@@ -92,10 +92,10 @@ LEAT_API leat_status leat_predictor_run_dlpack(leat_predictor *q, const leat_dat
   if (st) return st;
   *tensor = NULL;
   if ((st = lt_need(q, "q", err)) != 0 || (st = lt_need(d, "d", err)) != 0) return st;
-  if ((st = lt_owner_enter(lt_predictor_owner(q), "predictor", err)) != 0) return st;
+  if ((st = lt_owner_enter(&lt_predictor_gate_of(q)->owner, "predictor", err)) != 0) return st;
   lt_fpenv_enter(&env);
   st = lt_predictor_run_dlpack(q, d, major, tensor, err);
   lt_fpenv_leave(&env);
-  lt_owner_leave(lt_predictor_owner(q));
+  lt_owner_leave(&lt_predictor_gate_of(q)->owner);
   return st ? st : lt_ok(err);
 }

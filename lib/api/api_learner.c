@@ -1,5 +1,6 @@
 /* Chapter 17 of leat.h: the durable learner. */
 #include "api/api.h"
+#include "base/latency.h"
 #include "lifecycle/learner.h"
 #include <string.h>
 
@@ -53,7 +54,12 @@ LEAT_API leat_status leat_learner_feed(leat_learner *l, const leat_batch *rows, 
   lt_fpenv env;
   leat_status st = lt_need(rows, "rows", err);
   if (!st) st = learner_enter(l, &env, err);
-  return st ? st : learner_leave(l, &env, lt_learner_feed(l, rows, pred, err), err);
+  if (st) return st;
+  const lt_timing *t = lt_runtime_timing(lt_folder_runtime(lt_learner_store(l)));
+  int64_t begun = lt_timing_begin(t);
+  st = lt_learner_feed(l, rows, pred, err);
+  if (!st) lt_timing_end(t, LEAT_LATENCY_FEED, begun);
+  return learner_leave(l, &env, st, err);
 }
 
 LEAT_API leat_status leat_learner_predict(leat_learner *l, const leat_batch *keyed_rows, leat_matrix *pred, leat_error *err) {

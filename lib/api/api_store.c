@@ -155,6 +155,19 @@ LEAT_API leat_status leat_store_drift(leat_store *s, int64_t *cursor, leat_drift
   return lt_ok(err);
 }
 
+LEAT_API leat_status leat_store_latency(leat_store *s, int64_t op, leat_latency *out, leat_error *err) {
+  leat_latency full;
+  leat_status st = lt_need(out, "out", err);
+  if (!st) st = lt_need(s, "s", err);
+  if (!st) st = lt_take_struct(&full, sizeof full, out, out->struct_size, "leat_latency", err);
+  if (!st && (op < 0 || op >= LEAT_LATENCY_OPS))
+    st = lt_fail(err, LEAT_E_ARG, "op is %lld: it is one of LEAT_LATENCY_*, 0 to %d", (long long)op, LEAT_LATENCY_OPS - 1);
+  if (!st) st = lt_series_latency(s, op, &full, err);
+  if (st) return st;
+  lt_give_struct(out, out->struct_size, &full, sizeof full);
+  return lt_ok(err);
+}
+
 LEAT_API leat_status leat_store_monitored(leat_store *s, const leat_monitor *w, leat_error *err) {
   lt_fpenv env;
   leat_status st = lt_need(s, "s", err);

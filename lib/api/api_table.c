@@ -132,11 +132,11 @@ LEAT_API leat_status leat_table_reader_get_rows(leat_table_reader *r, const leat
       (st = lt_need(found, "found", err)) != 0)
     return st;
   if ((st = lt_owner_enter(lt_table_reader_owner(r), "table reader", err)) != 0) return st;
-  if (!live || (st = lt_owner_enter(lt_predictor_owner(live), "predictor", err)) == 0) {
+  if (!live || (st = lt_owner_enter(&lt_predictor_gate_of(live)->owner, "predictor", err)) == 0) {
     lt_fpenv_enter(&env);
     st = lt_table_reader_get_rows(r, rows, live, values, found, err);
     lt_fpenv_leave(&env);
-    if (live) lt_owner_leave(lt_predictor_owner(live));
+    if (live) lt_owner_leave(&lt_predictor_gate_of(live)->owner);
   }
   lt_owner_leave(lt_table_reader_owner(r));
   return st ? st : lt_ok(err);

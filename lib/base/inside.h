@@ -1,6 +1,7 @@
 /* The runtime's own fields, for the files of this folder only. */
 #ifndef LEAT_BASE_INSIDE_H
 #define LEAT_BASE_INSIDE_H
+#include "base/latency.h"
 #include "base/os.h"
 #include "base/runtime.h"
 typedef struct lt_pool lt_pool;
@@ -27,6 +28,7 @@ struct leat_runtime {
   lt_ring log;
   lt_pool *pool;
   int64_t pool_taken;     /* the process whose thread uses the pool now, 0 = nobody */
+  lt_timing timing;
   void *devices;
   void (*devices_release)(void *registry);
 };

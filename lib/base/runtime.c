@@ -104,6 +104,7 @@ static void runtime_destroy(leat_runtime *rt) {
   if (rt->devices_release) rt->devices_release(rt->devices);
   lt_pool_free(rt);
   lt_ring_free(rt);
+  lt_timing_free(rt);
   lt_free(rt, rt->cache_folder);
   last.release(last.user, rt, sizeof *rt, 64);
 }

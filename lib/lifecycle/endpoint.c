@@ -1,5 +1,6 @@
 /* An endpoint's cells, its loans, and the swap. */
 #include "lifecycle/endpoint_inner.h"
+#include "base/latency.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -228,6 +229,7 @@ leat_status lt_endpoint_cell_of(leat_endpoint *e, int64_t version, int64_t *at, 
   int64_t begun = lt_monotonic_ns(e->rt);
   leat_status st = cell_fill(e, &e->cell[*at], version, err);
   e->told.load_ns = lt_monotonic_ns(e->rt) - begun;
+  if (!st) lt_timing_end(lt_runtime_timing(e->rt), LEAT_LATENCY_SWAP, lt_timing_on(lt_runtime_timing(e->rt)) ? begun : -1);
   return st;
 }
 

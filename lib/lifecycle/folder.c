@@ -1,5 +1,6 @@
 /* A store as its users see it: opening, versions, stages, history. */
 #include "lifecycle/folder_inner.h"
+#include "base/latency.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -332,6 +333,8 @@ leat_status lt_folder_add(leat_store *s, const leat_model *m, const char *origin
   leat_status st = lt_folder_check_word(origin, "origin", 0, err);
   if (st) return st;
   if (s->read_only) return lt_folder_begin(s, &c, err);
+  const lt_timing *t = lt_runtime_timing(s->rt);
+  int64_t begun = lt_timing_begin(t);
   if (lt_model_get_text(m, "lineage", lineage, sizeof lineage, &needed, NULL)) lineage[0] = 0;
   st = lt_folder_put_package(s, m, &pack, err);
   if (!st) st = lt_folder_begin(s, &c, err);
@@ -352,6 +355,7 @@ leat_status lt_folder_add(leat_store *s, const leat_model *m, const char *origin
   }
   lt_folder_end(s, &c);
   lt_folder_end_package(s, &pack);
+  if (!st) lt_timing_end(t, LEAT_LATENCY_ADD, begun);
   return st;
 }
 

@@ -1,6 +1,7 @@
 /* The journal's segments. A segment is synced whole before the next one begins, so only the last one can be torn, and
  * a last one that lacks its header never held anything. */
 #include "lifecycle/journal.h"
+#include "base/latency.h"
 #include "lifecycle/segment.h"
 #include <string.h>
 
@@ -203,7 +204,10 @@ leat_status lt_journal_append(lt_journal *j, uint32_t type, const void *data, ui
 leat_status lt_journal_sync(lt_journal *j, leat_error *err) {
   leat_status st = journal_usable(j, err);
   if (st || j->synced == lt_reclog_next_sequence(j->tail) - 1) return st;
+  const lt_timing *t = lt_runtime_timing(j->rt);
+  int64_t begun = lt_timing_begin(t);
   st = lt_reclog_sync(j->tail, err);
+  if (!st) lt_timing_end(t, LEAT_LATENCY_JOURNAL, begun);
   if (!st) j->synced = lt_reclog_next_sequence(j->tail) - 1;
   else j->failed = 1;
   return st;

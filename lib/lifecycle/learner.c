@@ -146,6 +146,7 @@ void lt_learner_free(leat_learner *l) {
   if (!l) return;
   /* What is not committed may be lost; but what a replay would take long to learn again is worth a checkpoint. */
   if (!l->stopped && l->journal && l->o && l->bytes_since > l->checkpoint_bytes / 4) (void)lt_ln_checkpoint(l, NULL);
+  if (!l->stopped && l->series && l->o) (void)lt_series_add_latency(l->series, l->o->learned, NULL);
   learner_close(l);
 }
 

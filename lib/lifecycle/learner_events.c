@@ -1,5 +1,6 @@
 /* What happens to a learner: events, snapshots, swaps, suspects. Part of the replay. */
 #include "lifecycle/learner_inner.h"
+#include "base/latency.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,7 +94,12 @@ leat_status lt_ln_snapshot(leat_learner *l, int64_t *version, leat_error *err) {
   if (!o->m || o->learned == 0 || (!o->m->regression && o->m->n_classes < 2)) return LEAT_OK;
   l->snapshots++;
   if (l->snapshots <= l->known_snapshots) *version = lt_folder_snapshot_version(l->store, l->snapshots);
-  else st = snapshot_write(l, version, err);
+  else {
+    const lt_timing *t = lt_runtime_timing(l->rt);
+    int64_t begun = lt_timing_begin(t);
+    st = snapshot_write(l, version, err);
+    if (!st) lt_timing_end(t, LEAT_LATENCY_SNAPSHOT, begun);
+  }
   if (st) return st;
   l->live_version = *version;
   l->live_row = o->learned;
@@ -137,7 +143,8 @@ leat_status lt_ln_point(leat_learner *l, leat_error *err) {
     lt_metrics_free(k);
   }
   if (l->o->m->regression) p.flags |= LEAT_POINT_NUMBERS;
-  return st ? st : lt_series_add(l->series, p.row, &p, err);
+  if (!st) st = lt_series_add(l->series, p.row, &p, err);
+  return st ? st : lt_series_add_latency(l->series, p.row, err);
 }
 
 /* ---------------------------------------------------------------------------------------------- where learned rows lie */

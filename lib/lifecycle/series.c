@@ -1,8 +1,9 @@
 #include "lifecycle/series.h"
+#include "base/latency.h"
 #include <math.h>
 #include <string.h>
 
-enum { SERIES_VERSION = 1, SERIES_POINT = 1, SERIES_DRIFT = 2 };
+enum { SERIES_VERSION = 1, SERIES_POINT = 1, SERIES_DRIFT = 2, SERIES_LATENCY = 3 };
 static const char series_kind[4] = {'S', 'E', 'R', 'S'};
 struct lt_series { leat_runtime *rt; lt_reclog *log; int64_t last, last_drift; };
 
@@ -20,6 +21,7 @@ static leat_status series_last(lt_series *x, const char *path, leat_error *err) 
   while (!st && got) {
     st = lt_reclog_next(log, &rec, &got, &torn, err);
     if (st || !got) break;
+    if (rec.type != SERIES_POINT && rec.type != SERIES_DRIFT) continue;
     lt_get_init(&g, x->rt, rec.data, rec.size);
     *(rec.type == SERIES_DRIFT ? &x->last_drift : &x->last) = lt_get_i64(&g);
   }
@@ -174,4 +176,60 @@ leat_status lt_series_next(leat_store *s, int64_t *cursor, leat_point *out, leat
 
 leat_status lt_series_next_drift(leat_store *s, int64_t *cursor, leat_drift_point *out, leat_error *err) {
   return series_seek(s, SERIES_DRIFT, cursor, NULL, out, err);
+}
+
+/* ---- latency: what the writer has counted of its operations since it began */
+
+leat_status lt_series_add_latency(lt_series *x, int64_t ordinal, leat_error *err) {
+  const lt_latency *of = lt_latency_all(x->rt);
+  lt_put w;
+  if (!of || !lt_timing_on(lt_runtime_timing(x->rt))) return LEAT_OK;
+  lt_put_init(&w, x->rt);
+  lt_put_i64(&w, ordinal);
+  for (int64_t op = 0; op < LT_LATENCY_OPS; op++) {
+    leat_latency l;
+    lt_latency_look(&of[op], &l);
+    if (!l.count) continue;
+    const int64_t number[] = {op, l.count, l.sum_ns, l.max_ns, l.p50_ns, l.p90_ns, l.p99_ns, l.p999_ns};
+    for (int i = 0; i < 8; i++) lt_put_i64(&w, number[i]);
+  }
+  leat_status st = lt_put_status(&w, err);
+  if (!st && w.size > 8) st = lt_reclog_append(x->log, SERIES_LATENCY, w.data, w.size, NULL, err);
+  if (!st && w.size > 8) st = lt_reclog_flush(x->log, err);
+  lt_put_free(&w);
+  return st;
+}
+
+static void latency_parse(leat_runtime *rt, const lt_record *rec, int64_t op, leat_latency *out) {
+  lt_get g;
+  *out = (leat_latency){.struct_size = sizeof *out};
+  lt_get_init(&g, rt, rec->data, rec->size);
+  (void)lt_get_i64(&g);
+  while (lt_get_left(&g) >= 64) {
+    int64_t number[8];
+    for (int i = 0; i < 8; i++) number[i] = lt_get_i64(&g);
+    if (number[0] == op)
+      *out = (leat_latency){.struct_size = sizeof *out, .count = number[1], .sum_ns = number[2], .max_ns = number[3], .p50_ns = number[4],
+                            .p90_ns = number[5], .p99_ns = number[6], .p999_ns = number[7]};
+  }
+}
+
+leat_status lt_series_latency(leat_store *s, int64_t op, leat_latency *out, leat_error *err) {
+  leat_runtime *rt = lt_folder_runtime(s);
+  lt_reclog *log = NULL;
+  lt_record rec = {0};
+  int32_t got = 1, torn = 0, found = 0;
+  char *path = lt_folder_file(s, "learner/series.log");
+  if (!path) return lt_fail_memory(err, 64, "a path");
+  leat_status st = lt_reclog_read_open(rt, path, series_kind, SERIES_VERSION, &log, err);
+  while (!st && got) {
+    st = lt_reclog_next(log, &rec, &got, &torn, err);
+    if (st || !got || rec.type != SERIES_LATENCY) continue;
+    latency_parse(rt, &rec, op, out);
+    found = 1;
+  }
+  if (!st && !found) st = lt_fail(err, LEAT_E_NOT_FOUND, "the store's learner has noted no latency: it was not timed");
+  if (log) (void)lt_reclog_close(log, NULL);
+  lt_free(rt, path);
+  return st;
 }

@@ -14,7 +14,7 @@ static const lt_param_def linear_defs[] = {
      "Penalty: the objective is sum of weight * loss over the rows + l2 / 2 * |weights|^2, intercept free. It is 1 / C of "
      "liblinear and scikit-learn, and alpha of scikit-learn's Ridge.", 1},
     {"l1", LEAT_PARAM_F64, "0", 0, 1e30, NULL,
-     "Penalty l1 * sum of |weights|, intercept free, beside l2's; not for softmax. It is 1 / C of liblinear's -s 6, and "
+     "Penalty l1 * sum of |weights|, intercept free, beside l2's. It is 1 / C of liblinear's -s 6, and "
      "rows * alpha of scikit-learn's Lasso.", 1},
     {"intercept", LEAT_PARAM_BOOL, "true", 0, 0, NULL, "Learn a constant term.", 1},
     LT_DEFS_ENCODER,

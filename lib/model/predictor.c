@@ -18,7 +18,7 @@ const lt_spec lt_predictor_spec = {"predictor", "Prediction by a model.", predic
                                    (int64_t)(sizeof predictor_defs / sizeof predictor_defs[0])};
 
 struct leat_predictor {
-  lt_owner owner;
+  lt_predictor_gate gate;
   leat_runtime *rt;
   const leat_model *m;
   const lt_family *family;
@@ -69,6 +69,7 @@ leat_status lt_predictor_create(const leat_model *m, const leat_params *p, const
   lt_model_ref(m);
   q->m = m;
   q->rt = m->rt;
+  q->gate.timing = lt_runtime_timing(m->rt);
   q->family = m->family;
   q->in_cols = lt_schema_numbers(m->schema);
   q->out_cols = lt_model_outputs(m);
@@ -108,7 +109,7 @@ void lt_predictor_free(leat_predictor *q) {
   lt_model_free(m); /* last: the model holds the runtime */
 }
 
-lt_owner *lt_predictor_owner(leat_predictor *q) { return &q->owner; }
+lt_predictor_gate *lt_predictor_gate_of(leat_predictor *q) { return &q->gate; }
 
 /* One row of strings with the longest texts, taken out again: the batch keeps the memory. */
 static leat_status reserve_text(leat_predictor *q, leat_error *err) {

@@ -1,12 +1,19 @@
 /* Predictors: one thread's own plan and scratch on a shared model. */
 #ifndef LEAT_MODEL_PREDICTOR_H
 #define LEAT_MODEL_PREDICTOR_H
+#include "base/latency.h"
 #include "device/device.h"
 #include "model/model.h"
 leat_status lt_predictor_create(const leat_model *m, const leat_params *p, const leat_device *dev, leat_predictor **out,
                                 leat_error *err);
 void lt_predictor_free(leat_predictor *q);
-lt_owner *lt_predictor_owner(leat_predictor *q); /* the api floor enters and leaves it */
+/* What the api floor needs of every call: who is inside, and whether it is to be timed. */
+typedef struct lt_predictor_gate {
+  lt_owner owner;
+  const lt_timing *timing;
+  int64_t tick; /* of calls of one row */
+} lt_predictor_gate;
+lt_predictor_gate *lt_predictor_gate_of(leat_predictor *q);
 leat_status lt_predictor_reserve(leat_predictor *q, int64_t max_rows, leat_error *err);
 leat_status lt_predictor_shape(const leat_predictor *q, int64_t *in_cols, int64_t *out_cols, leat_error *err);
 leat_status lt_predictor_run(leat_predictor *q, const leat_matrix *x, leat_matrix *out, leat_error *err);

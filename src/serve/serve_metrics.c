@@ -97,6 +97,30 @@ static void put_phases(text *t, const serve_counts *all) {
   }
 }
 
+/* What the library counts of its own operations. Its buckets end at powers of two of a nanosecond: every second one is given. */
+static void put_operations(text *t, serve_server *s) {
+  static const char *const operation[] = { "predict_one", "predict_rows", "learn", "journal_sync", "snapshot", "version_add", "version_swap" };
+  int64_t upper[1200], count[1200];
+  char labels[96];
+  head(t, "operation_duration_seconds", "histogram", "Time the library's operations take.");
+  for (int op = 0; op < 7; op++) {
+    leat_latency l = { .struct_size = sizeof l };
+    int64_t n = 0, at = 0, sum = 0;
+    if (leat_runtime_latency(s->rt, op, &l, NULL) || !l.count || leat_runtime_latency_buckets(s->rt, op, upper, count, 1200, &n, NULL)) continue;
+    for (int bit = 10; bit <= 36; bit += 2) {
+      while (at < n && upper[at] < (int64_t)1 << bit) sum += count[at++];
+      snprintf(labels, sizeof labels, "operation=\"%s\",le=\"%g\"", operation[op], (double)((int64_t)1 << bit) / 1e9);
+      value(t, "operation_duration_seconds_bucket", labels, (double)sum);
+    }
+    while (at < n) sum += count[at++];
+    snprintf(labels, sizeof labels, "operation=\"%s\",le=\"+Inf\"", operation[op]);
+    value(t, "operation_duration_seconds_bucket", labels, (double)sum);
+    snprintf(labels, sizeof labels, "operation=\"%s\"", operation[op]);
+    value(t, "operation_duration_seconds_sum", labels, (double)l.sum_ns / 1e9);
+    value(t, "operation_duration_seconds_count", labels, (double)sum);
+  }
+}
+
 static void put_model(text *t, serve_server *s) {
   leat_endpoint_state e = { .struct_size = sizeof e };
   char labels[96];
@@ -297,6 +321,7 @@ void serve_metrics(serve_request *q) {
   label_text(s->name, t.model, sizeof t.model);
   put_requests(&t, &all);
   put_phases(&t, &all);
+  put_operations(&t, s);
   one(&t, "pending_requests", "gauge", "Requests that are coming in or at work.", (double)__atomic_load_n(&s->pending,
       __ATOMIC_RELAXED));
   one(&t, "held_bytes", "gauge", "Bytes of request bodies in memory.", (double)__atomic_load_n(&s->held_bytes,

@@ -230,10 +230,10 @@ static void test_errors(void **state) {
   FAILS(LEAT_E_NOT_FOUND, "tenure", leat_predictor_run_dataset(q, d, &m10, &error_of));
   FAILS(LEAT_E_UNSUPPORTED, "width 5", leat_predictor_run_dataset(qd, d, &m1, &error_of));
   /* another thread is inside */
-  OK(lt_owner_enter(lt_predictor_owner(q), "predictor", &error_of));
+  OK(lt_owner_enter(&lt_predictor_gate_of(q)->owner, "predictor", &error_of));
   FAILS(LEAT_E_BUSY, "predictor", leat_predictor_one_f32(q, x, 6, out, 3, &error_of));
   FAILS(LEAT_E_BUSY, "predictor", leat_predictor_reserve(q, 1, &error_of));
-  lt_owner_leave(lt_predictor_owner(q));
+  lt_owner_leave(&lt_predictor_gate_of(q)->owner);
   OK(leat_predictor_one_f32(q, x, 6, out, 3, &error_of));
   lt_dataset_free(d);
   lt_params_free(p);
