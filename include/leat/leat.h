@@ -676,7 +676,7 @@ LEAT_API leat_status leat_runtime_latency(const leat_runtime *rt, int64_t op, le
 LEAT_API leat_status leat_runtime_latency_buckets(const leat_runtime *rt, int64_t op, int64_t *upper_ns, int64_t *count,
                                                   int64_t cap, int64_t *needed, leat_error *err);
 /* Counts `count` times ns: the host's own operations; or, bucket after bucket, what another process has counted. Errors:
- * ARG (negative), STATE (latency was never switched on). Thread: safe. */
+ * ARG (negative, or a product beyond 64 bits), STATE (latency was never switched on). Thread: safe. */
 LEAT_API leat_status leat_runtime_latency_add(leat_runtime *rt, int64_t op, int64_t ns, int64_t count, leat_error *err);
 /* Loads a device plug-in from a shared library; path has a '/' (nothing is searched).
  * Errors: ARG, NOT_FOUND, BACKEND, VERSION, MEMORY. Thread: safe. */

@@ -117,6 +117,7 @@ LEAT_API leat_status leat_runtime_latency_add(leat_runtime *rt, int64_t op, int6
   leat_status st = latency_of(rt, op, &h, err);
   if (st) return st;
   if (ns < 0 || count < 0) return lt_fail(err, LEAT_E_ARG, "a time of %lld ns, %lld times: neither can be negative", (long long)ns, (long long)count);
+  if (ns && count > INT64_MAX / ns) return lt_fail(err, LEAT_E_ARG, "%lld times %lld ns are beyond a sum of 64 bits", (long long)count, (long long)ns);
   if (!h) return lt_fail(err, LEAT_E_STATE, "latency was never switched on: call leat_runtime_set_latency first");
   lt_latency_add(h, ns, count);
   return lt_ok(err);

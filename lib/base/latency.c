@@ -21,7 +21,7 @@ int64_t lt_latency_upper(int64_t bucket) {
 void lt_latency_add(lt_latency *h, int64_t ns, int64_t count) {
   if (ns < 0) ns = 0;
   __atomic_fetch_add(&h->count[lt_latency_bucket(ns)], count, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&h->sum_ns, ns * count, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&h->sum_ns, (int64_t)((uint64_t)ns * (uint64_t)count), __ATOMIC_RELAXED);
   int64_t max = __atomic_load_n(&h->max_ns, __ATOMIC_RELAXED);
   while (ns > max && !__atomic_compare_exchange_n(&h->max_ns, &max, ns, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
 }
@@ -51,7 +51,6 @@ leat_status lt_timing_set(leat_runtime *rt, int64_t every, leat_error *err) {
   if (every > 0 && !__atomic_load_n(&t->of, __ATOMIC_ACQUIRE)) {
     lt_latency *made = lt_zarray(rt, LT_LATENCY_OPS, sizeof *made), *none = NULL;
     if (!made) return lt_fail_memory(err, LT_LATENCY_OPS * sizeof *made, "histograms of latency");
-    t->rt = rt;
     if (!__atomic_compare_exchange_n(&t->of, &none, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) lt_free(rt, made);
   }
   __atomic_store_n(&t->every, every, __ATOMIC_RELEASE);

@@ -126,6 +126,7 @@ leat_status lt_runtime_create(const leat_runtime_opts *opts, leat_runtime **out,
   rt = first.allocator.alloc(first.allocator.user, sizeof *rt, 64);
   if (!rt) return lt_fail_memory(err, sizeof *rt, "runtime");
   *rt = first;
+  rt->timing.rt = rt;
   lt_ref_init(&rt->refs);
   rt->bytes_in_use = rt->bytes_peak = (int64_t)sizeof *rt;
   rt->allocations = 1;

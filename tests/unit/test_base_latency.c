@@ -93,6 +93,7 @@ static void test_quantiles(void **state) {
   assert_int_equal(again, needed);
   assert_int_equal(leat_runtime_latency(rt, LEAT_LATENCY_OPS, &l, NULL), LEAT_E_ARG);
   assert_int_equal(leat_runtime_latency_add(rt, 8, -1, 1, NULL), LEAT_E_ARG);
+  assert_int_equal(leat_runtime_latency_add(rt, 8, INT64_MAX / 2, 3, NULL), LEAT_E_ARG);
   leat_runtime_free(rt);
 }
 
