@@ -7,17 +7,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "device/dense.h"
 #include "device/loop.h"
 
 enum { IN = 784, HIDDEN = 512, OUT = 10, ROWS = 256, MAX_ROUNDS = 999, SIZES = 5 };
 static const int sizes[SIZES] = {1, 4, 32, 64, 256};
 
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double seconds(void) { return bench_clock(CLOCK_MONOTONIC); }
 
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;

@@ -7,14 +7,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
 #include "device/device.h"
 
 static clockid_t clock_used;
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(clock_used, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double seconds(void) { return bench_clock(clock_used); }
 
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;

@@ -7,14 +7,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
 #include "device/host_device.h"
 #include "device/registry.h"
 
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double seconds(void) { return bench_clock(CLOCK_PROCESS_CPUTIME_ID); }
 
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;

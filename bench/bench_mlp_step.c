@@ -7,15 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "device/ops.h"
 
 enum { BATCH = 64, IN = 784, HIDDEN = 512, OUT = 10, STEPS = 938, LD_HIDDEN = 528, LD_OUT = 16, MAX_RUNS = 99 };
 
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double seconds(void) { return bench_clock(CLOCK_MONOTONIC); }
 
 static const leat_device *device;
 

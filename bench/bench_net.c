@@ -1,6 +1,7 @@
 /* What a network's prediction costs through the public calls, beside the time that reading its weights takes.
  * Usage: bench_net MODEL [SECONDS for each line]; one line of JSON. The model takes rows of numbers. */
 #define _POSIX_C_SOURCE 200809L
+#include "clock.h"
 #include <leat/leat.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +18,7 @@ static void must(leat_status st, const char *what) {
   exit(1);
 }
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double now(void) { return bench_clock(CLOCK_MONOTONIC); }
 
 typedef struct bench { leat_predictor *q; const float *x; float *y; const float *weights; int64_t n_weights, cols, outs, rows; } bench;
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "clock.h"
 #include "base/number.h"
 
 enum { COUNT = 100000, MAX_ROUNDS = 101 };
@@ -16,11 +17,7 @@ static uint64_t bench_random(void) { /* SplitMix64 */
   z = (z ^ z >> 27) * 0x94d049bb133111ebu;
   return z ^ z >> 31;
 }
-static double bench_seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double bench_seconds(void) { return bench_clock(CLOCK_MONOTONIC); }
 static double bench_unit(void) { return (double)(bench_random() >> 11) * 0x1p-53; }
 
 /* One kind of column as it stands in CSV files. */

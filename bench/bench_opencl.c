@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "device/op.h"
 #include "device/registry.h"
 
@@ -19,18 +20,10 @@ static const leat_b_backend *table;
 static leat_b_queue *queue;
 static leat_error err;
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double now(void) { return bench_clock(CLOCK_MONOTONIC); }
 
 /* Processor time of all threads: on a processor's device it says what a loaded machine's clock does not. */
-static double used(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double used(void) { return bench_clock(CLOCK_PROCESS_CPUTIME_ID); }
 
 static void check(leat_status st, const char *what) {
   if (!st) return;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "clock.h"
 #include "model/model.h"
 #include "data/store.h"
 
@@ -21,11 +22,7 @@ static void must(leat_status st, const char *what) {
   exit(1);
 }
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double now(void) { return bench_clock(CLOCK_MONOTONIC); }
 
 static uint64_t state = 1;
 static double unit(void) { /* splitmix64 */

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "clock.h"
 #include "base/rng.h"
 
 enum { ENTRIES = 30, BATCH = 500, POOL = 4096, FINE = 32, CELLS = 64 * FINE, MOST = 64 };
@@ -46,11 +47,7 @@ static leat_error fresh_error(void) {
   e.struct_size = sizeof e;
   return e;
 }
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double now(void) { return bench_clock(CLOCK_MONOTONIC); }
 static int ascending(const void *a, const void *b) {
   int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
   return (x > y) - (x < y);

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <sys/resource.h>
 #include <time.h>
+#include "clock.h"
 #include "table_peers.h"
 
 enum { ROUNDS = 7, LOOKUPS = 50000, GROUP = 1000 };
@@ -22,11 +23,7 @@ static void must(leat_status st, const char *what) {
   fprintf(stderr, "%s: %s\n", what, err.message);
   exit(1);
 }
-static double clock_of(clockid_t id) {
-  struct timespec t;
-  clock_gettime(id, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static double clock_of(clockid_t id) { return bench_clock(id); }
 static double cpu(void) { return clock_of(CLOCK_THREAD_CPUTIME_ID); }
 static double wall(void) { return clock_of(CLOCK_MONOTONIC); }
 static double all_cpu(void) { return clock_of(CLOCK_PROCESS_CPUTIME_ID); }

@@ -34,9 +34,12 @@ static int print_json(const leat_drift_info *f, int64_t n, int64_t state, int64_
 static int print_table(const leat_drift_info *f, int64_t n, int64_t state, int64_t rows) {
   static const char *const heads[] = { "feature", "state", "psi", "warn", "alert", "ks", "worst cell", "share", "before" };
   cli_table *t = cli_table_create("llrrrrlrr", heads);
-  int64_t over = 0, shown = n < SHOWN_FEATURES ? n : SHOWN_FEATURES;
+  int64_t over = 0, alert = 0, shown = n < SHOWN_FEATURES ? n : SHOWN_FEATURES;
   char v[6][32];
-  for (int64_t i = 0; i < n; i++) over += f[i].state >= LEAT_DRIFT_WARN;
+  for (int64_t i = 0; i < n; i++) {
+    over += f[i].state >= LEAT_DRIFT_WARN;
+    alert += f[i].state == LEAT_DRIFT_ALERT;
+  }
   if (over > shown) shown = over;
   for (int64_t i = 0; i < shown; i++) {
     const char *row[] = { f[i].name, state_name(f[i].state), cli_number(f[i].value, v[0]), cli_number(f[i].warn, v[1]),
@@ -46,7 +49,8 @@ static int print_table(const leat_drift_info *f, int64_t n, int64_t state, int64
   }
   printf("%lld rows against the %lld that the model was trained on: %s", (long long)rows, n ? (long long)f[0].reference_rows : 0LL,
          state_name(state));
-  if (over) printf(", %lld of %lld features have drifted", (long long)over, (long long)n);
+  if (alert) printf(", %lld of %lld features have drifted", (long long)alert, (long long)n);
+  if (over > alert) printf(", %lld near their limits", (long long)(over - alert));
   puts("\n");
   cli_table_print(t, stdout, 0);
   if (shown < n) printf("and %lld more, none beyond its limits\n", (long long)(n - shown));

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 jobs=${LEAT_JOBS:-$(nproc)}
 logs=$PWD/build/logs
 mkdir -p "$logs"
+rm -f "$logs"/*.count
 passed=0 failed=0 skipped=0
 start=$SECONDS
 packages="build-essential cmake pkg-config libblis-pthread-dev libzstd-dev libxxhash-dev libcmocka-dev libjansson-dev libevent-dev
@@ -29,7 +30,7 @@ install_packages() {
 }
 
 # step NAME COMMAND...: one line. A command that prints "N passed, N failed, N skipped" is counted by its last such
-# line, any other as one test (exit status 77: skipped).
+# line, any other as one test (exit status 77: skipped). The counts go to a file: steps may run side by side.
 step() {
   local name=$1 begin=$SECONDS rc p f s sum word
   shift
@@ -42,7 +43,7 @@ step() {
   elif [ $rc -eq 0 ]; then p=1 f=0 s=0
   elif [ $rc -eq 77 ]; then p=0 f=0 s=1
   else p=0 f=1 s=0; fi
-  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  echo "$p $f $s" >"$logs/$name.count"
   word=ok
   [ "$s" -gt 0 ] && [ "$p" -eq 0 ] && word=skip
   [ "$f" -gt 0 ] && word=FAIL
@@ -54,6 +55,16 @@ step() {
   [ "$f" -eq 0 ]
 }
 
+# lanes "STEPS" "STEPS": two lists of steps, one beside the other; what is not wanted is left out.
+lanes() {
+  local lane name
+  for lane in "$@"; do
+    for name in $lane; do want "${name%.*}" && "step_${name//./_}"; done &
+    [ "$jobs" -gt 1 ] || wait
+  done
+  wait
+}
+
 # build FOLDER COMPILER OPTIONS...
 build() {
   local folder=$1 compiler=$2 launcher=""
@@ -63,17 +74,22 @@ build() {
     cmake --build "$folder" -j"$jobs" ${targets:+--target} ${targets:-} -- -k
 }
 
+# The unit tests that take longest, first: what is begun last must not be what ends last.
+slow="test_device_opencl test_lifecycle_learner test_base_number test_train_threads test_stats_drift test_lifecycle_folder_crash
+test_lifecycle_learner_hold test_device_board test_lifecycle_learner_state test_train_tron test_serve_damage test_train_checkpoint
+test_model_package test_lifecycle_quarantine test_lifecycle_guard test_stats_detector test_lifecycle_monitor test_serve_faults
+test_serve_table test_train_newton test_train_online_net test_train_online"
+
 # units FOLDER PATTERN: runs the unit tests of a build side by side, each for at most ten minutes.
 units() {
   local folder=$1 pattern=$2 rc=0 out p=0 f=0 s=0 run="" name n
   mkdir -p "$folder/unit-logs"
   rm -f "$folder"/unit-logs/*
   case $folder in *tsan*) setarch "$(uname -m)" -R true 2>/dev/null && run="setarch $(uname -m) -R" ;; esac
-  for source in tests/unit/test_*.c; do # a test that did not build has failed
-    name=$(basename "$source" .c)
-    [[ $name =~ $pattern ]] || continue
-    echo "$name"
-  done | xargs -P "$jobs" -I{} sh -c "
+  { # a test that did not build has failed
+    for name in $slow; do [ -e "tests/unit/$name.c" ] && echo "$name"; done
+    for source in tests/unit/test_*.c; do basename "$source" .c; done
+  } | awk '!seen[$0]++' | grep -E "$pattern" | xargs -P "$jobs" -I{} sh -c "
     timeout 600 $run ./$folder/{} >$folder/unit-logs/{}.log 2>&1; echo \$? >$folder/unit-logs/{}.rc"
   for out in "$folder"/unit-logs/*.rc; do
     [ -e "$out" ] || { echo "no test matches $pattern"; return 77; }
@@ -96,10 +112,14 @@ units() {
 # Fuzz targets as plain programs: a fixed, small number of made-up inputs under the sanitizers.
 fuzz() {
   local source name p=0 f=0
+  mkdir -p build-asan/fuzz-logs
+  rm -f build-asan/fuzz-logs/*
+  for source in tests/fuzz/fuzz_*.c; do basename "$source" .c; done | xargs -P "$jobs" -I{} sh -c "
+    LEAT_QUICK=1 timeout 300 ./build-asan/{} ${LEAT_FUZZ_RUNS:-2000} >build-asan/fuzz-logs/{}.log 2>&1; echo \$? >build-asan/fuzz-logs/{}.rc"
   for source in tests/fuzz/fuzz_*.c; do
-    [ -e "$source" ] || return 77
     name=$(basename "$source" .c)
-    if LEAT_QUICK=1 timeout 300 ./build-asan/"$name" "${LEAT_FUZZ_RUNS:-2000}"; then p=$((p + 1))
+    cat "build-asan/fuzz-logs/$name.log"
+    if [ "$(cat "build-asan/fuzz-logs/$name.rc")" = 0 ]; then p=$((p + 1))
     else f=$((f + 1)); echo "FAIL $name"; fi
   done
   echo "$p passed, $f failed, 0 skipped"
@@ -136,28 +156,37 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 step packages install_packages
+quick() { env LEAT_QUICK=1 slow="$slow" bash -c "$(declare -f units); jobs=$jobs; units $1 '$2'"; }
+step_conformance() { step conformance tests/conformance/run.sh build; }
+step_opencl() { step opencl tests/opencl/run.sh build; }
+step_lint() { step lint tests/lint/run.sh; }
+step_abi() { step abi tests/abi/run.sh build; }
+step_consumer() { step consumer tests/consumer/run.sh build; }
+step_cli() { step cli tests/cli/run.sh build; }
+step_serve() { step serve tests/serve/run.sh build; }
+step_examples() { step examples examples; }
+step_python() { step python examples/ffi/python/test.sh build; }
+step_python_spark() { step spark examples/spark/test.sh build; }
+step_asan_devices() { step asan-devices env LEAT_QUICK=1 tests/conformance/run.sh build-asan; }
+step_fuzz() { step fuzz fuzz; }
+
 any gcc unit conformance opencl abi consumer cli serve examples python faults && step gcc build build gcc -DLEAT_SANITIZE= -DLEAT_FUZZ=OFF -DLEAT_BENCH=ON
 want unit && step unit units build .
-want conformance && step conformance tests/conformance/run.sh build
-want opencl && step opencl tests/opencl/run.sh build
-want lint && step lint tests/lint/run.sh
-want abi && step abi tests/abi/run.sh build
-want consumer && step consumer tests/consumer/run.sh build
-want cli && { if [ -x tests/cli/run.sh ]; then step cli tests/cli/run.sh build; else step cli sh -c "exit 77"; fi; }
-want serve && step serve tests/serve/run.sh build
-want examples && step examples examples
-want python && step python examples/ffi/python/test.sh build
-want python && step spark examples/spark/test.sh build
-want clang && step clang build build-clang clang -DLEAT_BENCH=ON
+lanes "conformance opencl lint abi consumer examples" "cli serve python python.spark"
+# clang is asked for its warnings and for programs that link; it need not optimise
+want clang && step clang build build-clang clang -DLEAT_BENCH=ON -DCMAKE_BUILD_TYPE=None
 any asan fuzz faults && step asan-build build build-asan gcc -DLEAT_SANITIZE=address,undefined -DLEAT_PROGRAMS=OFF
-want asan && step asan env LEAT_QUICK=1 bash -c "$(declare -f units); jobs=$jobs; units build-asan ."
-want asan && step asan-devices env LEAT_QUICK=1 tests/conformance/run.sh build-asan
+want asan && step asan quick build-asan .
+lanes "asan.devices" "fuzz"
 want tsan && targets=$(cd tests/unit && ls test_*.c | sed 's/\.c$//' | grep -E "$thread_tests") \
   step tsan-build build build-tsan gcc -DLEAT_SANITIZE=thread -DLEAT_PROGRAMS=OFF
-want tsan && step tsan env LEAT_QUICK=1 bash -c "$(declare -f units); jobs=$jobs; units build-tsan '$thread_tests'"
-want fuzz && step fuzz fuzz
+want tsan && step tsan quick build-tsan "$thread_tests"
 want faults && step faults tests/faults/run.sh build build-asan
 
+for count in "$logs"/*.count; do
+  read -r p f s <"$count"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+done
 echo
 echo "$((SECONDS - start)) seconds"
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,13 +1,13 @@
 #!/bin/bash
 # The full counts: hours, not minutes. Usage: tests/soak.sh [STEP...]; steps: units conformance faults fuzz valgrind kill kill-mlp learn
-# power opencl memory (all by default). LEAT_FUZZ_MINUTES (10) for each fuzz target, LEAT_KILLS (200) kills with SIGKILL. Results with their date go
+# refresh power opencl memory (all by default). LEAT_FUZZ_MINUTES (10) for each fuzz target, LEAT_KILLS (200) kills with SIGKILL. Results with their date go
 # into the table of docs/reliability.md. Logs: build/logs/soak-STEP.log. Exit status 1 when anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 jobs=$(nproc)
 mkdir -p build/logs
 failed=0
-wanted=${*:-units conformance faults fuzz valgrind kill kill-mlp learn power opencl memory}
+wanted=${*:-units conformance faults fuzz valgrind kill kill-mlp learn refresh power opencl memory}
 commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 
@@ -32,14 +32,22 @@ configure() { # FOLDER COMPILER OPTIONS...
   cmake -S . -B "$folder" -DCMAKE_C_COMPILER="$compiler" "$@" && cmake --build "$folder" -j"$jobs"
 }
 
+# What the steps run; a step by itself works from nothing too.
+builds() {
+  case " $wanted " in *" fuzz "*) [ "$wanted" = fuzz ] && return 0 ;; esac
+  configure build gcc -DLEAT_SANITIZE= || return 1
+  case " $wanted " in *" units "*|*" faults "*) configure build-asan gcc -DLEAT_SANITIZE=address,undefined || return 1 ;; esac
+  case " $wanted " in *" units "*) configure build-tsan gcc -DLEAT_SANITIZE=thread || return 1 ;; esac
+}
+
 units() { # with the sanitizers and without, every count full
-  local rc=0 folder name p=0 f=0
-  configure build gcc -DLEAT_SANITIZE= && configure build-asan gcc -DLEAT_SANITIZE=address,undefined &&
-    configure build-tsan gcc -DLEAT_SANITIZE=thread || return 1
+  local rc=0 folder name p=0 f=0 run
   for folder in build build-asan build-tsan; do
+    run="" # ThreadSanitizer wants its addresses where it looks for them
+    [ $folder = build-tsan ] && setarch "$(uname -m)" -R true 2>/dev/null && run="setarch $(uname -m) -R"
     for name in tests/unit/test_*.c; do
       name=$(basename "$name" .c)
-      if LEAT_SOAK=1 "$folder/$name"; then p=$((p + 1)); else f=$((f + 1)) rc=1; echo "FAIL $folder/$name"; fi
+      if LEAT_SOAK=1 $run "$folder/$name"; then p=$((p + 1)); else f=$((f + 1)) rc=1; echo "FAIL $folder/$name"; fi
     done
   done
   echo "$p programs passed, $f failed"
@@ -101,6 +109,7 @@ kills() { # leat train killed at random points and resumed gives the bytes of th
   echo "$i kills in $runs runs"
   return $rc
 }
+builds >build/logs/soak-build.log 2>&1 || { echo "the build failed: build/logs/soak-build.log"; exit 1; }
 step units units
 step conformance tests/conformance/run.sh build 30 # seeds
 step faults faults
@@ -109,6 +118,7 @@ step valgrind run_valgrind
 step kill kills linear 200000
 step kill-mlp kills mlp 60000 --set layers=64,32 --set dropout=0.2 --set norm=batch --set max_iterations=4
 step learn tests/faults/kill_learn.sh build/leat "${LEAT_KILLS:-200}"
+step refresh env LEAT_SOAK=1 tests/faults/kill_refresh.sh build/leat "${LEAT_KILLS:-200}"
 step power env LEAT_SOAK=1 build/fault_power_loss
 step opencl tests/opencl/run.sh build full
 step memory tests/memory.sh 3000 512

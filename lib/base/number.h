@@ -16,6 +16,8 @@ int lt_parse_i64(const char *s, const char *end, int64_t *out);
 int lt_f64_text(double v, char buf[32]);
 int lt_f32_text(float v, char buf[32]);
 int lt_i64_text(int64_t v, char buf[32]);
+/* Four digits, which are enough for people; returns buf. */
+const char *lt_few_digits(double v, char buf[32]);
 /* v with `digits` digits behind the point, rounded as printf's %.*f in the C locale (cap at least 64). What does not fit
  * into cap, or has more than 800 digits behind the point, is written as lt_f64_text does. */
 int lt_fixed_text(double v, int digits, char *buf, uint64_t cap);

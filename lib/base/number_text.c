@@ -2,6 +2,7 @@
  * 2020): the scaled bounds of the rounding interval are computed with 126 good bits and rounded to odd, which decides
  * exactly which of at most four candidates lies inside and nearest. */
 #include "base/number_inner.h"
+#include <math.h>
 
 static const char two_digits[201] =
     "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
@@ -218,4 +219,10 @@ int lt_fixed_text(double v, int digits, char *buf, uint64_t cap) {
   d += top;
   for (int32_t i = chunks - 1; i-- > 0; d += 18) put_digits(d, chunk[i], 18);
   return place_point(buf, p, n + pad, digits);
+}
+
+const char *lt_few_digits(double v, char buf[32]) {
+  double scale = v != 0 && isfinite(v) ? pow(10, 3 - floor(log10(fabs(v)))) : 1;
+  buf[lt_f64_text(isfinite(scale) && scale > 0 ? round(v * scale) / scale : v, buf)] = 0;
+  return buf;
 }

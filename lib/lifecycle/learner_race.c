@@ -1,6 +1,8 @@
 /* The race: learners of other parameters (learner, rates, hash_bits, ...) learn the same records beside the champion, which is the
  * live model. Each bets on being better than the champion and, the other way round, on being worse (the guard's
- * restarted e-process, 5 % margin): who is better beyond doubt becomes the champion, who is worse beyond doubt is dropped.
+ * restarted e-process, 5 % margin): who is better beyond doubt becomes the champion, who is worse beyond doubt in some windows
+ * in a row is dropped: one that only begins slowly is not. A stretch in which a racer is better is not enough for the crown: it must
+ * also be ahead over the last ten thousand records or so, by its true loss, not the one that is clipped for bets.
  * Decisions fall at the ends of the guard's windows only, so that they do not depend on how calls are cut. */
 #include "lifecycle/learner_inner.h"
 #include "stats/evidence.h"
@@ -8,14 +10,19 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RACE_MOST = 8 };
+#define RACE_RECORDS 10000.0 /* what counts for who is ahead */
+#define RACE_SUREST 1e-6     /* losses by what counts at most: the log of it, */
+#define RACE_FARTHEST 20.0   /* usual misses */
+enum { RACE_MOST = 8, RACE_LOST = 4 }; /* racers; windows in a row that a loser has lost */
 
 typedef struct racer {
   leat_params *params;
   lt_online_trainer *o;      /* NULL: not begun */
   lt_guard *g;               /* of o, with nothing to guard: its loop over rows */
   int32_t dropped;
-  lt_evidence better, worse;
+  int32_t lost;              /* windows lost beyond doubt, one after the other */
+  lt_evidence better, worse; /* than the champion; worse: in this window */
+  double ahead, records;     /* the champion's loss less its own, over so many records */
 } racer;
 struct lt_ln_race {
   racer r[RACE_MOST];
@@ -190,6 +197,16 @@ leat_status lt_ln_race_check(leat_learner *l, leat_error *err) {
   return st;
 }
 
+/* The loss itself, but for what no learner can be blamed for. */
+static double race_whole_loss(const leat_learner *l, const double *p, int64_t outs, double y, double unit) {
+  if (l->o->m->regression) {
+    double u = fabs(y - *p) / unit;
+    return u <= 1 ? u * u / 2 : u < RACE_FARTHEST ? u - 0.5 : RACE_FARTHEST - 0.5;
+  }
+  double sure = outs > 1 ? (int64_t)y < outs ? p[(int64_t)y] : 0 : y == 1 ? p[0] : 1 - p[0];
+  return sure > RACE_SUREST ? -log(sure) : -log(RACE_SUREST);
+}
+
 static double race_loss(const leat_learner *l, const double *p, int64_t outs, double y, double unit) {
   if (l->o->m->regression) return lt_evidence_number_loss(y - *p, unit);
   return lt_evidence_log_loss(outs > 1 ? (int64_t)y < outs ? p[(int64_t)y] : 0 : y == 1 ? p[0] : 1 - p[0]);
@@ -224,6 +241,9 @@ leat_status lt_ln_race_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n, 
       double mine = race_loss(l, c->p + i * outs, outs, y, unit[i]), theirs = race_loss(l, p + i * outs, outs, y, unit[i]);
       lt_evidence_race(&r->better, mine, theirs, LT_EVIDENCE_MARGIN);
       lt_evidence_race(&r->worse, theirs, mine, LT_EVIDENCE_MARGIN);
+      double gain = race_whole_loss(l, p + i * outs, outs, y, unit[i]) - race_whole_loss(l, c->p + i * outs, outs, y, unit[i]);
+      if (r->records < RACE_RECORDS) r->records += 1;
+      r->ahead += (gain - r->ahead) / r->records;
     }
   }
   return st;
@@ -262,9 +282,12 @@ static leat_status race_crown(leat_learner *l, racer *r, leat_error *err) {
   lt_guard_free(r->g);
   l->guard = fresh;
   r->g = idle;
-  for (int k = 0; k < l->race->n; k++) {
+  double ahead = r->ahead;
+  for (int k = 0; k < l->race->n; k++) { /* from now on against the new champion, whose place the old one has */
+    l->race->r[k].ahead = &l->race->r[k] == r ? -ahead : l->race->r[k].ahead - ahead;
     memset(&l->race->r[k].better, 0, sizeof r->better);
     memset(&l->race->r[k].worse, 0, sizeof r->worse);
+    l->race->r[k].lost = 0;
   }
   l->n_candidates = 0;
   l->good_version = 0;
@@ -282,11 +305,14 @@ leat_status lt_ln_race_decide(leat_learner *l, leat_error *err) {
   for (int k = 0; k < c->n && !st; k++) {
     racer *r = &c->r[k];
     if (r->dropped || !r->o) continue;
-    if (lt_evidence_wealth(&r->worse) >= evidence) {
+    double worse = lt_evidence_wealth(&r->worse);
+    r->lost = worse >= evidence ? r->lost + 1 : 0;
+    memset(&r->worse, 0, sizeof r->worse);
+    if (r->lost >= RACE_LOST) {
       r->dropped = 1;
       racer_stop(l, r);
-      st = race_tell(l, "dropped", r->params, lt_evidence_wealth(&r->worse), evidence, -1, err);
-    } else if (lt_evidence_wealth(&r->better) >= evidence &&
+      st = race_tell(l, "dropped", r->params, worse, evidence, -1, err);
+    } else if (lt_evidence_wealth(&r->better) >= evidence && r->ahead > 0 &&
                (!best || lt_evidence_wealth(&r->better) > lt_evidence_wealth(&best->better))) {
       best = r;
     }
@@ -296,7 +322,8 @@ leat_status lt_ln_race_decide(leat_learner *l, leat_error *err) {
 
 /* ---------------------------------------------------------------------------------------------- to bytes and back */
 
-enum { RACING = 1, AT_REST = 2, RACING_EDGES = 3 }; /* how a racer stands in a file; 0: not begun */
+/* How a racer stands in a file (0: not begun), whether `ahead` follows, and above it the windows it has lost. */
+enum { RACING = 1, AT_REST = 2, RACING_EDGES = 3, HAS_AHEAD = 4, LOST_SHIFT = 4 };
 
 static void put_bets(lt_put *to, const lt_evidence *e) {
   lt_put_u64(to, LT_EVIDENCE_BETS);
@@ -312,7 +339,9 @@ void lt_ln_race_save(const leat_learner *l, lt_put *to) {
     const racer *r = &c->r[k];
     lt_params_save(r->params, to);
     int edges = r->o && lt_encoder_is_online(r->o->encoder);
-    lt_put_u8(to, (uint8_t)(r->dropped ? AT_REST : !r->o ? 0 : edges ? RACING_EDGES : RACING));
+    lt_put_u8(to, (uint8_t)((r->dropped ? AT_REST : !r->o ? 0 : edges ? RACING_EDGES : RACING) | HAS_AHEAD | r->lost << LOST_SHIFT));
+    lt_put_f64(to, r->ahead);
+    lt_put_f64(to, r->records);
     put_bets(to, &r->better);
     put_bets(to, &r->worse);
     if (!r->o) continue;
@@ -369,7 +398,15 @@ leat_status lt_ln_race_restore(leat_learner *l, lt_get *g, leat_error *err) {
     st = lt_params_load(r->params, g, err);
     if (st) break;
     uint8_t what = lt_get_u8(g);
-    if (what > RACING_EDGES) lt_get_fail(g, LEAT_E_FORMAT);
+    r->lost = what >> LOST_SHIFT;
+    what &= (1 << LOST_SHIFT) - 1;
+    if (what & HAS_AHEAD) { /* an older file: they begin at 0 */
+      r->ahead = lt_get_f64(g);
+      r->records = lt_get_f64(g);
+      what &= HAS_AHEAD - 1;
+    }
+    if (what > RACING_EDGES || r->lost > RACE_LOST || !isfinite(r->ahead) || !(r->records >= 0 && r->records <= RACE_RECORDS))
+      lt_get_fail(g, LEAT_E_FORMAT);
     get_bets(g, &r->better);
     get_bets(g, &r->worse);
     r->dropped = what == AT_REST;

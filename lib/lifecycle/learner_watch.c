@@ -126,12 +126,6 @@ static leat_status watch_keep(leat_learner *l, const lt_ln_stretch *s, int64_t r
 
 /* ---------------------------------------------------------------------------------------------- windows */
 
-static const char *few_digits(double v, char buf[40]) {
-  double scale = v != 0 && isfinite(v) ? pow(10, 3 - floor(log10(fabs(v)))) : 1;
-  buf[lt_f64_text(isfinite(scale) && scale > 0 ? round(v * scale) / scale : v, buf)] = 0;
-  return buf;
-}
-
 static leat_status watch_tell(leat_learner *l, const leat_drift_info *i, int over, int64_t since, leat_error *err) {
   leat_event e = {0};
   char a[40], b[40];
@@ -141,7 +135,7 @@ static leat_status watch_tell(leat_learner *l, const leat_drift_info *i, int ove
   e.threshold = i->alert;
   snprintf(e.name, sizeof e.name, "%.63s", i->name);
   snprintf(e.text, sizeof e.text, "%s %.63s: %s of the rows, %s before; since row %lld of those that are compared", over ? "worst cell now" : "worst cell",
-           i->worst_cell, few_digits(i->share, a), few_digits(i->reference_share, b), (long long)since);
+           i->worst_cell, lt_few_digits(i->share, a), lt_few_digits(i->reference_share, b), (long long)since);
   return lt_ln_event(l, &e, err);
 }
 

@@ -20,13 +20,6 @@ const lt_spec lt_spec_refresh = {"refresh", "When to train again, and what the n
                                  (int64_t)(sizeof refresh_defs / sizeof refresh_defs[0])};
 #define REFRESH_LEAST 1e-6 /* a probability counts as no less: one row must not decide */
 
-/* Four digits are enough for people. */
-static const char *few_digits(double v, char buf[40]) {
-  double scale = v != 0 && isfinite(v) ? pow(10, 3 - floor(log10(fabs(v)))) : 1;
-  buf[lt_f64_text(isfinite(scale) && scale > 0 ? round(v * scale) / scale : v, buf)] = 0;
-  return buf;
-}
-
 static leat_status refresh_params(leat_runtime *rt, const leat_params *p, leat_params **out, leat_error *err) {
   *out = NULL;
   if (p && lt_params_spec(p) != &lt_spec_refresh)
@@ -75,8 +68,8 @@ leat_status lt_refresh_monitored(leat_store *s, const leat_monitor *w, leat_erro
     snprintf(e.text, sizeof e.text, "insufficient: %lld rows decide nothing", (long long)rows);
   else if (over)
     snprintf(e.text, sizeof e.text, "alert: %lld of %lld features have drifted; the worst cell of %.63s is %.63s: %s of the rows, %s before",
-             (long long)over, (long long)lt_monitor_count(w), worst.name, worst.worst_cell, few_digits(worst.share, share),
-             few_digits(worst.reference_share, before));
+             (long long)over, (long long)lt_monitor_count(w), worst.name, worst.worst_cell, lt_few_digits(worst.share, share),
+             lt_few_digits(worst.reference_share, before));
   else snprintf(e.text, sizeof e.text, "%s", state == LEAT_DRIFT_WARN ? "warn" : "ok");
   return lt_folder_note(s, &e, err);
 }
@@ -91,11 +84,11 @@ static int64_t refresh_reasons(const leat_params *p, const leat_due_info *d, int
 static leat_status refresh_tell(leat_store *s, const leat_due_info *d, leat_error *err) {
   leat_event e = {.struct_size = sizeof e, .kind = LEAT_EVENT_REFRESH_DUE};
   char age[64] = "", rows[48] = "", drift[192] = "", a[40], b[40];
-  if (d->reasons & LEAT_DUE_AGE) snprintf(age, sizeof age, "%.24s days old; ", few_digits((double)d->age_ns / 86400e9, a));
+  if (d->reasons & LEAT_DUE_AGE) snprintf(age, sizeof age, "%.24s days old; ", lt_few_digits((double)d->age_ns / 86400e9, a));
   if (d->reasons & LEAT_DUE_ROWS) snprintf(rows, sizeof rows, "%lld rows since; ", (long long)d->rows);
   if (d->reasons & LEAT_DUE_DRIFT)
-    snprintf(drift, sizeof drift, "%.63s has drifted, psi %.24s over %.24s; ", d->feature, few_digits(d->drift, a),
-             few_digits(d->limit, b));
+    snprintf(drift, sizeof drift, "%.63s has drifted, psi %.24s over %.24s; ", d->feature, lt_few_digits(d->drift, a),
+             lt_few_digits(d->limit, b));
   e.version = d->version;
   e.value = (double)d->reasons;
   snprintf(e.text, sizeof e.text, "%s%s%.140s", age, rows, drift);
@@ -262,8 +255,8 @@ static leat_status refresh_settle(leat_store *s, const leat_model *m, int equal,
   e.value = info->loss - info->against_loss;
   e.threshold = info->upper;
   snprintf(e.name, sizeof e.name, "%s", info->promoted ? "promoted" : "kept");
-  snprintf(e.text, sizeof e.text, "loss %s against %s of version %lld on %lld rows: %s", few_digits(info->loss, a),
-           few_digits(info->against_loss, b), (long long)info->against, (long long)info->rows,
+  snprintf(e.text, sizeof e.text, "loss %s against %s of version %lld on %lld rows: %s", lt_few_digits(info->loss, a),
+           lt_few_digits(info->against_loss, b), (long long)info->against, (long long)info->rows,
            info->promoted ? "no worse"
            : equal        ? "it is production, bit for bit"
            : better       ? "no worse, but production changed meanwhile"

@@ -121,6 +121,11 @@ int64_t lt_derive_edges(const double *x, int64_t n, int64_t cells, double *edge)
  * other. index and value have room for lt_text_room(n, pairs). Returns how many. */
 int64_t lt_text_slots(const char *text, uint64_t n, int64_t hash_bits, int pairs, int32_t *index, float *value);
 uint64_t lt_text_room(uint64_t n, int pairs);
+/* A predictor's room for the slots of its longest text. */
+typedef struct lt_text_words { int32_t *index; float *value; uint64_t bytes; } lt_text_words;
+/* Room for a text of so many bytes, with pairs; never less than before. Errors: MEMORY, then the old room stays. */
+leat_status lt_text_words_reserve(leat_runtime *rt, lt_text_words *w, uint64_t bytes, leat_error *err);
+void lt_text_words_free(leat_runtime *rt, lt_text_words *w);
 /* From length 1 to another; 1 keeps the bits. */
 static inline void lt_text_stretch(float *value, int64_t n, double length) {
   for (int64_t i = 0; length != 1.0 && i < n; i++) value[i] = (float)((double)value[i] * length);

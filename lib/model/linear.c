@@ -14,13 +14,13 @@ static const lt_param_def linear_defs[] = {
      "Penalty: the objective is sum of weight * loss over the rows + l2 / 2 * |weights|^2, intercept free. It is 1 / C of "
      "liblinear and scikit-learn, and alpha of scikit-learn's Ridge.", 1},
     {"l1", LEAT_PARAM_F64, "0", 0, 1e30, NULL,
-     "Penalty l1 * sum of |weights|, intercept free, beside l2's; not for softmax. It is 1 / C of liblinear's -s 6, and "
+     "Penalty l1 * sum of |weights|, intercept free, beside l2's. It is 1 / C of liblinear's -s 6, and "
      "rows * alpha of scikit-learn's Lasso.", 1},
     {"intercept", LEAT_PARAM_BOOL, "true", 0, 0, NULL, "Learn a constant term.", 1},
     LT_DEFS_ENCODER,
     LT_DEFS_TEXT("0"),
     {"solver", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|newton|lbfgs|tron|cd|dual",
-     "How the optimum is found; auto: cd (coordinate descent) with l1, dual (coordinate ascent of the dual) for hinge, newton for "
+     "How the optimum is found; auto: cd (coordinate descent) with l1, dual (coordinate ascent of the dual) for hinge of more than 64 slots, newton for "
      "few dense slots, else lbfgs or tron.", 1},
     {"max_iterations", LEAT_PARAM_I64, "1000", 1, 1000000000, NULL, "The most iterations of the solver.", 1},
     {"tolerance", LEAT_PARAM_F64, "1e-6", 0, 1, NULL,

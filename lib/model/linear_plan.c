@@ -50,9 +50,7 @@ typedef struct lin_plan {
   double *clean;      /* [n_dense] */
   double *margin;     /* [n_out] */
   int64_t *code;      /* [n_tables] */
-  int32_t *index;     /* words of a text */
-  float *value;
-  uint64_t text_bytes;
+  lt_text_words words;
 } lin_plan;
 
 /* ---------------------------------------------------------------------------------------------- folding */
@@ -204,9 +202,10 @@ void lt_linear_plan_free(lt_plan *plan) {
   lin_plan *p = (lin_plan *)plan;
   if (!p) return;
   leat_runtime *rt = p->f->rt;
-  void *all[] = {p->x, p->clean, p->margin, p->code, p->index, p->value};
+  void *all[] = {p->x, p->clean, p->margin, p->code};
   lt_runtime_ref(rt); /* the fold may hold the last reference */
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) lt_free(rt, all[i]);
+  lt_text_words_free(rt, &p->words);
   fold_drop(p->f);
   lt_free(rt, p);
   lt_runtime_unref(rt);
@@ -252,21 +251,7 @@ leat_status lt_linear_plan_fork(const lt_plan *plan, lt_plan **out, leat_error *
 
 leat_status lt_linear_plan_reserve(lt_plan *plan, uint64_t text_bytes, leat_error *err) {
   lin_plan *p = (lin_plan *)plan;
-  if (p->f->n_texts == 0 || (text_bytes <= p->text_bytes && p->index)) return LEAT_OK;
-  uint64_t n = lt_text_room(text_bytes, 1);
-  int32_t *index = lt_array(p->f->rt, n, sizeof *index);
-  float *value = lt_array(p->f->rt, n, sizeof *value);
-  if (!index || !value) {
-    lt_free(p->f->rt, index);
-    lt_free(p->f->rt, value);
-    return lt_fail_memory(err, n * 8, "the words of a text");
-  }
-  lt_free(p->f->rt, p->index);
-  lt_free(p->f->rt, p->value);
-  p->index = index;
-  p->value = value;
-  p->text_bytes = text_bytes;
-  return LEAT_OK;
+  return p->f->n_texts ? lt_text_words_reserve(p->f->rt, &p->words, text_bytes, err) : LEAT_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------- margins */
@@ -479,9 +464,9 @@ static leat_status rows_rest(lin_plan *p, const lt_encode *bind, const lt_rows *
     const char *text = lt_encode_text(bind, f->text[i].part, rows, r, &n);
     leat_status st = lt_linear_plan_reserve((lt_plan *)p, n, err);
     if (st) return st;
-    int64_t words = lt_text_slots(text, n, f->hash_bits, f->text[i].pairs, p->index, p->value);
-    lt_text_stretch(p->value, words, bind->e->part[f->text[i].part].length);
-    margins_sparse(p, f->text[i].at, (int64_t)1 << f->hash_bits, 0, p->index, p->value, words);
+    int64_t words = lt_text_slots(text, n, f->hash_bits, f->text[i].pairs, p->words.index, p->words.value);
+    lt_text_stretch(p->words.value, words, bind->e->part[f->text[i].part].length);
+    margins_sparse(p, f->text[i].at, (int64_t)1 << f->hash_bits, 0, p->words.index, p->words.value, words);
   }
   if (f->block_part >= 0) {
     const lt_col *v = &rows->col[bind->part[f->block_part].column];

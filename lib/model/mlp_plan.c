@@ -37,9 +37,7 @@ typedef struct mlp_plan {
   float *h[2];               /* [tile, widest] */
   double *margin;            /* [n_out] */
   double *row;               /* [numbers of a row] */
-  int32_t *index;            /* words of a text */
-  float *value;
-  uint64_t text_bytes;
+  lt_text_words words;
 } mlp_plan;
 
 /* ---------------------------------------------------------------------------------------------- folding */
@@ -158,10 +156,11 @@ void lt_mlp_plan_free(lt_plan *plan) {
   mlp_plan *p = (mlp_plan *)plan;
   if (!p) return;
   leat_runtime *rt = p->f->rt;
-  void *all[] = {p->x, p->h[0], p->h[1], p->margin, p->row, p->index, p->value};
+  void *all[] = {p->x, p->h[0], p->h[1], p->margin, p->row};
   lt_runtime_ref(rt); /* the fold may hold the last reference */
   lt_mlp_device_free(p->device);
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) lt_free(rt, all[i]);
+  lt_text_words_free(rt, &p->words);
   fold_drop(p->f);
   lt_free(rt, p);
   lt_runtime_unref(rt);
@@ -228,21 +227,7 @@ leat_status lt_mlp_plan_fork(const lt_plan *plan, lt_plan **out, leat_error *err
 
 leat_status lt_mlp_plan_reserve(lt_plan *plan, uint64_t text_bytes, leat_error *err) {
   mlp_plan *p = (mlp_plan *)plan;
-  if (p->f->n_texts == 0 || (text_bytes <= p->text_bytes && p->index)) return LEAT_OK;
-  uint64_t n = lt_text_room(text_bytes, 1);
-  int32_t *index = lt_array(p->f->rt, n, sizeof *index);
-  float *value = lt_array(p->f->rt, n, sizeof *value);
-  if (!index || !value) {
-    lt_free(p->f->rt, index);
-    lt_free(p->f->rt, value);
-    return lt_fail_memory(err, n * 8, "the words of a text");
-  }
-  lt_free(p->f->rt, p->index);
-  lt_free(p->f->rt, p->value);
-  p->index = index;
-  p->value = value;
-  p->text_bytes = text_bytes;
-  return LEAT_OK;
+  return p->f->n_texts ? lt_text_words_reserve(p->f->rt, &p->words, text_bytes, err) : LEAT_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------- layers */
@@ -361,10 +346,10 @@ static leat_status row_rest(mlp_plan *p, const lt_encode *bind, const lt_rows *r
     const char *text = lt_encode_text(bind, f->text[k].part, rows, r, &n);
     leat_status st = lt_mlp_plan_reserve((lt_plan *)p, n, err);
     if (st) return st;
-    int64_t words = lt_text_slots(text, n, f->e->hash_bits, f->text[k].pairs, p->index, p->value);
-    lt_text_stretch(p->value, words, bind->e->part[f->text[k].part].length);
+    int64_t words = lt_text_slots(text, n, f->e->hash_bits, f->text[k].pairs, p->words.index, p->words.value);
+    lt_text_stretch(p->words.value, words, bind->e->part[f->text[k].part].length);
     for (int64_t j = 0; j < words; j++)
-      add_slot(p, at, lt_mlp_slot_row(f->m, f->e->part[f->text[k].part].slot + p->index[j]), p->value[j]);
+      add_slot(p, at, lt_mlp_slot_row(f->m, f->e->part[f->text[k].part].slot + p->words.index[j]), p->words.value[j]);
   }
   if (f->block_part >= 0) {
     const lt_col *v = &rows->col[bind->part[f->block_part].column];

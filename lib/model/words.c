@@ -1,4 +1,4 @@
-/* Text -> hashed words, and the order of sparse slots. No memory is taken here. */
+/* Text -> hashed words, and the order of sparse slots. Memory is taken by lt_text_words_reserve alone. */
 #include "model/encoding.h"
 #include <math.h>
 
@@ -84,6 +84,25 @@ int64_t lt_sort_slots(int32_t *index, float *value, int64_t n) {
 }
 
 uint64_t lt_text_room(uint64_t n, int pairs) { return pairs ? n + 2 : n / 2 + 1; }
+
+leat_status lt_text_words_reserve(leat_runtime *rt, lt_text_words *w, uint64_t bytes, leat_error *err) {
+  if (bytes <= w->bytes && w->index) return LEAT_OK;
+  uint64_t n = lt_text_room(bytes, 1);
+  lt_text_words more = {lt_array(rt, n, sizeof *more.index), lt_array(rt, n, sizeof *more.value), bytes};
+  if (!more.index || !more.value) {
+    lt_text_words_free(rt, &more);
+    return lt_fail_memory(err, n * 8, "the words of a text");
+  }
+  lt_text_words_free(rt, w);
+  *w = more;
+  return LEAT_OK;
+}
+
+void lt_text_words_free(leat_runtime *rt, lt_text_words *w) {
+  lt_free(rt, w->index);
+  lt_free(rt, w->value);
+  *w = (lt_text_words){0};
+}
 
 int64_t lt_text_slots(const char *text, uint64_t n, int64_t hash_bits, int pairs, int32_t *index, float *value) {
   uint64_t mask = ((uint64_t)1 << hash_bits) - 1, at = 0, two[2] = {0, 0};

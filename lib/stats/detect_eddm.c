@@ -1,4 +1,5 @@
-/* EDDM: the distance between two errors, m + 2 s, against where it was largest. */
+/* EDDM: the distance between two errors, m + 2 s, against where it was largest. As in MOA: the largest one counts from the
+ * min_errors-th value on, it looks behind as many errors, and the first error's distance is from the beginning. */
 #include "stats/detector.h"
 #include <math.h>
 
@@ -22,11 +23,12 @@ static int32_t eddm_add(void *self, double x) {
   d->mean += (gap - before) / d->errors;
   d->square += (gap - before) * (gap - d->mean);
   double reach = d->mean + 2 * sqrt(d->square / d->errors);
-  if (d->errors < d->least) return LT_STABLE;
+  if (d->n < d->least) return LT_STABLE;
   if (reach > d->most) {
     d->most = reach;
     return LT_STABLE;
   }
+  if (d->errors <= d->least) return LT_STABLE;
   if (reach < d->drift * d->most) {
     eddm_begin(d);
     return LT_DRIFTED;
@@ -39,7 +41,7 @@ static double eddm_level(const void *self) {
 }
 
 static const lt_param_def eddm_defs[] = {
-    {"min_errors", LEAT_PARAM_I64, "30", 1, 1000000000, NULL, "Errors before it looks.", 1},
+    {"min_errors", LEAT_PARAM_I64, "30", 1, 1000000000, NULL, "Errors before it looks, and values before a distance counts.", 1},
     {"warning", LEAT_PARAM_F64, "0.95", 0, 1, NULL, "Share of the largest distance below which it warns.", 1},
     {"drift", LEAT_PARAM_F64, "0.9", 0, 1, NULL, "Share of the largest distance below which it is a drift.", 1},
 };

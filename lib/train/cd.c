@@ -1,7 +1,8 @@
 /* Coordinate descent on Newton's quadratic model of the loss, for L1 penalties: Yuan, Ho, Lin: "An improved GLMNET for
  * L1-regularized logistic regression", JMLR 13 (2012); Friedman, Hastie, Tibshirani: "Regularization paths for generalized
  * linear models via coordinate descent", J. Stat. Software 33 (2010), for the form with the whole Hessian. The direction is
- * the model's least point, found column by column in their order (nothing random), then a backtracking line search. */
+ * the model's least point, found column by column in their order (nothing random), then a backtracking line search. Softmax: on
+ * the whole Hessian of all classes, or class by class on a bound of it. */
 #include "train/solver.h"
 #include <math.h>
 #include <string.h>
@@ -58,7 +59,7 @@ static leat_status sparse_columns(const lt_design *d, lt_columns *c, leat_error 
   return LEAT_OK;
 }
 
-leat_status lt_columns_create(const lt_design *d, lt_columns **out, leat_error *err) {
+leat_status lt_columns_create(const lt_design *d, int64_t n_out, lt_columns **out, leat_error *err) {
   *out = NULL;
   if (d->n > INT32_MAX)
     return lt_fail(err, LEAT_E_UNSUPPORTED, "solver cd takes up to %lld sparse rows, here are %lld", (long long)INT32_MAX,
@@ -67,7 +68,7 @@ leat_status lt_columns_create(const lt_design *d, lt_columns **out, leat_error *
   if (!c) return lt_fail_memory(err, sizeof *c, "a solver's columns");
   c->rt = d->rt;
   c->dense = lt_array(d->rt, (uint64_t)(d->n * d->n_dense), sizeof *c->dense);
-  c->moved = lt_array(d->rt, (uint64_t)d->n, sizeof *c->moved);
+  c->moved = lt_array(d->rt, (uint64_t)(d->n * n_out), sizeof *c->moved);
   leat_status st = LEAT_OK;
   if (!c->dense || !c->moved) st = lt_fail_memory(err, (uint64_t)(d->n * d->n_dense) * 4, "a solver's columns");
   for (int64_t r = 0; !st && r < d->n; r++) {
@@ -102,71 +103,103 @@ static double sweep_hessian(lt_solver *s, int active) {
   return far;
 }
 
-static double column_slope(const lt_solver *s, int64_t j) {
+/* Columns of output k: its own curvature and its own X direction. */
+typedef struct block { const float *curve; double *moved; int64_t k; } block;
+
+static double column_slope(const lt_solver *s, const block *b, int64_t j) {
   const lt_columns *c = s->columns;
   const lt_design *d = s->o->d;
-  const float *curve = s->o->curve;
+  const float *curve = b->curve;
+  const double *moved = b->moved;
   double sum = 0;
   if (j >= d->n_slots) {
-    for (int64_t i = 0; i < d->n; i++) sum += (double)curve[i] * c->moved[i];
+    for (int64_t i = 0; i < d->n; i++) sum += (double)curve[i] * moved[i];
   } else if (j < d->n_dense) {
     const float *x = c->dense + j * d->n;
-    for (int64_t i = 0; i < d->n; i++) sum += (double)curve[i] * c->moved[i] * (double)x[i];
+    for (int64_t i = 0; i < d->n; i++) sum += (double)curve[i] * moved[i] * (double)x[i];
   } else {
     for (int64_t k = c->start[j - d->n_dense]; k < c->start[j - d->n_dense + 1]; k++) {
-      double v = (double)curve[c->row[k]] * c->moved[c->row[k]];
+      double v = (double)curve[c->row[k]] * moved[c->row[k]];
       sum += c->value ? v * (double)c->value[k] : v;
     }
   }
   return sum;
 }
 
-static void column_move(const lt_solver *s, int64_t j, double step) {
+static void column_move(const lt_solver *s, const block *b, int64_t j, double step) {
   const lt_columns *c = s->columns;
   const lt_design *d = s->o->d;
+  double *moved = b->moved;
   if (j >= d->n_slots) {
-    for (int64_t i = 0; i < d->n; i++) c->moved[i] += step;
+    for (int64_t i = 0; i < d->n; i++) moved[i] += step;
   } else if (j < d->n_dense) {
     const float *x = c->dense + j * d->n;
-    for (int64_t i = 0; i < d->n; i++) c->moved[i] += step * (double)x[i];
+    for (int64_t i = 0; i < d->n; i++) moved[i] += step * (double)x[i];
   } else {
     for (int64_t k = c->start[j - d->n_dense]; k < c->start[j - d->n_dense + 1]; k++)
-      c->moved[c->row[k]] += c->value ? step * (double)c->value[k] : step;
+      moved[c->row[k]] += c->value ? step * (double)c->value[k] : step;
   }
 }
 
-static double sweep_rows(lt_solver *s, int active) {
-  double far = 0;
-  for (int64_t j = 0; j < s->n; j++) {
-    double u = s->base[j] + s->dir[j], h = s->diag[j];
-    if (!(h > 0) || (active && u == 0 && s->l1[j] > 0)) continue;
-    double g = s->g[j] + s->o->pen[j] * s->dir[j] + column_slope(s, j);
-    double step = best_step(u, g, h, s->l1[j]);
+/* More than one output: twice the curvature of each alone bounds that of all together, for
+ * sum p v^2 - (sum p v)^2 = sum over pairs of p_k p_m (v_k - v_m)^2 / 2 <= 2 sum p_k (1 - p_k) v_k^2. */
+static double sweep_rows(lt_solver *s, const block *b, int active) {
+  int64_t n_par = s->o->n_par, first = b->k * n_par;
+  double far = 0, bound = s->o->n_out > 1 ? 2 : 1;
+  for (int64_t j = 0; j < n_par; j++) {
+    int64_t at = first + j;
+    double u = s->base[at] + s->dir[at], pen = s->o->pen[j], h = bound * (s->diag[at] - pen) + pen;
+    if (!(h > 0) || (active && u == 0 && s->l1[at] > 0)) continue;
+    double g = s->g[at] + pen * s->dir[at] + bound * column_slope(s, b, j);
+    double step = best_step(u, g, h, s->l1[at]);
     if (step == 0 || !isfinite(step)) continue;
-    s->dir[j] = u + step == 0 ? -s->base[j] : s->dir[j] + step;
-    column_move(s, j, step);
+    s->dir[at] = u + step == 0 ? -s->base[at] : s->dir[at] + step;
+    column_move(s, b, j, step);
     far += step * h * (step * h);
   }
   return far;
 }
 
-/* Sweeps over all columns, and between them over those that are not 0 for as long as that moves them. */
-static void inner(lt_solver *s, double goal) {
-  int rows = s->kind == LT_SOLVER_CD_ROWS, most = rows ? SWEEPS_ROWS : SWEEPS_HESSIAN;
-  double (*sweep)(lt_solver *, int) = rows ? sweep_rows : sweep_hessian;
-  memset(s->dir, 0, (size_t)s->n * sizeof *s->dir);
-  if (rows) memset(s->columns->moved, 0, (size_t)s->o->d->n * sizeof(double));
-  else memset(s->hv_dir, 0, (size_t)s->n * sizeof *s->hv_dir);
+/* Sweeps over all columns, and between them over those that are not 0 for as long as that moves them. b NULL: all the
+ * outputs together, on the Hessian. */
+static void sweeps(lt_solver *s, const block *b, double goal) {
+  int most = b ? SWEEPS_ROWS : SWEEPS_HESSIAN;
   for (int used = 0; used < most;) {
-    double far = sweep(s, 0);
+    double far = b ? sweep_rows(s, b, 0) : sweep_hessian(s, 0);
     used++;
     if (!(sqrt(far) > goal)) break;
     while (used < most) {
-      far = sweep(s, 1);
+      far = b ? sweep_rows(s, b, 1) : sweep_hessian(s, 1);
       used++;
       if (!(sqrt(far) > 0.5 * goal)) break;
     }
   }
+}
+
+typedef struct rows_args { lt_solver *s; double goal; } rows_args;
+
+static void rows_task(void *arg, int64_t k) {
+  const rows_args *a = arg;
+  lt_solver *s = a->s;
+  int64_t n = s->o->d->n, n_par = s->o->n_par;
+  block b = {s->o->curve + k * n, s->columns->moved + k * n, k};
+  memset(s->dir + k * n_par, 0, (size_t)n_par * sizeof *s->dir);
+  memset(b.moved, 0, (size_t)n * sizeof *b.moved);
+  sweeps(s, &b, a->goal);
+}
+
+/* The direction. Outputs are apart in the model that is swept by columns, so threads may take one each. */
+static void inner(lt_solver *s, double goal) {
+  if (s->kind == LT_SOLVER_CD_ROWS) {
+    rows_args a = {s, goal / sqrt((double)s->o->n_out)};
+    if (lt_parallel_for(s->rt, s->o->n_out, rows_task, &a)) {
+      for (int64_t k = 0; k < s->o->n_out; k++) rows_task(&a, k);
+    }
+    return;
+  }
+  memset(s->dir, 0, (size_t)s->n * sizeof *s->dir);
+  memset(s->hv_dir, 0, (size_t)s->n * sizeof *s->hv_dir);
+  sweeps(s, NULL, goal);
 }
 
 static void trial(lt_solver *s) {

@@ -95,8 +95,8 @@ leat_status lt_objective_create(const lt_objective_plan *plan, lt_objective **ou
   o->g = want & (LT_WANT_GRAD | LT_WANT_HV) ? lt_array(rt, n, sizeof *o->g) : NULL;
   o->h = want & LT_WANT_HESS ? lt_array(rt, n * n, sizeof *o->h) : NULL;
   o->diag = want & LT_WANT_DIAG ? lt_array(rt, n, sizeof *o->diag) : NULL;
-  o->curve = want & LT_WANT_CURVE ? lt_array(rt, (uint64_t)d->n, sizeof *o->curve) : NULL;
-  o->curve_new = want & LT_WANT_CURVE ? lt_array(rt, (uint64_t)d->n, sizeof *o->curve_new) : NULL;
+  o->curve = want & LT_WANT_CURVE ? lt_array(rt, (uint64_t)(o->n_out * d->n), sizeof *o->curve) : NULL;
+  o->curve_new = want & LT_WANT_CURVE ? lt_array(rt, (uint64_t)(o->n_out * d->n), sizeof *o->curve_new) : NULL;
   int kernel = o->logistic && !o->exact;
   o->y32 = kernel ? lt_array(rt, (uint64_t)d->n, sizeof *o->y32) : NULL;
   o->w32 = kernel && d->weight ? lt_array(rt, (uint64_t)d->n, sizeof *o->w32) : NULL;
@@ -377,7 +377,8 @@ static void run_tile(const lt_objective *o, lt_lane *l, int64_t tile) {
   if (o->want & LT_WANT_GRAD) add_gradient(o, l, r0, rows, o->exact);
   if (o->want & LT_WANT_HESS) add_hessian(o, l, r0, rows);
   if (o->want & LT_WANT_DIAG) add_diagonal(o, l, r0, rows);
-  if (o->want & LT_WANT_CURVE) memcpy(o->curve_new + r0, l->c, (size_t)rows * sizeof *l->c);
+  for (int64_t k = 0; o->want & LT_WANT_CURVE && k < o->n_out; k++)
+    memcpy(o->curve_new + k * d->n + r0, l->c + k * d->tile, (size_t)rows * sizeof *l->c);
 }
 
 typedef struct wave_args { lt_objective *o; int64_t tiles; } wave_args;

@@ -18,7 +18,7 @@ enum {
   LT_WANT_GRAD = 2,
   LT_WANT_HESS = 4,   /* h, all of it: only while every slot is dense */
   LT_WANT_DIAG = 8,   /* the Hessian's diagonal */
-  LT_WANT_CURVE = 16, /* curve[row]: second derivative of the row's loss (n_out 1), for LT_WANT_HV later */
+  LT_WANT_CURVE = 16, /* curve[k, row]: second derivative of the row's loss by margin k; for LT_WANT_HV (n_out 1) later */
   LT_WANT_HV = 32     /* g = Hessian * point with the curve; nothing else */
 };
 typedef struct lt_lane {

@@ -17,7 +17,7 @@ typedef struct lt_columns {
   int64_t *start;       /* [n_slots - n_dense + 1] */
   int32_t *row;
   float *value;         /* NULL: all ones */
-  double *moved;        /* [n] work: X direction */
+  double *moved;        /* [n_out, n] work: X direction */
 } lt_columns;
 typedef struct lt_solver {
   leat_runtime *rt;
@@ -93,7 +93,7 @@ int lt_cd_begin(lt_solver *s);
 int lt_cd_after(lt_solver *s);
 double lt_cd_penalty(const lt_solver *s, const double *point); /* 0 without l1 */
 double lt_cd_gradient(const lt_solver *s, const double *point, const double *g);
-leat_status lt_columns_create(const lt_design *d, lt_columns **out, leat_error *err);
+leat_status lt_columns_create(const lt_design *d, int64_t n_out, lt_columns **out, leat_error *err);
 void lt_columns_free(lt_columns *c);
 /* In place Cholesky of the symmetric a [n, n] (lower triangle used) ; 0 when it is not positive definite. solve: x = a^-1 b, in place. For tests too. */
 int lt_cholesky(const lt_vec *vec, double *a, int64_t n);

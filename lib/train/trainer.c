@@ -2,7 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640, LBFGS_FIRST = 1 << 20, DUAL_FROM = 16 };
+enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640, LBFGS_FIRST = 1 << 20, DUAL_FROM = 64 };
+
+static const double HESSIAN_WORK = 1e10; /* l1, softmax: up to here a Hessian of all classes costs less than the sweeps it saves */
 
 leat_status lt_trainer_alloc(leat_runtime *rt, const leat_params *settings, const leat_schema *schema,
                              const leat_device *dev, leat_trainer **out, leat_error *err) {
@@ -279,10 +281,11 @@ static leat_status make_designs(leat_trainer *t, leat_error *err) {
   return st;
 }
 
-/* A model or an older checkpoint to start from has no dual variables. */
+/* A model to start from has no dual variables; a checkpoint goes on with what it has, wherever the line was when it was written. */
 static int auto_dual(const leat_trainer *t, int64_t n) {
-  return strcmp(t->loss->name, "hinge") == 0 && n > DUAL_FROM && lt_param_real(t->settings, "l2") > 0 && !t->warm_start &&
-         (!t->resume || t->resume->kind == LT_SOLVER_DUAL);
+  if (!lt_dual_takes(t->loss) || !(lt_param_real(t->settings, "l2") > 0) || t->warm_start) return 0;
+  if (t->resume) return t->resume->kind == LT_SOLVER_DUAL;
+  return strcmp(t->loss->name, "hinge") == 0 && n > DUAL_FROM;
 }
 
 static leat_status choose_solver(const leat_trainer *t, int32_t *kind, int32_t *second, leat_error *err) {
@@ -291,11 +294,10 @@ static leat_status choose_solver(const leat_trainer *t, int32_t *kind, int32_t *
   int64_t n = t->task.n_out * (d->n_slots + t->intercept);
   const char *name = lt_param_str(t->settings, "solver");
   if (strcmp(name, "cd") == 0 || lt_param_real(t->settings, "l1") > 0) {
-    if (t->task.n_out != 1)
-      return lt_fail(err, LEAT_E_UNSUPPORTED, "softmax has no l1 and no solver cd: use l1=0 and solver=auto");
     if (strcmp(name, "cd") != 0 && strcmp(name, "auto") != 0)
       return lt_fail(err, LEAT_E_ARG, "solver=%s has no l1: use solver=auto or solver=cd", name);
-    *kind = dense && n <= NEWTON_LIMIT ? LT_SOLVER_CD : LT_SOLVER_CD_ROWS;
+    int whole = t->task.n_out == 1 || n <= NEWTON_AUTO_SOFTMAX || (double)d->n * (double)n * (double)n < HESSIAN_WORK;
+    *kind = dense && n <= NEWTON_LIMIT && whole ? LT_SOLVER_CD : LT_SOLVER_CD_ROWS;
   } else if (strcmp(name, "dual") == 0) {
     if (!lt_dual_takes(t->loss))
       return lt_fail(err, LEAT_E_UNSUPPORTED, "solver dual has no loss=%s: use solver=auto", t->loss->name);
@@ -407,9 +409,11 @@ static leat_status make_l1(leat_trainer *t, leat_error *err) {
   double l1 = lt_param_real(t->settings, "l1");
   t->l1 = lt_zarray(t->rt, (uint64_t)t->o->n, sizeof *t->l1);
   if (!t->l1) return lt_fail_memory(err, (uint64_t)t->o->n * 8, "a solver's vectors");
-  for (int64_t j = 0; j < d->n_slots; j++) t->l1[j] = l1 * (j < d->n_scaled ? d->scale[j] : 1);
+  for (int64_t k = 0; k < t->o->n_out; k++) {
+    for (int64_t j = 0; j < d->n_slots; j++) t->l1[k * t->o->n_par + j] = l1 * (j < d->n_scaled ? d->scale[j] : 1);
+  }
   t->solver->l1 = t->l1;
-  return t->solver->kind == LT_SOLVER_CD_ROWS ? lt_columns_create(d, &t->solver->columns, err) : LEAT_OK;
+  return t->solver->kind == LT_SOLVER_CD_ROWS ? lt_columns_create(d, t->o->n_out, &t->solver->columns, err) : LEAT_OK;
 }
 
 static leat_status make_solver(leat_trainer *t, leat_error *err) {

@@ -112,12 +112,12 @@ def objective(loss, x, y, l2=0.0, l1=0.0):
     return lambda w, b: loss(x @ w[0] + b[0], y).sum() + 0.5 * l2 * (w[0] @ w[0]) + l1 * abs(w[0]).sum()
 
 
-def softmax_objective(x, y, l2):
+def softmax_objective(x, y, l2, l1=0.0):
     from scipy.special import logsumexp
 
     def value(w, b):
         z = x @ w.T + b
-        return (logsumexp(z, axis=1) - z[np.arange(len(y)), y.astype(int)]).sum() + 0.5 * l2 * (w * w).sum()
+        return (logsumexp(z, axis=1) - z[np.arange(len(y)), y.astype(int)]).sum() + 0.5 * l2 * (w * w).sum() + l1 * abs(w).sum()
     return value
 
 
@@ -208,6 +208,27 @@ def softmax(run):
     run.compare("softmax l2=1 (digits)", x, y, {"loss": "softmax", "l2": 1}, peer, softmax_objective(x, y, 1))
 
 
+def covtype(rows):
+    d = np.loadtxt(plain("covtype_first20k.csv.zst"), delimiter=",", max_rows=rows)
+    x = d[:, :-1]
+    x = x[:, x.std(0) > 0]
+    x = ((x - x.mean(0)) / x.std(0)).astype(np.float32).astype(float)
+    return x, d[:, -1] - d[:, -1].min()
+
+
+def softmax_l1(run):
+    for name, (x, y), l1, l2, iterations in (("digits", digits(), 1, 0, 3000), ("digits", digits(), 2, 2, 3000),
+                                             ("covtype", covtype(5000), 5, 0, 2000), ("covtype", covtype(5000), 2, 1, 2000)):
+        share = l1 / (l1 + l2)
+        m = lm.LogisticRegression(C=1 / (l1 + l2), l1_ratio=share, solver="saga", tol=1e-6, max_iter=iterations)
+
+        def peer():
+            m.fit(x, y)
+            return m.coef_, m.intercept_
+        run.compare(f"softmax l1={l1} l2={l2} ({name})", x, y, {"loss": "softmax", "l1": l1, "l2": l2}, peer,
+                    softmax_objective(x, y, l2, l1))
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--leat", default="build/leat")
@@ -225,6 +246,8 @@ def main():
         classes(run, want)
         if want("softmax"):
             softmax(run)
+        if want("softmax_l1"):
+            softmax_l1(run)
     sys.exit(1 if run.worse else 0)
 
 

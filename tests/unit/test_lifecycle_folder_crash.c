@@ -292,7 +292,7 @@ static void test_no_memory(void **state) {
   lt_runtime_unref(r);
   int64_t n = memory.calls, failed = 0;
   assert_int_equal(memory.blocks, 0);
-  for (int64_t at = 2; at <= n; at += at < 400 || getenv("LEAT_SOAK") ? 1 : 13) {
+  for (int64_t at = 2; at <= n; at += getenv("LEAT_SOAK") || at < (getenv("LEAT_QUICK") ? 100 : 400) ? 1 : 13) {
     power_free(disk);
     memset(&memory, 0, sizeof memory);
     memory.fail_at = at;
@@ -381,7 +381,7 @@ static void test_lies(void **state) {
   uint64_t seed = 5;
   leat_runtime *r = disk_runtime(NULL);
   leat_store *s = NULL;
-  int taken = 0, refused = 0, rounds = getenv("LEAT_SOAK") ? 100000 : 3000;
+  int taken = 0, refused = 0, rounds = getenv("LEAT_SOAK") ? 100000 : getenv("LEAT_QUICK") ? 1000 : 3000;
   for (int round = 0; round < rounds; round++) {
     if (round % 500 == 0) { /* with and without compaction in it */
       power_free(disk);

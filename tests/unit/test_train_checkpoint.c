@@ -38,6 +38,8 @@ static const plan plans[] = {
     {3000, 8, 2, 0, 0, "loss=hinge"},
     {3000, 8, 0, 0, 0, "loss=quantile quantile=0.8"},
     {3000, 8, 2, 0, 0, "loss=hinge solver=dual"},
+    {3000, 8, 4, 0, 0, "l1=10"},
+    {3000, 8, 4, 4000, 0, "l1=2 max_iterations=12"},
     {3000, 8, 2, 4000, 1, "loss=hinge patience=0 class_weights=balanced"},
     {2000, 8, 0, 0, 0, "loss=quantile quantile=0.8 solver=dual"},
 };

@@ -141,6 +141,59 @@ static void sparse_l1(void **state) {
   lt_runtime_unref(rt);
 }
 
+/* Softmax with l1: the conditions of optimality in double, on the Hessian (few dense slots) and class by class (sparse). */
+static void softmax_l1(void **state) {
+  (void)state;
+  enum { K = 4, C = 8, N = 3000, W = 4000 };
+  static const struct { int64_t width; const char *settings; double l1, l2; int32_t kind; } cases[] = {
+      {0, "l1=8 l2=0 standardize=no", 8, 0, LT_SOLVER_CD}, {0, "l1=5 l2=3 standardize=no", 5, 3, LT_SOLVER_CD},
+      {W, "l1=2 l2=0", 2, 0, LT_SOLVER_CD_ROWS}, {W, "l1=2 l2=1 solver=cd", 2, 1, LT_SOLVER_CD_ROWS}};
+  leat_runtime *rt = tr_runtime(2);
+  tr_rows r = tr_make(N, C, K, 17, 0, 0.9);
+  for (size_t q = 0; q < sizeof cases / sizeof *cases; q++) {
+    leat_error e = tr_error();
+    void *params = NULL;
+    int64_t slots = cases[q].width ? W : C, zeros = 0;
+    leat_dataset *d = cases[q].width ? tr_sparse(rt, &r, W) : tr_dense(rt, &r, 0);
+    leat_trainer *t = tr_trainer(rt, cases[q].settings, d, NULL);
+    assert_int_equal(t->solver->kind, cases[q].kind);
+    tr_fit(t);
+    TR_OK(lt_trainer_params(t, &params, &e), &e);
+    const lt_linear *m = params;
+    double *g = calloc((size_t)(K * slots), sizeof *g), sum[K] = {0}, worst = 0;
+    for (int64_t i = 0; i < N; i++) {
+      double f[K], v[K];
+      int64_t at[C];
+      for (int64_t j = 0; j < C; j++) at[j] = cases[q].width ? j * W / C + (i * 7 + j) % 5 : j;
+      for (int64_t k = 0; k < K; k++) {
+        f[k] = m->intercept[k];
+        for (int64_t j = 0; j < C; j++) f[k] += m->weight[k * slots + at[j]] * (double)r.x[i * C + j];
+      }
+      (void)m->loss->eval(f, K, r.y[i], NULL, v, NULL);
+      for (int64_t k = 0; k < K; k++) {
+        sum[k] += v[k];
+        for (int64_t j = 0; j < C; j++) g[k * slots + at[j]] += v[k] * (double)r.x[i * C + j];
+      }
+    }
+    for (int64_t j = 0; j < K * slots; j++) {
+      double w = m->weight[j], v = g[j] + cases[q].l2 * w, p = cases[q].l1;
+      v = w > 0 ? v + p : w < 0 ? v - p : fmax(fabs(v) - p, 0);
+      worst = fmax(worst, fabs(v));
+      zeros += w == 0;
+    }
+    for (int64_t k = 0; k < K; k++) worst = fmax(worst, fabs(sum[k]));
+    if (!(worst < 1e-2) || !zeros || zeros >= K * slots)
+      print_error("%s: %.3g from optimal, %lld of %lld are 0\n", cases[q].settings, worst, (long long)zeros, (long long)(K * slots));
+    assert_true(worst < 1e-2 && zeros > 0 && zeros < K * slots);
+    free(g);
+    t->family->release(params);
+    lt_trainer_free(t);
+    lt_dataset_free(d);
+  }
+  tr_drop(&r);
+  lt_runtime_unref(rt);
+}
+
 /* Slow L-BFGS hands over to TRON; where it is quick it does not. */
 static void hands_over(void **state) {
   (void)state;
@@ -182,7 +235,6 @@ static void what_does_not_fit(void **state) {
   refused(rt, two, "calibrate=platt", LEAT_E_STATE, "validation rows");
   refused(rt, two, "l1=1 solver=newton", LEAT_E_ARG, "has no l1");
   refused(rt, three, "loss=hinge", LEAT_E_ARG, "does not fit");
-  refused(rt, three, "l1=1", LEAT_E_UNSUPPORTED, "softmax has no l1");
   lt_dataset_free(number);
   lt_dataset_free(two);
   lt_dataset_free(three);
@@ -360,7 +412,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(smooth_losses), cmocka_unit_test(losses_with_corners), cmocka_unit_test(sparse_l1),
+      cmocka_unit_test(smooth_losses), cmocka_unit_test(losses_with_corners), cmocka_unit_test(sparse_l1), cmocka_unit_test(softmax_l1),
       cmocka_unit_test(what_does_not_fit), cmocka_unit_test(packages), cmocka_unit_test(hands_over),
       cmocka_unit_test(golden_v2), cmocka_unit_test(damaged_calibrations),
   };

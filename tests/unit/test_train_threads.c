@@ -20,6 +20,8 @@ static const shape shapes[] = {
     {20000, 10, 2, 5000, "l1=2"},
     {9000, 9, 2, 0, "loss=hinge"},
     {9000, 9, 2, 0, "loss=hinge solver=dual"},
+    {9000, 6, 4, 0, "l1=10"},
+    {6000, 8, 4, 4000, "l1=2 max_iterations=10"},
     {160000, 14, 2, 5000, "loss=hinge max_iterations=2"}, /* dual, with lanes */
     {160000, 14, 2, 5000, "solver=dual max_iterations=1 class_weights=balanced"},
     {20000, 10, 2, 5000, "loss=squared_hinge"},

@@ -1,5 +1,6 @@
 /* TRON and L-BFGS against Newton on the same rows: one optimum, whatever the way and the layout. */
 #include "train_help.h"
+#include <unistd.h>
 
 /* Objective at the solution, in the solver's own units (the same design for the same rows). */
 static double solved(leat_runtime *rt, const leat_dataset *d, const char *settings, double *weights, int64_t *iterations) {
@@ -115,11 +116,72 @@ static void hybrid_layout(void **state) {
   lt_runtime_unref(rt);
 }
 
+/* auto over sparse rows hands over from L-BFGS to TRON on these: the bytes are the same at any number of threads, and when
+ * the trainer is saved and resumed after any one of its iterations, before, at and behind the change. */
+static uint8_t *switched(int64_t threads, int64_t stop, int64_t *change, int64_t *last, uint64_t *size) {
+  leat_runtime *rt = tr_runtime(threads);
+  leat_error e = tr_error();
+  tr_rows r = tr_make(3000, 10, 2, 31, 0, 3);
+  leat_dataset *d = tr_sparse(rt, &r, 20000);
+  leat_trainer *t = tr_trainer(rt, "l2=1e-3", d, NULL);
+  leat_progress p = {0};
+  char path[64];
+  p.struct_size = sizeof p;
+  snprintf(path, sizeof path, "/tmp/leat-switch-%ld.ckpt", (long)getpid());
+  *change = -1;
+  assert_int_equal(t->solver->kind, LT_SOLVER_LBFGS);
+  do {
+    if (t->iterations == stop) {
+      int32_t kind = t->solver->kind;
+      TR_OK(lt_trainer_save(t, path, &e), &e);
+      lt_trainer_free(t);
+      TR_OK(lt_trainer_load(rt, path, NULL, &t, &e), &e);
+      TR_OK(lt_trainer_set_data(t, d, NULL, &e), &e);
+      assert_int_equal(t->solver->kind, kind);
+      stop = -1;
+    }
+    TR_OK(lt_trainer_step(t, 0, &p, &e), &e);
+    if (t->solver->kind == LT_SOLVER_TRON && *change < 0) *change = t->iterations;
+  } while (p.state == LEAT_TRAIN_RUNNING);
+  (void)unlink(path);
+  *last = t->iterations;
+  assert_int_equal(t->solver->kind, LT_SOLVER_TRON);
+  uint8_t *b = tr_bytes(t, size);
+  lt_trainer_free(t);
+  lt_dataset_free(d);
+  tr_drop(&r);
+  lt_runtime_unref(rt);
+  return b;
+}
+
+static void hands_over_anywhere(void **state) {
+  (void)state;
+  static const int64_t threads[] = {2, 3, 7};
+  int64_t change, last, at, to;
+  uint64_t n0, n;
+  uint8_t *whole = switched(1, -1, &change, &last, &n0), *b;
+  assert_true(change >= 5 && change < last); /* L-BFGS had its steps, TRON has some */
+  for (size_t k = 0; k < sizeof threads / sizeof *threads; k++) {
+    b = switched(threads[k], -1, &at, &to, &n);
+    assert_true(at == change && to == last);
+    tr_same(whole, n0, b, n);
+    free(b);
+  }
+  for (int64_t stop = 0; stop < last; stop++) {
+    b = switched(1 + stop % 3, stop, &at, &to, &n);
+    assert_true(at == change && to == last);
+    tr_same(whole, n0, b, n);
+    free(b);
+  }
+  free(whole);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(solvers_agree_dense),
       cmocka_unit_test(solvers_agree_sparse),
       cmocka_unit_test(hybrid_layout),
+      cmocka_unit_test(hands_over_anywhere),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
