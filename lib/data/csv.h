@@ -68,6 +68,8 @@ lt_csv_text lt_csv_cursor(const lt_csv *c, const char *p, const char *end);
 int lt_json_open(lt_csv_text *t);
 /* The next member; a value lives until the next call. nested: it is an object or array. null is empty. */
 int lt_json_field(lt_csv_text *t, lt_field *key, lt_field *value, int *nested);
+/* FORMAT: [from, to) is no object; p: how far it could be read. */
+leat_status lt_json_fail(leat_error *err, const lt_place *at, const char *from, const char *to, const char *p);
 int lt_json_whole(const lt_csv *c, const char *p, const char *end); /* is it an object, and nothing else? */
 int64_t lt_json_column(const lt_csv *c, const lt_field *key, int64_t hint); /* -1: none; the hint is tried first */
 /* Adds the keys of the first records to c->names. */

@@ -308,8 +308,7 @@ static leat_status json_wrong(row_parse *q, int more, const lt_csv_op *op, const
   if (q->c->keep) return give_up(q, op ? LEAT_REASON_TYPE : LEAT_REASON_PARSE, op && op->op != LT_CSV_SKIP ? op : NULL);
   lt_place at = place_of(q, op);
   if (op) return lt_fail_place(&q->p->error, &at, "the value is an object or array; only flat records are read (ignore=...)");
-  return lt_fail_value(&q->p->error, &at, q->record, (uint64_t)(to - q->record),
-                       "is no JSON object {\"name\": value, ...} in one line, with each name once");
+  return lt_json_fail(&q->p->error, &at, q->record, to, q->t.p);
 }
 
 /* A record of ndjson: values by their names, in any order; what is not there is missing. */

@@ -1,4 +1,5 @@
 /* Flat JSON objects, one a line (RFC 8259, strict): the fields of a record as the CSV reader takes them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "data/csv.h"
@@ -193,7 +194,7 @@ int lt_json_field(lt_csv_text *t, lt_field *key, lt_field *value, int *nested) {
   st = json_value(t, &p, value);
   if (st == LT_FIELD_NESTED) *nested = 1;
   else if (st < 0) return st;
-  p = skip_white(p, t->end);
+  t->p = p = skip_white(p, t->end);
   if (p == t->end) return LT_FIELD_JUNK;
   if (*p == ',') {
     t->p = p + 1;
@@ -215,6 +216,13 @@ static int is_object(lt_csv_text *t, const char *p, const char *end) {
   while (more == LT_FIELD_MORE) more = lt_json_field(t, &key, &value, &nested);
   t->skim = 0;
   return more == LT_FIELD_LAST;
+}
+
+leat_status lt_json_fail(leat_error *err, const lt_place *at, const char *from, const char *to, const char *p) {
+  char why[160];
+  snprintf(why, sizeof why, "is no JSON object {\"name\": value, ...} in one line, with each name once: it can be read up to byte %lld",
+           (long long)(p > from ? p - from : 0));
+  return lt_fail_value(err, at, from, (uint64_t)(to - from), why);
 }
 
 int lt_json_whole(const lt_csv *c, const char *p, const char *end) {
@@ -257,7 +265,7 @@ leat_status lt_json_names(lt_csv *c, const char *from, const char *end, leat_err
       }
     } else if (!c->keep) {
       lt_place at = {.file = c->name, .row = row, .line = line};
-      st = lt_fail_value(err, &at, p, (uint64_t)(to - p), "is no JSON object {\"name\": value, ...} in one line");
+      st = lt_json_fail(err, &at, p, to, t.p);
     }
     p = to;
   }

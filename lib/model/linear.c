@@ -20,7 +20,7 @@ static const lt_param_def linear_defs[] = {
     LT_DEFS_ENCODER,
     LT_DEFS_TEXT("0"),
     {"solver", LEAT_PARAM_CHOICE, "auto", 0, 0, "auto|newton|lbfgs|tron|cd|dual",
-     "How the optimum is found; auto: cd (coordinate descent) with l1, dual (coordinate ascent of the dual) for hinge, newton for "
+     "How the optimum is found; auto: cd (coordinate descent) with l1, dual (coordinate ascent of the dual) for hinge of more than 64 slots, newton for "
      "few dense slots, else lbfgs or tron.", 1},
     {"max_iterations", LEAT_PARAM_I64, "1000", 1, 1000000000, NULL, "The most iterations of the solver.", 1},
     {"tolerance", LEAT_PARAM_F64, "1e-6", 0, 1, NULL,

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640, LBFGS_FIRST = 1 << 20, DUAL_FROM = 16 };
+enum { NEWTON_LIMIT = 2048, NEWTON_AUTO = 512, NEWTON_AUTO_SOFTMAX = 640, LBFGS_FIRST = 1 << 20, DUAL_FROM = 64 };
 
 static const double HESSIAN_WORK = 1e10; /* l1, softmax: up to here a Hessian of all classes costs less than the sweeps it saves */
 
@@ -281,10 +281,11 @@ static leat_status make_designs(leat_trainer *t, leat_error *err) {
   return st;
 }
 
-/* A model or an older checkpoint to start from has no dual variables. */
+/* A model to start from has no dual variables; a checkpoint goes on with what it has, wherever the line was when it was written. */
 static int auto_dual(const leat_trainer *t, int64_t n) {
-  return strcmp(t->loss->name, "hinge") == 0 && n > DUAL_FROM && lt_param_real(t->settings, "l2") > 0 && !t->warm_start &&
-         (!t->resume || t->resume->kind == LT_SOLVER_DUAL);
+  if (!lt_dual_takes(t->loss) || !(lt_param_real(t->settings, "l2") > 0) || t->warm_start) return 0;
+  if (t->resume) return t->resume->kind == LT_SOLVER_DUAL;
+  return strcmp(t->loss->name, "hinge") == 0 && n > DUAL_FROM;
 }
 
 static leat_status choose_solver(const leat_trainer *t, int32_t *kind, int32_t *second, leat_error *err) {

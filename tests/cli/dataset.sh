@@ -38,6 +38,18 @@ for f in d.csv d.svm d.ndjson; do
   done
   "$leat" predict whole.leat - --format $(case $f in d.svm) echo svmlight ;; *) echo ${f#d.} ;; esac) -o part.csv -q <$f.gz; cmp -s whole.csv part.csv && ok "$f: gzip through a pipe" || bad "$f: gzip through a pipe"
 done
+sed '7s/, "region"/ "region"/' d.ndjson >comma.ndjson
+call 1 'comma.ndjson: row 7 .line 7.: .*is no JSON object.*up to byte 2' 'ndjson: a comma is missing' "$leat" predict whole.leat comma.ndjson -o no.csv
+sed '7s/"region": "[a-z]*"/"region": {"a": [1]}/' d.ndjson >deep.ndjson
+call 1 "deep.ndjson: row 7 .line 7., column 'region': the value is an object" 'ndjson: an object in an object' "$leat" train deep.ndjson --target churn --key customer_id -o no.leat
+head -c -30 d.ndjson >end.ndjson
+call 1 'end.ndjson: row 3000 .* is no JSON object' 'ndjson: the last line is cut' "$leat" train end.ndjson --target churn --key customer_id -o no.leat
+: >none.ndjson
+call 1 'none.ndjson: the file is empty' 'ndjson: an empty file' "$leat" train none.ndjson --target churn -o no.leat
+for z in gz zst; do
+  { cat d.csv.$z; echo garbage; } >behind.csv.$z
+  call 1 "behind.csv.$z.*damaged" "$z: garbage behind the end" "$leat" predict whole.leat behind.csv.$z -o no.csv
+done
 head -c 20000 d.csv.gz >cut.csv.gz
 call 1 'cut.csv.gz.*cut off' 'a gzip file that is cut' "$leat" predict dm.leat cut.csv.gz -o no.csv
 # less memory than data, and features made of others

@@ -48,7 +48,8 @@ static leat_status whole_life(leat_runtime *rt, const leat_params *p, const leat
 static void memory_faults(void **state) {
   (void)state;
   static const struct { int64_t width, classes; const char *settings; } cases[] = {
-      {0, 2, "solver=newton class_weights=balanced standardize=no"}, {1500, 2, "solver=tron"}, {0, 3, "solver=lbfgs"}};
+      {0, 2, "solver=newton class_weights=balanced standardize=no"}, {1500, 2, "solver=tron"}, {0, 3, "solver=lbfgs"},
+      {1500, 2, "loss=hinge max_iterations=3"}, {0, 2, "loss=squared_hinge solver=dual standardize=no max_iterations=3"}, {1500, 3, "l1=2 max_iterations=3"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     host_memory mem = {0};
     leat_allocator a = host_allocator(&mem, i != 1);

@@ -66,6 +66,7 @@ _SIGNATURES = {
     "dataset_shape": [c_void_p, POINTER(c_int64), POINTER(c_int64)],
     "dataset_slice": [c_void_p, c_int64, c_int64, _OUT],
     "dataset_rewind": [c_void_p],
+    "dataset_save": [c_void_p, _TEXT, c_void_p, POINTER(c_int64)],
     "trainer_create": [c_void_p, c_void_p, c_void_p, c_void_p, _OUT],
     "trainer_set_data": [c_void_p, c_void_p, c_void_p],
     "trainer_step": [c_void_p, c_int64, POINTER(_Progress)],
@@ -225,9 +226,9 @@ class Runtime(_Handle):
         del keep_x, keep_y
         return d
 
-    def open(self, path, schema=None, **reader):
-        """From a file; `reader` are parameters of "reader/csv": target="churn", key="id", ..."""
-        p = self.params("reader/csv", **reader) if reader else None
+    def open(self, path, schema=None, format="csv", **reader):
+        """From a file; `reader` are parameters of "reader/csv" (or another format): target="churn", key="id", ..."""
+        p = self.params("reader/" + format, **reader) if reader or format != "csv" else None
         return Dataset(_made("dataset_open", self, schema, _path(path), p))
 
     def trainer(self, spec="model/linear", **values):
@@ -272,6 +273,12 @@ class Dataset(_Handle):
 
     def rewind(self):
         _call("dataset_rewind", self)
+
+    def save(self, path):
+        """The rows from the present one on, as a dataset file (.ldat). Returns how many."""
+        rows = c_int64()
+        _call("dataset_save", self, _path(path), None, byref(rows))
+        return rows.value
 
     def slice(self, first, count):
         return Dataset(_made("dataset_slice", self, first, count))

@@ -181,6 +181,33 @@ def streams(rt):
     assert in_use(rt) == before
 
 
+def passes(rt):
+    """Training in many passes over a stream that comes once and never lies in memory: it is written into a dataset file, block
+    by block, which is mapped. The model is the one of the same rows in memory, bit for bit."""
+    pa, = need("pyarrow")
+    table = pa.table({**columns(20000), "note": ["fine weather today" if r % 3 else "rain is on its way" for r in range(20000)]})
+    with tempfile.TemporaryDirectory() as folder:
+        def model(data, name):
+            made = rt.trainer("model/linear").set_data(data).fit()
+            made.save(os.path.join(folder, name))
+            with open(os.path.join(folder, name), "rb") as f:
+                return f.read()
+
+        before = in_use(rt)
+        for name in ("stream", "source"):
+            reader = lambda: pa.RecordBatchReader.from_batches(table.schema, table.to_batches(500))
+            stream = (leatarrow.dataset(rt, reader(), target="y", text="note", stream=1) if name == "stream" else
+                      leatarrow.source(rt, reader, target="y", text="note", stream=1))
+            path = os.path.join(folder, name + ".ldat")
+            assert stream.save(path) == 20000
+            stream.close()
+        with open(os.path.join(folder, "stream.ldat"), "rb") as a, open(os.path.join(folder, "source.ldat"), "rb") as b:
+            assert a.read() == b.read()
+        rows = rt.open(path, format="ldat", map=1)
+        assert rows.shape()[0] == 20000 and in_use(rt) - before < 1 << 20, in_use(rt) - before
+        assert model(rows, "passes.leat") == model(leatarrow.dataset(rt, table, target="y", text="note"), "memory.leat")
+
+
 def failures(rt):
     """The producer's exception is an error with its text; nothing is lost or released twice."""
     pa, = need("pyarrow")
@@ -306,7 +333,7 @@ def main():
     leatpy.load(sys.argv[1] if len(sys.argv) > 1 else None)
     rt = leatpy.Runtime(threads=2)
     passed = failed = skipped = 0
-    for test in (no_copy, slices_and_chunks, as_csv, types, predictions, streams, failures, parquet, polars, duckdb, pandas, tensors):
+    for test in (no_copy, slices_and_chunks, as_csv, types, predictions, streams, passes, failures, parquet, polars, duckdb, pandas, tensors):
         try:
             test(rt)
             passed += 1
