@@ -268,7 +268,7 @@ static void read_events(learn_run *r, learn_events *o) {
     case LEAT_EVENT_ROLLBACK: case LEAT_EVENT_RESTART: case LEAT_EVENT_PIN_BACK: case LEAT_EVENT_UNDO: case LEAT_EVENT_NON_FINITE:
     case LEAT_EVENT_ROLLBACK_BY_HAND: add_swap(o, &e); break;
     case LEAT_EVENT_WARNING: case LEAT_EVENT_ALARM: case LEAT_EVENT_GATE: case LEAT_EVENT_FROZEN: case LEAT_EVENT_HELD:
-    case LEAT_EVENT_DRIFT: case LEAT_EVENT_DRIFT_OVER: case LEAT_EVENT_RACE:
+    case LEAT_EVENT_DRIFT: case LEAT_EVENT_DRIFT_OVER: case LEAT_EVENT_RACE: case LEAT_EVENT_ALERT: case LEAT_EVENT_ALERT_OVER:
       json_array_append_new(o->alerts, json_pack("{s:I,s:s,s:s,s:o,s:o}", "row", (json_int_t)e.row, "kind", cli_event_name(e.kind), "name",
                                                  e.name, "value", cli_json_real(e.value), "threshold", cli_json_real(e.threshold)));
       break;

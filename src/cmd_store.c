@@ -19,6 +19,7 @@ const char *cli_event_name(int64_t kind) {
     { LEAT_EVENT_FROZEN, "frozen" }, { LEAT_EVENT_THAWED, "thawed" }, { LEAT_EVENT_HELD, "held" },
     { LEAT_EVENT_GATE, "gate" }, { LEAT_EVENT_MONITORED, "monitored" }, { LEAT_EVENT_REFRESH_DUE, "refresh_due" },
     { LEAT_EVENT_REFRESH, "refresh" }, { LEAT_EVENT_DRIFT, "drift" }, { LEAT_EVENT_DRIFT_OVER, "drift_over" },
+    { LEAT_EVENT_ALERT, "alert" }, { LEAT_EVENT_ALERT_OVER, "alert_over" },
     { LEAT_EVENT_RACE, "race" }, { LEAT_EVENT_TRIAL, "trial" },
     { LEAT_EVENT_TABLE, "table" }, { LEAT_EVENT_TABLE_BACK, "table_back" } };
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -121,10 +122,10 @@ static json_t *open_alerts(store_job *j) {
     leat_event e = { .struct_size = sizeof e };
     char when[32];
     if (leat_store_history(j->s, &cursor, &e, NULL)) break;
-    if (e.kind == LEAT_EVENT_DRIFT)
+    if (e.kind == LEAT_EVENT_DRIFT || e.kind == LEAT_EVENT_ALERT)
       json_object_set_new(open, e.name, json_pack("{s:s,s:o,s:o,s:I,s:s,s:s}", "name", e.name, "value", cli_json_real(e.value), "threshold",
                                                   cli_json_real(e.threshold), "row", (json_int_t)e.row, "time", cli_time(e.time_ns, when), "text", e.text));
-    else if (e.kind == LEAT_EVENT_DRIFT_OVER) json_object_del(open, e.name);
+    else if (e.kind == LEAT_EVENT_DRIFT_OVER || e.kind == LEAT_EVENT_ALERT_OVER) json_object_del(open, e.name);
   }
   json_object_foreach(open, name, value) json_array_append(list, value);
   json_decref(open);
@@ -155,7 +156,7 @@ static const char *staleness(double seconds) { return seconds < 86400 ? "fresh" 
 
 /* How old the newest version is, and what monitors say. */
 static int store_status(store_job *j, const char *word) {
-  static const char *const heads[] = { "drift", "value", "limit", "record", "" };
+  static const char *const heads[] = { "alert", "value", "limit", "record", "" };
   leat_version_info v = { .struct_size = sizeof v };
   int64_t n = 0, row = 0;
   char a[32], b[32], number[32];

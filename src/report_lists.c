@@ -40,6 +40,8 @@ static const struct {
     {LEAT_EVENT_REFRESH_DUE, "refresh due", "warn", 1},
     {LEAT_EVENT_DRIFT, "drift", "bad", 1},
     {LEAT_EVENT_DRIFT_OVER, "drift over", "good", 1},
+    {LEAT_EVENT_ALERT, "alert", "bad", 1},
+    {LEAT_EVENT_ALERT_OVER, "alert over", "good", 1},
 };
 enum { KINDS = sizeof events / sizeof events[0] };
 

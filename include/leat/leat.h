@@ -140,6 +140,9 @@ enum {
   LEAT_EVENT_RACE = 28,        /* name "champion": another learner's model is live; "dropped", "memory": it races no more */
   LEAT_EVENT_TRIAL = 29,       /* an endpoint's trial of version; name: "begun", "forward", "back", "promoted", "aborted";
                                   value: the share of the keys that it answers from now on; text says why */
+  LEAT_EVENT_ALERT = 30,       /* raised by the clock: name "(labels)": predictions wait and no label comes, "(age)":
+                                  nothing is learned; or a host's (leat_store_alert). value and threshold: seconds */
+  LEAT_EVENT_ALERT_OVER = 31,  /* and over */
   LEAT_EVENT_REFRESH = 25      /* version was tried against production; name "promoted" or "kept"; value: the difference of
                                   the mean losses, threshold: its upper bound less what is allowed (below 0: no worse) */
 };
@@ -1179,6 +1182,11 @@ LEAT_API leat_status leat_store_latency(leat_store *s, int64_t op, leat_latency 
 /* Notes in the history what a monitor of the production model has found (MONITORED). Errors: ARG, NOT_FOUND (no
  * production), STATE (read only; a monitor of another model, or without rows), BUSY, IO, FORMAT. Thread: safe. */
 LEAT_API leat_status leat_store_monitored(leat_store *s, const leat_monitor *w, leat_error *err);
+/* A host's own alert: raised (1) or over (0), with its value and threshold; text may be NULL. Noted in the history (ALERT,
+ * ALERT_OVER) when that does not say so already. Errors: ARG (a name of 1 to 63 bytes is needed), STATE (read only),
+ * BUSY, IO, FORMAT. Thread: safe. */
+LEAT_API leat_status leat_store_alert(leat_store *s, const char *name, int64_t raised, double value, double threshold,
+                                      const char *text, leat_error *err);
 /* Should the production model be trained again? p: parameters of "refresh" (NULL: defaults). When the store can be
  * written, a reason that is new is noted in the history once (REFRESH_DUE). Errors: ARG, NOT_FOUND (no production), IO,
  * FORMAT, BUSY. Thread: safe. */

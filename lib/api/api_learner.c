@@ -49,6 +49,11 @@ static leat_status learner_leave(const leat_learner *l, const lt_fpenv *env, lea
   lt_owner_leave(lt_learner_owner((leat_learner *)(uintptr_t)l));
   return st ? st : lt_ok(err);
 }
+/* Alerts by the clock are looked at when a call that took its time is over. */
+static leat_status looked(leat_learner *l, leat_status st) {
+  if (!st) lt_learner_look(l);
+  return st;
+}
 
 LEAT_API leat_status leat_learner_feed(leat_learner *l, const leat_batch *rows, leat_matrix *pred, leat_error *err) {
   lt_fpenv env;
@@ -59,7 +64,7 @@ LEAT_API leat_status leat_learner_feed(leat_learner *l, const leat_batch *rows, 
   int64_t begun = lt_timing_begin(t);
   st = lt_learner_feed(l, rows, pred, err);
   if (!st) lt_timing_end(t, LEAT_LATENCY_FEED, begun);
-  return learner_leave(l, &env, st, err);
+  return learner_leave(l, &env, looked(l, st), err);
 }
 
 LEAT_API leat_status leat_learner_predict(leat_learner *l, const leat_batch *keyed_rows, leat_matrix *pred, leat_error *err) {
@@ -67,14 +72,14 @@ LEAT_API leat_status leat_learner_predict(leat_learner *l, const leat_batch *key
   leat_status st = lt_need(keyed_rows, "keyed_rows", err);
   if (!st) st = lt_need(pred, "pred", err);
   if (!st) st = learner_enter(l, &env, err);
-  return st ? st : learner_leave(l, &env, lt_learner_predict(l, keyed_rows, pred, err), err);
+  return st ? st : learner_leave(l, &env, looked(l, lt_learner_predict(l, keyed_rows, pred, err)), err);
 }
 
 LEAT_API leat_status leat_learner_label(leat_learner *l, const leat_batch *keyed_labels, leat_error *err) {
   lt_fpenv env;
   leat_status st = lt_need(keyed_labels, "keyed_labels", err);
   if (!st) st = learner_enter(l, &env, err);
-  return st ? st : learner_leave(l, &env, lt_learner_label(l, keyed_labels, err), err);
+  return st ? st : learner_leave(l, &env, looked(l, lt_learner_label(l, keyed_labels, err)), err);
 }
 
 LEAT_API leat_status leat_learner_position(const leat_learner *l, const char *source, int64_t *position, leat_error *err) {
@@ -90,7 +95,7 @@ LEAT_API leat_status leat_learner_position(const leat_learner *l, const char *so
 LEAT_API leat_status leat_learner_commit(leat_learner *l, leat_error *err) {
   lt_fpenv env;
   leat_status st = learner_enter(l, &env, err);
-  return st ? st : learner_leave(l, &env, lt_learner_commit(l, err), err);
+  return st ? st : learner_leave(l, &env, looked(l, lt_learner_commit(l, err)), err);
 }
 
 LEAT_API leat_status leat_learner_model(const leat_learner *l, leat_model **out, leat_error *err) {

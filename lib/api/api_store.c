@@ -1,5 +1,6 @@
 /* Chapter 16 of leat.h: the store. */
 #include "api/api.h"
+#include "lifecycle/alerts.h"
 #include "lifecycle/folder.h"
 #include "lifecycle/refresh.h"
 #include "lifecycle/series.h"
@@ -153,6 +154,15 @@ LEAT_API leat_status leat_store_drift(leat_store *s, int64_t *cursor, leat_drift
   if (st) return st;
   lt_give_struct(out, out->struct_size, &full, sizeof full);
   return lt_ok(err);
+}
+
+LEAT_API leat_status leat_store_alert(leat_store *s, const char *name, int64_t raised, double value, double threshold,
+                                      const char *text, leat_error *err) {
+  leat_status st = lt_need(s, "s", err);
+  if (!st) st = lt_need(name, "name", err);
+  if (!st && (!*name || strlen(name) > 63)) st = lt_fail(err, LEAT_E_ARG, "an alert's name has 1 to 63 bytes, this one %llu", (unsigned long long)strlen(name));
+  if (!st) st = lt_alert_note(s, name, raised != 0, value, threshold, 0, text ? text : "", err);
+  return st ? st : lt_ok(err);
 }
 
 LEAT_API leat_status leat_store_latency(leat_store *s, int64_t op, leat_latency *out, leat_error *err) {

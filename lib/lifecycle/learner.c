@@ -25,6 +25,8 @@ static const lt_param_def learner_defs[] = {
     {"monitor_window", LEAT_PARAM_I64, "10000", 500, 1000000000, NULL, "Records that are compared at a time.", 1},
     {"monitor_warn", LEAT_PARAM_F64, "0.02", 0, 1e6, NULL, "psi of a warning, where the number of records does not ask for more.", 1},
     {"monitor_alert", LEAT_PARAM_F64, "0.25", 0, 1e6, NULL, "psi of an alert, likewise.", 1},
+    {"alert_silence", LEAT_PARAM_F64, "3600", 0, 1e10, NULL, "Seconds that predictions wait without any label before an alert; 0: none.", 1},
+    {"alert_age", LEAT_PARAM_F64, "86400", 0, 1e10, NULL, "Seconds that nothing is learned before an alert; 0: none.", 1},
     LT_GATE_PARAMS,
     LT_GUARD_PARAMS,
 };

@@ -21,6 +21,9 @@ leat_status lt_learner_feed(leat_learner *l, const leat_batch *rows, leat_matrix
 leat_status lt_learner_predict(leat_learner *l, const leat_batch *rows, leat_matrix *pred, leat_error *err);
 leat_status lt_learner_label(leat_learner *l, const leat_batch *labels, leat_error *err);
 leat_status lt_learner_position(const leat_learner *l, const char *source, int64_t *position, leat_error *err);
+/* Looks, once a second, whether labels are silent and whether nothing is learned: alerts in the history. What fails is
+ * logged. */
+void lt_learner_look(leat_learner *l);
 leat_status lt_learner_commit(leat_learner *l, leat_error *err);
 leat_status lt_learner_model(const leat_learner *l, leat_model **out, leat_error *err);
 leat_status lt_learner_live(leat_learner *l, leat_model **out, leat_error *err);

@@ -11,6 +11,7 @@
 #define LEAT_LIFECYCLE_LEARNER_INNER_H
 #include "base/os.h"
 #include "base/sealed.h"
+#include "lifecycle/alerts.h"
 #include "lifecycle/learner.h"
 #include "lifecycle/series.h"
 
@@ -89,6 +90,8 @@ struct leat_learner {
   int64_t duplicate_unsaved;     /* skipped since the last record */
   int64_t known_events, known_snapshots; /* the newest numbers that the store has */
   uint64_t checkpoint_sequence;  /* of the newest checkpoint */
+  lt_alert silent, old;          /* by the clock */
+  int64_t waiting_since, looked_ns; /* since when predictions wait and no label has come, 0 none do; the last look */
   int64_t bytes_since;           /* journalled since */
   lt_series *series;             /* how it fared, for reports */
   lt_put put;

@@ -404,6 +404,7 @@ leat_status lt_learner_label(leat_learner *l, const leat_batch *labels, leat_err
     if (!st) st = run_measure(l, &run, err);
     if (!st) st = run_fill(l, &run, err);
     if (!st) st = run_put(l, &run, l->duplicate_unsaved, err);
+    l->waiting_since = 0; /* one has come */
     if (!st) st = lt_ln_append(l, LT_J_LABEL, &sequence, err);
     if (!st) {
       l->duplicate_unsaved = 0;

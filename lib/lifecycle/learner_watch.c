@@ -205,6 +205,23 @@ leat_status lt_ln_watch_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n,
   return st;
 }
 
+/* ---------------------------------------------------------------------------------------------- by the clock */
+
+void lt_learner_look(leat_learner *l) {
+  leat_error e = {.struct_size = sizeof e};
+  int64_t now = lt_now_ns(l->rt);
+  if (l->stopped || !l->o || (l->looked_ns && now >= l->looked_ns && now - l->looked_ns < 1000000000)) return;
+  l->looked_ns = now;
+  if (lt_pending_count(l->pending) == 0) l->waiting_since = 0;
+  else if (!l->waiting_since) l->waiting_since = now;
+  double silent = l->waiting_since ? (double)(now - l->waiting_since) / 1e9 : 0, age = l->learned_ns ? (double)(now - l->learned_ns) / 1e9 : 0;
+  leat_status st = lt_alert_step(&l->silent, l->store, "(labels)", silent, lt_param_real(l->settings, "alert_silence"), l->o->learned,
+                                 "seconds that predictions wait and no label has come", &e);
+  if (!st) st = lt_alert_step(&l->old, l->store, "(age)", age, lt_param_real(l->settings, "alert_age"), l->o->learned,
+                              "seconds since the last record was learned", &e);
+  if (st) lt_log(l->rt, LEAT_LOG_WARN, "%s: an alert cannot be noted: %s", lt_folder_path(l->store), e.message);
+}
+
 /* ---------------------------------------------------------------------------------------------- to bytes and back */
 
 void lt_ln_watch_save(const leat_learner *l, lt_put *to) {

@@ -256,6 +256,7 @@ void serve_drift_stop(serve_server *s);
 void serve_drift_note(serve_server *s, int64_t version, const double *x, int64_t rows, int64_t cols);
 void serve_drift_follow(serve_server *s);
 json_t *serve_drift_json(serve_server *s);
+json_t *serve_alerts_json(serve_server *s); /* those that are open: NAME: value threshold since */
 json_t *serve_drift_calibration(serve_server *s); /* the learner's; NULL: not known */
 /* serve_state.c: how stale the model is. state 0 fresh, 1 aging (half of a limit is used up), 2 stale */
 enum { STALE_AGE, STALE_ROWS, STALE_SILENCE, STALE_LIMITS };

@@ -17,6 +17,9 @@ typedef struct serve_drift {
   json_t *told;             /* under lock */
   json_t *series;           /* under lock: what the learner's monitors said last, by name */
   int64_t cursor;
+  json_t *alerts;           /* under lock: those that are open in the store's history, by name */
+  int64_t history;
+  int stale[STALE_LIMITS];  /* what this server has raised */
 } serve_drift;
 
 void serve_drift_start(serve_server *s) {
@@ -36,6 +39,7 @@ void serve_drift_stop(serve_server *s) {
   drift_forget(s->drift);
   json_decref(s->drift->told);
   json_decref(s->drift->series);
+  json_decref(s->drift->alerts);
   free(s->drift->x);
   pthread_mutex_destroy(&s->drift->lock);
   free(s->drift);
@@ -111,6 +115,44 @@ static void series_follow(serve_server *s, serve_drift *d) {
   }
 }
 
+/* A limit of staleness that is used up is an alert in the store's history; it is over below half of it. A learner has its own. */
+static void stale_follow(serve_server *s, serve_drift *d) {
+  static const char *const name[STALE_LIMITS] = { "(served age)", "(served rows)", "(served labels)" };
+  static const char *const text[STALE_LIMITS] = { "seconds since the served version was made", "rows predicted since it was swapped in",
+                                                  "seconds that predictions wait and no label has come" };
+  const double limit[STALE_LIMITS] = { (double)s->o.max_age, (double)s->o.max_rows, (double)s->o.max_silence };
+  serve_staleness now;
+  if (s->o.learn) return;
+  serve_staleness_now(s, &now);
+  for (int i = 0; i < STALE_LIMITS; i++) {
+    int raised = d->stale[i] ? now.used[i] >= 0.5 : now.used[i] >= 1;
+    if (raised == d->stale[i]) continue;
+    d->stale[i] = raised;
+    leat_store_alert(s->store, name[i], raised, now.used[i] * limit[i], limit[i], text[i], NULL);
+  }
+}
+
+static void alerts_follow(serve_server *s, serve_drift *d) {
+  leat_event e = { .struct_size = sizeof e };
+  stale_follow(s, d);
+  pthread_mutex_lock(&d->lock);
+  if (!d->alerts) d->alerts = json_object();
+  while (leat_store_history(s->store, &d->history, &e, NULL) == LEAT_OK) {
+    if (e.kind == LEAT_EVENT_DRIFT || e.kind == LEAT_EVENT_ALERT)
+      json_object_set_new(d->alerts, e.name, json_pack("{s:f,s:f,s:I}", "value", isfinite(e.value) ? e.value : 0, "threshold",
+                                                       isfinite(e.threshold) ? e.threshold : 0, "since", (json_int_t)(e.time_ns / 1000000000)));
+    else if (e.kind == LEAT_EVENT_DRIFT_OVER || e.kind == LEAT_EVENT_ALERT_OVER) json_object_del(d->alerts, e.name);
+  }
+  pthread_mutex_unlock(&d->lock);
+}
+
+json_t *serve_alerts_json(serve_server *s) {
+  pthread_mutex_lock(&s->drift->lock);
+  json_t *copy = s->drift->alerts ? json_deep_copy(s->drift->alerts) : json_object();
+  pthread_mutex_unlock(&s->drift->lock);
+  return copy;
+}
+
 json_t *serve_drift_calibration(serve_server *s) {
   pthread_mutex_lock(&s->drift->lock);
   json_t *v = json_object_get(json_object_get(s->drift->series, "(calibration)"), "psi");
@@ -137,6 +179,7 @@ void serve_drift_follow(serve_server *s) {
   int64_t rows = 0, cols = 0;
   drift_begin(s, d);
   series_follow(s, d);
+  alerts_follow(s, d);
   pthread_mutex_lock(&d->lock);
   if (d->monitor && d->rows && d->version == d->monitored) {
     rows = d->rows;

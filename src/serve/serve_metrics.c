@@ -258,6 +258,25 @@ static void put_trial(text *t, serve_server *s, const serve_counts *all) {
   value(t, "trial_evidence_limit", "step=\"abort\"", r.alarm);
 }
 
+static void put_alerts(text *t, serve_server *s) {
+  static const char *const metric[] = { "alert", "alert_threshold", "alert_since_seconds" };
+  static const char *const key[] = { "value", "threshold", "since" };
+  static const char *const help[] = { "An alert that is open, of a monitor or by the clock: its value when it was raised.", "Its limit.",
+                                      "When it was raised, in seconds since 1970." };
+  json_t *all = serve_alerts_json(s), *a;
+  for (int i = 0; i < 3 && json_object_size(all); i++) {
+    const char *name;
+    head(t, metric[i], "gauge", help[i]);
+    json_object_foreach(all, name, a) {
+      char words[300], labels[340];
+      label_text(name, words, sizeof words);
+      snprintf(labels, sizeof labels, "name=\"%s\"", words);
+      value(t, metric[i], labels, json_number_value(json_object_get(a, key[i])));
+    }
+  }
+  json_decref(all);
+}
+
 static void put_drift(text *t, serve_server *s) {
   json_t *all = serve_drift_json(s), *f;
   size_t i;
@@ -331,6 +350,7 @@ void serve_metrics(serve_request *q) {
   put_learner(&t, s);
   put_scores(&t, s);
   put_trial(&t, s, &all);
+  put_alerts(&t, s);
   put_drift(&t, s);
   put_quarantine(&t, s);
   put_tables(&t, s, &all);
