@@ -23,6 +23,7 @@ static const lt_param_def learner_defs[] = {
     {"monitor", LEAT_PARAM_BOOL, "true", 0, 0, NULL, "Features, label and predictions are watched for drift.", 1},
     {"monitor_reference", LEAT_PARAM_I64, "10000", 500, 1000000000, NULL, "Admitted records that the others are compared with.", 1},
     {"monitor_window", LEAT_PARAM_I64, "10000", 500, 1000000000, NULL, "Records that are compared at a time.", 1},
+    {"monitor_seconds", LEAT_PARAM_F64, "3600", 0, 1e9, NULL, "Or those of so many seconds, when they are 500 or more; 0: no such window.", 1},
     {"monitor_warn", LEAT_PARAM_F64, "0.02", 0, 1e6, NULL, "psi of a warning, where the number of records does not ask for more.", 1},
     {"monitor_alert", LEAT_PARAM_F64, "0.25", 0, 1e6, NULL, "psi of an alert, likewise.", 1},
     {"alert_silence", LEAT_PARAM_F64, "3600", 0, 1e10, NULL, "Seconds that predictions wait without any label before an alert; 0: none.", 1},

@@ -51,6 +51,7 @@ leat_status lt_ln_watch_open(leat_learner *l, leat_error *err) {
   if (lt_param_int(p, "monitor")) watch_plan(w, reference, reference <= 2 * WATCH_SAMPLE);
   leat_status st = lt_params_create(l->rt, &lt_spec_monitor, &w->settings, err);
   if (!st) st = lt_params_set_i64(w->settings, "window", lt_param_int(p, "monitor_window"), err);
+  if (!st) st = lt_params_set_f64(w->settings, "window_seconds", lt_param_real(p, "monitor_seconds"), err);
   if (!st) st = lt_params_set_f64(w->settings, "warn", lt_param_real(p, "monitor_warn"), err);
   if (!st) st = lt_params_set_f64(w->settings, "alert", lt_param_real(p, "monitor_alert"), err);
   return st;
@@ -198,7 +199,7 @@ leat_status lt_ln_watch_rows(leat_learner *l, const lt_ln_stretch *s, int64_t n,
     lt_monitor_shown shown = {w->room + at, l->o->m->regression ? NULL : w->room + n + at, w->room + 2 * n + at};
     int64_t done = 0;
     int closed = 0;
-    st = lt_monitor_rows(w->m, s->rows, s->from + at, n - at, &shown, &done, &closed, err);
+    st = lt_monitor_rows(w->m, s->rows, s->from + at, n - at, l->learned_ns, &shown, &done, &closed, err);
     at += done;
     if (!st && closed) st = watch_closed(l, err);
   }

@@ -11,6 +11,8 @@
 
 static const lt_param_def monitor_defs[] = {
     {"window", LEAT_PARAM_I64, "0", 0, 1000000000, NULL, "Rows of a window; 0: everything is one.", 1},
+    {"window_seconds", LEAT_PARAM_F64, "0", 0, 1e9, NULL,
+     "A window ends after so many seconds too, once it has min_rows rows, when the next rows come; 0: by rows alone.", 1},
     {"min_rows", LEAT_PARAM_I64, "500", 1, 1000000000, NULL, "With fewer rows the state is insufficient.", 1},
     {"warn", LEAT_PARAM_F64, "0.02", 0, 1e6, NULL, "psi of a warning, where the number of rows does not ask for more.", 1},
     {"alert", LEAT_PARAM_F64, "0.25", 0, 1e6, NULL, "psi of an alert, where the number of rows does not ask for more.", 1},
@@ -21,7 +23,7 @@ static const lt_param_def monitor_defs[] = {
 const lt_spec lt_spec_monitor = {"monitor", "Data against the reference profiles of a model.", monitor_defs,
                                  (int64_t)(sizeof monitor_defs / sizeof monitor_defs[0])};
 
-enum { CALIBRATION_CELLS = 10, MONITOR_STATE = 2 };
+enum { CALIBRATION_CELLS = 10, MONITOR_STATE = 3, MONITOR_NO_CLOCK = 2 }; /* the newest version; that of windows by rows */
 static const char prediction_name[] = "(prediction)", calibration_name[] = "(calibration)";
 /* Predicted probabilities in cells of equal width: how many, their sum, the sum of p (1 - p), how often they were right. */
 typedef struct calibration { double n[CALIBRATION_CELLS], p[CALIBRATION_CELLS], v[CALIBRATION_CELLS], right[CALIBRATION_CELLS]; } calibration;
@@ -47,7 +49,10 @@ struct leat_monitor {
   watched *w;
   calibration cal;
   int64_t n, n_profiles, predictions, rows, in_window, limit; /* n: profiles, and calibration when predictions are watched */
+  int64_t span, begun;     /* a window's nanoseconds, 0: by rows alone; when the present one began */
 };
+
+static int has_windows(const leat_monitor *w) { return w->limit || w->span; }
 
 /* ---------------------------------------------------------------------------------------------- life */
 
@@ -75,6 +80,7 @@ static leat_status monitor_begin(leat_monitor *w, leat_error *err) {
   leat_status st = LEAT_OK;
   w->n = w->n_profiles + (w->predictions != 0);
   w->limit = lt_param_int(w->settings, "window");
+  w->span = (int64_t)(lt_param_real(w->settings, "window_seconds") * 1e9);
   w->w = lt_zarray(w->rt, (uint64_t)w->n, sizeof *w->w);
   if (!w->w) return lt_fail_memory(err, (uint64_t)w->n * sizeof *w->w, "a monitor");
   for (int64_t k = 0; k < w->n_profiles && !st; k++) st = lt_profile_clone(w->rt, w->reference[k], 0, &w->w[k].window, err);
@@ -324,9 +330,21 @@ leat_status lt_monitor_refer(leat_monitor *w, const lt_rows *rows, int64_t from,
   return st;
 }
 
-leat_status lt_monitor_rows(leat_monitor *w, const lt_rows *rows, int64_t from, int64_t n, const lt_monitor_shown *shown, int64_t *done,
-                            int *closed, leat_error *err) {
+/* Whether the window's time is up. A clock that was set back begins it anew. */
+static int time_is_up(leat_monitor *w, int64_t now) {
+  if (!w->span) return 0;
+  if (!w->in_window || now < w->begun) w->begun = now;
+  return w->in_window >= lt_param_int(w->settings, "min_rows") && now - w->begun >= w->span;
+}
+
+leat_status lt_monitor_rows(leat_monitor *w, const lt_rows *rows, int64_t from, int64_t n, int64_t now, const lt_monitor_shown *shown,
+                            int64_t *done, int *closed, leat_error *err) {
   *done = *closed = 0;
+  if (time_is_up(w, now)) {
+    close_window(w);
+    *closed = 1;
+    return LEAT_OK;
+  }
   if (w->limit && w->limit - w->in_window < n) n = w->limit - w->in_window;
   lt_profile **profile = lt_array(w->rt, (uint64_t)w->n_profiles, sizeof *profile);
   if (!profile) return lt_fail_memory(err, (uint64_t)w->n_profiles * sizeof *profile, "a monitor's update");
@@ -348,15 +366,17 @@ leat_status lt_monitor_update(leat_monitor *w, const leat_batch *rows, leat_erro
   leat_status st = LEAT_OK;
   int64_t done = 0;
   int closed;
+  int64_t now = w->span ? lt_now_ns(w->rt) : 0;
   lt_batch_rows(rows, &all);
-  for (int64_t r = 0; r < all.n && !st; r += done) st = lt_monitor_rows(w, &all, r, all.n - r, NULL, &done, &closed, err);
+  for (int64_t r = 0; r < all.n && !st; r += done) st = lt_monitor_rows(w, &all, r, all.n - r, now, NULL, &done, &closed, err);
   return st;
 }
 
 leat_status lt_monitor_merge(leat_monitor *w, const leat_monitor *other, leat_error *err) {
   leat_status st = LEAT_OK;
-  if (w->limit || other->limit)
-    return lt_fail(err, LEAT_E_UNSUPPORTED, "only monitors with window 0 can be merged: windows of two have no common order");
+  if (has_windows(w) || has_windows(other))
+    return lt_fail(err, LEAT_E_UNSUPPORTED,
+                   "only monitors with window 0 and window_seconds 0 can be merged: windows of two have no common order");
   if (w->n != other->n)
     return lt_fail(err, LEAT_E_SHAPE, "one monitor watches %lld features, the other %lld", (long long)w->n, (long long)other->n);
   lt_profile **sum = lt_zarray(w->rt, (uint64_t)w->n_profiles, sizeof *sum); /* all or nothing */
@@ -394,12 +414,12 @@ leat_status lt_monitor_at(const leat_monitor *w, int64_t index, leat_drift_info 
   if (index < 0 || index >= w->n)
     return lt_fail(err, LEAT_E_NOT_FOUND, "the monitor watches %lld features, there is none at %lld", (long long)w->n,
                    (long long)index);
-  if (w->limit && w->w[index].last.windows) {
+  if (has_windows(w) && w->w[index].last.windows) {
     tell(w, index, &w->w[index].last, info);
     return LEAT_OK;
   }
   compare(w, index, &v);
-  if (w->limit) v.state = LEAT_DRIFT_INSUFFICIENT; /* the first window is not full */
+  if (has_windows(w)) v.state = LEAT_DRIFT_INSUFFICIENT; /* the first window is not full */
   else v.windows = 1;
   tell(w, index, &v, info);
   return LEAT_OK;
@@ -505,8 +525,10 @@ static void get_calibration(leat_runtime *rt, calibration *c, lt_get *g) {
   }
 }
 
+static int state_version(const leat_monitor *w) { return w->span ? MONITOR_STATE : MONITOR_NO_CLOCK; }
+
 void lt_monitor_save(const leat_monitor *w, lt_put *to) {
-  lt_put_u8(to, MONITOR_STATE);
+  lt_put_u8(to, (uint8_t)state_version(w));
   lt_put_u8(to, w->model == NULL);
   lt_params_save(w->settings, to);
   if (!w->model) {
@@ -517,6 +539,7 @@ void lt_monitor_save(const leat_monitor *w, lt_put *to) {
   }
   lt_put_i64(to, w->rows);
   lt_put_i64(to, w->in_window);
+  if (w->span) lt_put_i64(to, w->begun);
   lt_put_i64(to, w->n);
   for (int64_t k = 0; k < w->n; k++) put_watched(&w->w[k], to);
   if (w->predictions) put_calibration(&w->cal, to);
@@ -560,6 +583,8 @@ leat_status lt_monitor_load(leat_runtime *rt, const leat_model *m, lt_get *g, le
   if (!st) {
     w->rows = lt_get_i64(g);
     w->in_window = lt_get_i64(g);
+    if ((w->span != 0) != (version > MONITOR_NO_CLOCK)) lt_get_fail(g, LEAT_E_FORMAT);
+    if (w->span) w->begun = lt_get_i64(g);
     if (w->rows < 0 || w->in_window < 0 || w->in_window > w->rows || (w->limit && w->in_window >= w->limit) || lt_get_i64(g) != w->n)
       lt_get_fail(g, LEAT_E_FORMAT);
   }
@@ -585,7 +610,7 @@ leat_status lt_monitor_save_bytes(const leat_monitor *w, void *buf, uint64_t cap
   if (st) return st;
   lt_put_init(&to, w->rt);
   lt_put_raw(&to, "LMON", 4);
-  lt_put_u32(&to, MONITOR_STATE);
+  lt_put_u32(&to, (uint32_t)state_version(w));
   lt_put_text(&to, sum);
   lt_monitor_save(w, &to);
   if (!to.failed) lt_put_u64(&to, lt_hash64(to.data, to.size, 0));

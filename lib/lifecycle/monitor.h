@@ -20,10 +20,11 @@ lt_profile *const *lt_monitor_reference(const leat_monitor *w, int64_t *n);
 leat_status lt_monitor_update(leat_monitor *w, const leat_batch *rows, leat_error *err);
 /* What was predicted for rows: a number; a probability and whether (1, 0, NaN unknown) it came true, NULL for numbers. */
 typedef struct lt_monitor_shown { const double *value, *sure, *right; } lt_monitor_shown;
-/* Rows [from, from + n) up to a window's end; shown (NULL: nothing was predicted) begins with row `from`. *done rows were
- * counted; *closed: a window ended, lt_monitor_change tells what is new. */
-leat_status lt_monitor_rows(leat_monitor *w, const lt_rows *rows, int64_t from, int64_t n, const lt_monitor_shown *shown, int64_t *done,
-                            int *closed, leat_error *err);
+/* Rows [from, from + n) up to a window's end; they came at `now` (ns since 1970; looked at by windows with a clock only); shown
+ * (NULL: nothing was predicted) begins with row `from`. *done rows were counted; *closed: a window ended, lt_monitor_change
+ * tells what is new. A window whose time is up ends before any is counted. */
+leat_status lt_monitor_rows(leat_monitor *w, const lt_rows *rows, int64_t from, int64_t n, int64_t now, const lt_monitor_shown *shown,
+                            int64_t *done, int *closed, leat_error *err);
 /* The state before the last window's, and how many rows there were when the present one began. */
 void lt_monitor_change(const leat_monitor *w, int64_t index, int64_t *before, int64_t *since);
 leat_status lt_monitor_merge(leat_monitor *w, const leat_monitor *other, leat_error *err);

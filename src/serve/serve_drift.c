@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRIFT_ROWS = 4096, DRIFT_WINDOW = 10000 };
+enum { DRIFT_ROWS = 4096, DRIFT_WINDOW = 10000, DRIFT_SECONDS = 3600 };
 typedef struct serve_drift {
   pthread_mutex_t lock;
   double *x;
@@ -75,8 +75,8 @@ static void drift_begin(serve_server *s, serve_drift *d) {
     d->told = NULL;
     pthread_mutex_unlock(&d->lock);
     d->monitored = lease.version;
-    if (leat_params_create(s->rt, "monitor", &p, NULL) == LEAT_OK && leat_params_set_i64(p, "window", DRIFT_WINDOW,
-                                                                                         NULL) == LEAT_OK &&
+    if (leat_params_create(s->rt, "monitor", &p, NULL) == LEAT_OK && leat_params_set_i64(p, "window", DRIFT_WINDOW, NULL) == LEAT_OK &&
+        leat_params_set_f64(p, "window_seconds", DRIFT_SECONDS, NULL) == LEAT_OK &&
         leat_monitor_create(lease.model, p, &d->monitor, NULL) == LEAT_OK && leat_model_schema(lease.model, &d->schema,
                                                                                                NULL) == LEAT_OK &&
         leat_predictor_shape(lease.predictor, &cols, &out, NULL) == LEAT_OK && cols <= 4096) {

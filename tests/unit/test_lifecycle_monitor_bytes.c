@@ -1,4 +1,5 @@
-/* A monitor's state as bytes: every version is read for ever. With --write PATH it writes the golden file of the present one. */
+/* A monitor's state as bytes: every version is read for ever. With --write PATH (--write-clock PATH) it writes the golden file of
+ * the present one by rows (by the clock, which is the test's: six seconds between two calls). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,11 @@
 #include "leat/leat.h"
 
 static leat_runtime *rt;
+static int64_t now;
+static int64_t tell(void *user) {
+  (void)user;
+  return now;
+}
 static leat_error e = {.struct_size = sizeof e};
 #define OK(call)                                       \
   do {                                                 \
@@ -31,6 +37,7 @@ static void count(leat_monitor *w, const leat_model *m, int from, int to) {
   OK(leat_batch_create(rt, s, &b, &e));
   for (int t = from; t < to; t++) {
     double x[3 * ROWS], y[ROWS];
+    now = 1700000000000000000 + t * INT64_C(6000000000);
     for (int i = 0; i < ROWS; i++) {
       int r = t * ROWS + i;
       x[3 * i] = ((r * 37) % 101 - 50) / 32.0 + (t >= 4 ? 1.5 : 0);
@@ -47,11 +54,12 @@ static void count(leat_monitor *w, const leat_model *m, int from, int to) {
   leat_batch_free(b);
   leat_schema_free(s);
 }
-static leat_monitor *make(const leat_model *m) {
+static leat_monitor *make(const leat_model *m, double seconds) {
   leat_params *p = NULL;
   leat_monitor *w = NULL;
   OK(leat_params_create(rt, "monitor", &p, &e));
-  OK(leat_params_set_i64(p, "window", 600, &e));
+  OK(leat_params_set_i64(p, "window", seconds > 0 ? 0 : 600, &e));
+  OK(leat_params_set_f64(p, "window_seconds", seconds, &e));
   OK(leat_params_set_i64(p, "min_rows", 100, &e));
   OK(leat_monitor_create(m, p, &w, &e));
   leat_params_free(p);
@@ -76,9 +84,9 @@ static void same(const leat_monitor *a, const leat_monitor *b) {
 }
 
 /* Read, it goes on like the one that was never written: the last window was the old library's, those that follow are ours. */
-static void golden(const char *path, int present) {
+static void golden(const char *path, double seconds, int present) {
   leat_model *m = load_model();
-  leat_monitor *w = NULL, *own = make(m);
+  leat_monitor *w = NULL, *own = make(m, seconds);
   uint8_t *buf = malloc(BYTES), *again = malloc(BYTES);
   uint64_t needed = 0;
   FILE *f = fopen(path, "rb");
@@ -112,16 +120,50 @@ static void golden(const char *path, int present) {
 }
 static void test_golden(void **state) {
   (void)state;
-  golden("tests/golden/monitor-v1.bin", 0);
-  golden("tests/golden/monitor-v2.bin", 1);
+  golden("tests/golden/monitor-v1.bin", 0, 0);
+  golden("tests/golden/monitor-v2.bin", 0, 1);
+  golden("tests/golden/monitor-v3.bin", 10, 1);
+}
+
+/* 250 rows each six seconds: of windows of ten seconds each third call ends one, of 500 rows. Never one of too few. */
+static void test_clock(void **state) {
+  (void)state;
+  leat_model *m = load_model();
+  leat_monitor *w = make(m, 10);
+  leat_drift_info i = {.struct_size = sizeof i};
+  count(w, m, 0, 2);
+  OK(leat_monitor_at(w, 0, &i, &e));
+  assert_int_equal(i.state, LEAT_DRIFT_INSUFFICIENT);
+  count(w, m, 2, 3);
+  OK(leat_monitor_at(w, 0, &i, &e));
+  assert_true(i.state == LEAT_DRIFT_OK && i.rows == 2 * ROWS && i.windows == 1);
+  count(w, m, 3, 9);
+  OK(leat_monitor_at(w, 0, &i, &e));
+  assert_true(i.state == LEAT_DRIFT_ALERT && i.rows == 2 * ROWS);
+  count(w, m, 20, 21); /* an hour later, in its terms: one window, whatever the time that has passed */
+  OK(leat_monitor_at(w, 0, &i, &e));
+  assert_true(i.state == LEAT_DRIFT_ALERT && i.rows == ROWS);
+  count(w, m, 1, 2); /* the clock is set back: the window goes on, its time anew */
+  OK(leat_monitor_at(w, 0, &i, &e));
+  assert_int_equal(i.rows, ROWS);
+  count(w, m, 4, 5);
+  OK(leat_monitor_at(w, 0, &i, &e));
+  assert_int_equal(i.rows, 2 * ROWS);
+  leat_monitor *one = make(m, 10);
+  assert_int_equal(leat_monitor_merge(w, one, NULL), LEAT_E_UNSUPPORTED);
+  leat_monitor_free(one);
+  leat_monitor_free(w);
+  leat_model_free(m);
 }
 
 int main(int argc, char **argv) {
-  if (leat_runtime_create(NULL, &rt, NULL) != LEAT_OK) return 1;
+  leat_clock clock = {.struct_size = sizeof clock, .now_ns = tell, .monotonic_ns = tell};
+  leat_runtime_opts opts = {.struct_size = sizeof opts, .clock = &clock};
+  if (leat_runtime_create(&opts, &rt, NULL) != LEAT_OK) return 1;
   int bad = 0;
-  if (argc == 3 && !strcmp(argv[1], "--write")) {
+  if (argc == 3 && !strncmp(argv[1], "--write", 7)) {
     leat_model *m = load_model();
-    leat_monitor *w = make(m);
+    leat_monitor *w = make(m, strcmp(argv[1], "--write") ? 10 : 0);
     uint8_t *buf = malloc(BYTES);
     uint64_t n = 0;
     count(w, m, 0, TIMES);
@@ -132,7 +174,7 @@ int main(int argc, char **argv) {
     leat_monitor_free(w);
     leat_model_free(m);
   } else {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_clock)};
     bad = cmocka_run_group_tests_name("lifecycle/monitor_bytes", tests, NULL, NULL);
   }
   leat_runtime_free(rt);

@@ -110,10 +110,19 @@ static void named(void **state) {
   leat_runtime_free(rt);
 }
 
-/* Killed in the sample, at its end, inside windows, with and without a checkpoint: the same end, the same bytes. */
+static int64_t stands(void *user) {
+  (void)user;
+  return 1700000000000000000;
+}
+
+/* Killed in the sample, at its end, inside windows, with and without a checkpoint: the same end, the same bytes. (When a
+ * window began is part of them: the two lives have one time.) */
 static void killed(void **state) {
   static const int64_t at[] = {300, 999, 1000, 1001, 1499, 1500, 2217, 4999, 5100, 8400};
-  leat_runtime *rt = tr_runtime(1);
+  leat_clock clock = {.struct_size = sizeof clock, .now_ns = stands, .monotonic_ns = stands};
+  leat_runtime_opts opts = {.struct_size = sizeof opts, .clock = &clock};
+  leat_runtime *rt = NULL;
+  LR_OK(leat_runtime_create(&opts, &rt, &lr_e));
   moved m = {4000, 7000, 1.0, 1};
   char path[256], other[256];
   lr_life x, y;
@@ -189,9 +198,9 @@ static void size(void **state) {
   int64_t done;
   int closed;
   lt_monitor_shown all = {shown, shown, y}, half = {shown + 300, shown + 300, y + 300};
-  LR_OK(lt_monitor_rows(m[0], &v, 0, 600, &all, &done, &closed, &lr_e));
-  LR_OK(lt_monitor_rows(m[1], &v, 0, 300, &all, &done, &closed, &lr_e));
-  LR_OK(lt_monitor_rows(m[2], &v, 300, 300, &half, &done, &closed, &lr_e));
+  LR_OK(lt_monitor_rows(m[0], &v, 0, 600, 0, &all, &done, &closed, &lr_e));
+  LR_OK(lt_monitor_rows(m[1], &v, 0, 300, 0, &all, &done, &closed, &lr_e));
+  LR_OK(lt_monitor_rows(m[2], &v, 300, 300, 0, &half, &done, &closed, &lr_e));
   lt_put w, again;
   lt_get g;
   lt_put_init(&w, rt); /* the second one comes as bytes, from another process */
@@ -266,7 +275,7 @@ static void size_of_labels(void **state) {
   LR_OK(leat_runtime_stat(rt, "bytes_in_use", &before, &lr_e));
   LR_OK(lt_monitor_of(&v, shown, NULL, &m, &lr_e));
   lt_monitor_shown all = {shown, NULL, NULL};
-  LR_OK(lt_monitor_rows(m, &v, 0, ROWS, &all, &done, &closed, &lr_e));
+  LR_OK(lt_monitor_rows(m, &v, 0, ROWS, 0, &all, &done, &closed, &lr_e));
   LR_OK(leat_runtime_stat(rt, "bytes_in_use", &after, &lr_e));
   lt_put_init(&w, rt);
   lt_monitor_save(m, &w);
@@ -370,7 +379,7 @@ static void calibrated(void **state) {
     int64_t done;
     int closed;
     LR_OK(lt_monitor_of(&v, p, NULL, &m, &lr_e));
-    LR_OK(lt_monitor_rows(m, &v, 0, ROWS, &shown, &done, &closed, &lr_e));
+    LR_OK(lt_monitor_rows(m, &v, 0, ROWS, 0, &shown, &done, &closed, &lr_e));
     LR_OK(lt_monitor_at(m, lt_monitor_count(m) - 1, &i, &lr_e));
     print_message("calibration error %.3f, worst cell %s: %.3f of %.3f\n", i.value, i.worst_cell, i.share, i.reference_share);
     assert_int_equal(i.state, k ? LEAT_DRIFT_ALERT : LEAT_DRIFT_OK);
