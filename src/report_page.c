@@ -120,6 +120,14 @@ static const char *four(double v, char buf[32]) {
   return buf;
 }
 
+/* A window's end, or a snapshot behind it. */
+static int64_t records_learned(const report *r) {
+  int64_t row = r->n_points ? r->point[r->n_points - 1].row : 0;
+  for (int64_t i = 0; i < r->n_versions; i++)
+    if (r->version[i].row > row) row = r->version[i].row;
+  return row;
+}
+
 static void tiles_of_learner(FILE *to, const report *r) {
   const leat_point *p = &r->point[r->n_points - 1];
   const char *third = r->numbers ? "mean" : "commonest class";
@@ -129,7 +137,10 @@ static void tiles_of_learner(FILE *to, const report *r) {
   snprintf(text, sizeof text, "no change %s, %s %s", four(p->no_change_loss, b), third, four(p->majority_loss, c));
   tile(to, four(p->loss, a), r->numbers ? "squared loss of all" : "log-loss of all", text);
   snprintf(text, sizeof text, "the newest %s ago", report_age(r->now_ns - p->time_ns, a));
-  tile(to, report_grouped(p->row, a), "records learned", text);
+  int64_t learned = records_learned(r);
+  size_t n = strlen(text);
+  if (learned > p->row) snprintf(text + n, sizeof text - n, "; figures and charts are up to record %s", report_grouped(p->row, a));
+  tile(to, report_grouped(learned, a), "records learned", text);
 }
 
 static void tile_of_model(FILE *to, const report *r) {
@@ -139,7 +150,7 @@ static void tile_of_model(FILE *to, const report *r) {
     if (r->version[i].version == (r->production ? r->production : r->version[r->n_versions - 1].version))
       v = &r->version[i];
   if (!v) return;
-  int64_t behind = r->n_points ? r->point[r->n_points - 1].row - v->row : 0;
+  int64_t behind = records_learned(r) - v->row;
   snprintf(text, sizeof text, "version %lld, %s", (long long)v->version,
            r->production ? "in production" : "the newest: none is in production");
   if (r->n_points) {
