@@ -116,7 +116,9 @@ static void test_refusals(void **state) {
   /* few rows of the same kind differ by chance alone: that is no reason */
   OK(lt_tables_publish(s, "small", make("s1.ltab", "sorted", 12, .3f, .05f), NULL, &r, &error_of));
   OK(lt_tables_publish(s, "small", make("s2.ltab", "sorted", 12, .37f, .04f), NULL, &r, &error_of));
-  assert_true(r.psi_limit > .25);
+  assert_true(r.psi <= r.psi_limit);
+  FAILS(LEAT_E_STATE, "psi", lt_tables_publish(s, "small", make("s3.ltab", "sorted", 40, 9, .05f), NULL, &r, &error_of));
+  assert_true(r.psi > r.psi_limit && r.psi_limit > .25); /* forty rows that lie elsewhere are one */
   OK(lt_tables_publish(s, "none", make("e.ltab", "sorted", 0, 0, 0), NULL, &r, &error_of)); /* an empty one is a table, too */
   OK(lt_tables_publish(s, "none", at_place("a.ltab"), NULL, &r, &error_of));
   FAILS(LEAT_E_STATE, "0 rows", lt_tables_publish(s, "none", at_place("e.ltab"), NULL, &r, &error_of));
