@@ -292,7 +292,7 @@ static void test_no_memory(void **state) {
   lt_runtime_unref(r);
   int64_t n = memory.calls, failed = 0;
   assert_int_equal(memory.blocks, 0);
-  for (int64_t at = 2; at <= n; at += getenv("LEAT_SOAK") || at < (getenv("LEAT_QUICK") ? 100 : 400) ? 1 : 13) {
+  for (int64_t at = 2; at <= n; at += getenv("LEAT_SOAK") || at < 400 ? 1 : 13) {
     power_free(disk);
     memset(&memory, 0, sizeof memory);
     memory.fail_at = at;
