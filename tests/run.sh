@@ -75,10 +75,10 @@ build() {
 }
 
 # The unit tests that take longest, first: what is begun last must not be what ends last.
-slow="test_device_opencl test_lifecycle_learner test_base_number test_train_threads test_stats_drift test_lifecycle_folder_crash
+slow="test_parity_linear test_train_threads test_lifecycle_learner test_device_opencl test_base_number test_train_dual test_train_faults test_stats_drift test_lifecycle_folder_crash
 test_lifecycle_learner_hold test_device_board test_lifecycle_learner_state test_train_tron test_serve_damage test_train_checkpoint
 test_model_package test_lifecycle_quarantine test_lifecycle_guard test_stats_detector test_lifecycle_monitor test_serve_faults
-test_serve_table test_train_newton test_train_online_net test_train_online"
+test_serve_table test_train_losses test_train_newton test_train_online_net test_train_online"
 
 # units FOLDER PATTERN: runs the unit tests of a build side by side, each for at most ten minutes.
 units() {
