@@ -117,15 +117,16 @@ static void crash_case(const lr_stream *w, const char *model, const char *settin
 static void crashes_change_nothing(void **state) {
   (void)state;
   crash_case(&turning, "", "guard_window=256 snapshot_rows=700 checkpoint_bytes=20000", 37, ROWS);
-  crash_case(&turning, "", "guard_window=256 checkpoint_bytes=100000000", 200, ROWS);
   crash_case(&numbers, "", "guard_window=256 checkpoint_bytes=30000", 64, 4000);
   crash_case(&three, "", "checkpoint_bytes=30000 label_delay=150", 41, 4000);
-  crash_case(&plain, "", "chunk=32 checkpoint_bytes=20000 guard_window=300", 25, 4000);
   crash_case(&three, "", "chunk=10 label_delay=999 checkpoint_bytes=25000 guard_window=300", 130, 4000);
   crash_case(&turning, "learner=mlp hidden=8", "guard_window=256 snapshot_rows=700 checkpoint_bytes=20000", 37, ROWS);
   crash_case(&three, "learner=net hidden=12", "guard_window=256 checkpoint_bytes=30000 race=learner=race;hidden=4", 64, 3000);
-  crash_case(&numbers, "learner=mlp hidden=4", "checkpoint_bytes=40000 label_delay=150", 41, 3000);
   crash_case(&plain, "", "guard=false checkpoint_bytes=4096", 1, 600);
+  if (getenv("LEAT_QUICK")) return; /* under sanitizers: none of these goes where the others do not */
+  crash_case(&turning, "", "guard_window=256 checkpoint_bytes=100000000", 200, ROWS);
+  crash_case(&plain, "", "chunk=32 checkpoint_bytes=20000 guard_window=300", 25, 4000);
+  crash_case(&numbers, "learner=mlp hidden=4", "checkpoint_bytes=40000 label_delay=150", 41, 3000);
 }
 
 /* Positions that were taken before are not taken again. */
