@@ -78,7 +78,7 @@ static void crash_case(const lr_stream *w, const char *model, const char *settin
   lr_folder(whole);
   lr_folder(cut);
   snprintf(copy, sizeof copy, "%s.copy", cut);
-  snprintf(small, sizeof small, "%s %s", getenv("LEAT_QUICK") ? "hash_bits=12" : "", model); /* sanitizers are slow with large maps */
+  snprintf(small, sizeof small, "%s%s", getenv("LEAT_QUICK") ? "hash_bits=12 " : "", model); /* sanitizers are slow with large maps */
   model = small;
   lr_create(&x, rt, whole, model, settings, NULL, NULL);
   lr_feed(&x, w, s, rows, call);
