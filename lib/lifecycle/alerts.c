@@ -2,7 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-leat_status lt_alert_open(leat_store *s, const char *name, int *open, leat_event *event, leat_error *err) {
+/* Is the alert of this name open in the history? */
+static leat_status alert_open(leat_store *s, const char *name, int *open, leat_error *err) {
   leat_event e = {.struct_size = sizeof e};
   int64_t cursor = 0;
   leat_status st;
@@ -10,7 +11,6 @@ leat_status lt_alert_open(leat_store *s, const char *name, int *open, leat_event
   while ((st = lt_folder_history(s, &cursor, &e, err)) == LEAT_OK) {
     if ((e.kind != LEAT_EVENT_ALERT && e.kind != LEAT_EVENT_ALERT_OVER) || strcmp(e.name, name) != 0) continue;
     *open = e.kind == LEAT_EVENT_ALERT;
-    if (event) *event = e;
   }
   return st == LEAT_E_NOT_FOUND ? LEAT_OK : st;
 }
@@ -20,7 +20,7 @@ leat_status lt_alert_note(leat_store *s, const char *name, int raised, double va
   leat_event e = {.struct_size = sizeof e, .kind = raised ? LEAT_EVENT_ALERT : LEAT_EVENT_ALERT_OVER, .row = row, .value = value,
                   .threshold = threshold};
   int open = 0;
-  leat_status st = lt_alert_open(s, name, &open, NULL, err);
+  leat_status st = alert_open(s, name, &open, err);
   if (st || open == (raised != 0)) return st;
   snprintf(e.name, sizeof e.name, "%s", name);
   snprintf(e.text, sizeof e.text, "%s", text);
@@ -32,7 +32,7 @@ leat_status lt_alert_step(lt_alert *a, leat_store *s, const char *name, double v
   leat_status st = LEAT_OK;
   if (!a->known) { /* an earlier process may have raised it */
     int open = 0;
-    st = lt_alert_open(s, name, &open, NULL, err);
+    st = alert_open(s, name, &open, err);
     if (st) return st;
     a->raised = open;
     a->known = 1;

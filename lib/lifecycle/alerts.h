@@ -3,8 +3,6 @@
 #ifndef LEAT_LIFECYCLE_ALERTS_H
 #define LEAT_LIFECYCLE_ALERTS_H
 #include "lifecycle/folder.h"
-/* Is the alert of this name open in the history? Since when: its event; NULL: not asked. */
-leat_status lt_alert_open(leat_store *s, const char *name, int *open, leat_event *event, leat_error *err);
 /* Notes that it is raised or over; nothing when the history says so already. */
 leat_status lt_alert_note(leat_store *s, const char *name, int raised, double value, double threshold, int64_t row, const char *text,
                           leat_error *err);

@@ -226,10 +226,11 @@ leat_status lt_endpoint_cell_of(leat_endpoint *e, int64_t version, int64_t *at, 
   if (*at < 0)
     return lt_fail(err, LEAT_E_BUSY, "%d versions are on loan at once: give leases back, then refresh again",
                    ENDPOINT_CELLS);
-  int64_t begun = lt_monotonic_ns(e->rt);
+  const lt_timing *t = lt_runtime_timing(e->rt);
+  int64_t begun = lt_monotonic_ns(e->rt), timed = lt_timing_begin(t);
   leat_status st = cell_fill(e, &e->cell[*at], version, err);
   e->told.load_ns = lt_monotonic_ns(e->rt) - begun;
-  if (!st) lt_timing_end(lt_runtime_timing(e->rt), LEAT_LATENCY_SWAP, lt_timing_on(lt_runtime_timing(e->rt)) ? begun : -1);
+  if (!st) lt_timing_end(t, LEAT_LATENCY_SWAP, timed);
   return st;
 }
 

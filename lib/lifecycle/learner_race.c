@@ -197,19 +197,24 @@ leat_status lt_ln_race_check(leat_learner *l, leat_error *err) {
   return st;
 }
 
+/* The probability that was given to what came true; a class that the model does not know yet had none. */
+static double race_sure(const double *p, int64_t outs, double y) {
+  return outs > 1 ? (int64_t)y < outs ? p[(int64_t)y] : 0 : y == 1 ? p[0] : 1 - p[0];
+}
+
 /* The loss itself, but for what no learner can be blamed for. */
 static double race_whole_loss(const leat_learner *l, const double *p, int64_t outs, double y, double unit) {
   if (l->o->m->regression) {
     double u = fabs(y - *p) / unit;
     return u <= 1 ? u * u / 2 : u < RACE_FARTHEST ? u - 0.5 : RACE_FARTHEST - 0.5;
   }
-  double sure = outs > 1 ? (int64_t)y < outs ? p[(int64_t)y] : 0 : y == 1 ? p[0] : 1 - p[0];
+  double sure = race_sure(p, outs, y);
   return sure > RACE_SUREST ? -log(sure) : -log(RACE_SUREST);
 }
 
 static double race_loss(const leat_learner *l, const double *p, int64_t outs, double y, double unit) {
   if (l->o->m->regression) return lt_evidence_number_loss(y - *p, unit);
-  return lt_evidence_log_loss(outs > 1 ? (int64_t)y < outs ? p[(int64_t)y] : 0 : y == 1 ? p[0] : 1 - p[0]);
+  return lt_evidence_log_loss(race_sure(p, outs, y));
 }
 
 static leat_status racer_learn(leat_learner *l, racer *r, const lt_ln_stretch *s, int64_t n, int64_t outs, leat_error *err) {

@@ -21,6 +21,15 @@ static void *block(size_t size) {
   return p;
 }
 
+/* What a schema and an array own alike, when their children have been released. */
+static void owner_free(owner *o) {
+  for (int k = 0; k < 6; k++) free(o->block[k]);
+  free(o->children);
+  free(o->dictionary);
+  free(o);
+  live--;
+}
+
 /* ---- schemas */
 
 static void schema_release(struct ArrowSchema *s) {
@@ -29,12 +38,8 @@ static void schema_release(struct ArrowSchema *s) {
   for (int64_t i = 0; i < o->n; i++)
     if (c[i].release) c[i].release(&c[i]);
   if (d && d->release) d->release(d);
-  for (int k = 0; k < 6; k++) free(o->block[k]);
-  free(c);
-  free(d);
-  free(o);
+  owner_free(o);
   s->release = NULL;
-  live--;
 }
 
 static const char *const formats[] = {
@@ -95,12 +100,8 @@ static void array_release(struct ArrowArray *a) {
   for (int64_t i = 0; i < o->n; i++)
     if (c[i].release) c[i].release(&c[i]);
   if (d && d->release) d->release(d);
-  for (int k = 0; k < 6; k++) free(o->block[k]);
-  free(c);
-  free(d);
-  free(o);
+  owner_free(o);
   a->release = NULL;
-  live--;
 }
 
 static void array_make(struct ArrowArray *a, int64_t length, int64_t offset, int64_t buffers, int64_t n) {
